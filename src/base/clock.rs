@@ -1,0 +1,85 @@
+//! The one place that asks what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+
+/// The current time, for everything that stores or compares it. Cheap to clone; tests set it.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone, Default)]
+enum Source {
+    #[default]
+    System,
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still, for tests.
+    pub fn fixed(unix_millis: i64) -> Self {
+        Self(Source::Fixed(Arc::new(AtomicI64::new(unix_millis))))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+    pub fn unix_millis(&self) -> i64 {
+        match &self.0 {
+            Source::System => Timestamp::now().as_millisecond(),
+            Source::Fixed(millis) => millis.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// A time as the wire writes it: RFC 3339, UTC, `Z`, milliseconds.
+pub fn rfc3339(unix_millis: i64) -> String {
+    let time = Timestamp::from_millisecond(unix_millis).unwrap_or_default();
+    format!("{time:.3}")
+}
+
+/// The calendar month (UTC) of a time: its name, as `2026-11`, and when it ends.
+pub fn month(unix_millis: i64) -> (String, i64) {
+    let time = Timestamp::from_millisecond(unix_millis).unwrap_or_default();
+    let date = time.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let name = format!("{:04}-{:02}", date.year(), date.month());
+    let end = date
+        .first_of_month()
+        .checked_add(jiff::Span::new().months(1))
+        .ok()
+        .and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map_or(unix_millis, |next| next.timestamp().as_millisecond());
+    (name, end)
+}
+
+/// When the day (UTC) of a time began.
+pub fn day_start(unix_millis: i64) -> i64 {
+    const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+    unix_millis - unix_millis.rem_euclid(DAY_MILLIS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_begins() {
+        let (name, end) = month(1_703_980_800_000);
+        assert_eq!(
+            (name.as_str(), rfc3339(end).as_str()),
+            ("2023-12", "2024-01-01T00:00:00.000Z")
+        );
+        assert_eq!(day_start(1_700_000_000_123), 1_699_920_000_000);
+    }
+}

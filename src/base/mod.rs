@@ -1,0 +1,6 @@
+//! What the standard library lacks. Knows nothing of kite.
+
+pub mod backoff;
+pub mod clock;
+pub mod duration;
+pub mod random;

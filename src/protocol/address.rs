@@ -1,0 +1,124 @@
+//! URLs: how the HTTP, WebSocket and hook addresses of a server follow from each other (spec 3.1), and which may carry
+//! a key.
+
+use url::{Host, Url};
+
+/// Why a text is not a server's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// It does not parse as a URL.
+    #[error("`{0}` is not a URL: {1}")]
+    Malformed(String, url::ParseError),
+    /// It has another scheme.
+    #[error("`{0}` must begin with http://, https://, ws:// or wss://")]
+    Scheme(String),
+    /// It names no host.
+    #[error("`{0}` names no host")]
+    NoHost(String),
+    /// It carries a user name or password.
+    #[error("a server address must not carry a user name or password")]
+    UserInfo,
+}
+
+/// The HTTP base of a WebSocket or HTTP address: the scheme translated, one trailing `/ws` removed.
+pub fn http_base(address: &str) -> Result<String, AddressError> {
+    let address: String = address.chars().filter(|c| !c.is_whitespace()).collect();
+    let translated = match address.split_once("://") {
+        Some(("wss" | "https", rest)) => format!("https://{rest}"),
+        Some(("ws" | "http", rest)) => format!("http://{rest}"),
+        _ => return Err(AddressError::Scheme(address)),
+    };
+    let base = translated.trim_end_matches('/');
+    let base = base
+        .strip_suffix("/ws")
+        .unwrap_or(base)
+        .trim_end_matches('/');
+    check(base)?;
+    Ok(base.to_owned())
+}
+
+/// The WebSocket address of a server: the scheme translated, `/ws` appended unless it is there.
+pub fn websocket(server: &str) -> Result<String, AddressError> {
+    let base = http_base(server)?;
+    let translated = match base.split_once("://") {
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some((_, rest)) => format!("ws://{rest}"),
+        None => return Err(AddressError::Scheme(base)),
+    };
+    Ok(format!("{translated}/ws"))
+}
+
+fn check(base: &str) -> Result<(), AddressError> {
+    let url = Url::parse(base).map_err(|error| AddressError::Malformed(base.to_owned(), error))?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(AddressError::NoHost(base.to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(AddressError::UserInfo);
+    }
+    Ok(())
+}
+
+/// The origin of an address: scheme (of HTTP), host and port. A key is bound to origins.
+pub fn origin(address: &str) -> Result<String, AddressError> {
+    let base = http_base(address)?;
+    let url = Url::parse(&base).map_err(|error| AddressError::Malformed(base.clone(), error))?;
+    Ok(url.origin().ascii_serialization())
+}
+
+/// Whether a key may be sent there without TLS: loopback only (spec 3.2).
+pub fn is_loopback(address: &str) -> bool {
+    let Ok(base) = http_base(address) else {
+        return false;
+    };
+    match Url::parse(&base).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether the address is protected by TLS.
+pub fn is_tls(address: &str) -> bool {
+    address.starts_with("https://") || address.starts_with("wss://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_loopback() {
+        for address in [
+            "http://localhost:7700",
+            "ws://127.0.0.1/ws",
+            "http://127.9.9.9",
+            "http://[::1]:1",
+        ] {
+            assert!(is_loopback(address), "{address}");
+        }
+        for address in [
+            "http://localhost.example",
+            "http://10.0.0.1",
+            "https://getkite.sh",
+            "nonsense",
+        ] {
+            assert!(!is_loopback(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn origins_of_http_and_websocket_addresses_agree() {
+        assert_eq!(
+            origin("wss://api.getkite.sh/ws"),
+            origin("https://api.getkite.sh:443/x")
+        );
+        assert_ne!(
+            origin("https://getkite.sh"),
+            origin("https://api.getkite.sh")
+        );
+        assert!(origin("https://user:pw@getkite.sh").is_err());
+        assert!(http_base("https://").is_err());
+    }
+}

@@ -1,0 +1,603 @@
+//! A CloudEvent 1.0 whose `data` is the text that came in (promise 7).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::id::Seq;
+use super::json::{self, JsonFault};
+use super::summary;
+
+/// The type of an agent message (spec 13.3).
+pub const AGENT_MESSAGE: &str = "com.kite.agent.message";
+
+/// The longest attribute that is accepted, in characters. Nothing public sets one; an id or type longer than this is
+/// an accident, and it would be carried in every index.
+pub const ATTRIBUTE_MAX_CHARS: usize = 2048;
+
+/// An extension attribute's value: what the CloudEvents types allow and real clients parse (spec 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extension {
+    /// A string.
+    Text(String),
+    /// A boolean.
+    Flag(bool),
+    /// An integer in signed 64-bit range.
+    Number(i64),
+}
+
+impl Extension {
+    /// The text of a string extension.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Flag(_) | Self::Number(_) => None,
+        }
+    }
+}
+
+impl Serialize for Extension {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Number(number) => serializer.serialize_i64(*number),
+        }
+    }
+}
+
+impl From<&str> for Extension {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// An event's payload.
+#[derive(Debug, Clone)]
+pub enum Data {
+    /// The member `data`: any JSON, as the text that came in.
+    Json(Box<RawValue>),
+    /// The member `data_base64`: bytes.
+    Base64(String),
+}
+
+/// A CloudEvent with everything that one must have.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// `id`: unique for its source.
+    pub id: String,
+    /// `source`: who produced it, a URI reference.
+    pub source: String,
+    /// `type`: what happened.
+    pub kind: String,
+    /// `subject`.
+    pub subject: Option<String>,
+    /// `time`: an RFC 3339 time, as it was written.
+    pub time: Option<String>,
+    /// `datacontenttype`.
+    pub datacontenttype: Option<String>,
+    /// `dataschema`.
+    pub dataschema: Option<String>,
+    /// Extension attributes by name.
+    pub extensions: BTreeMap<String, Extension>,
+    /// The payload.
+    pub data: Option<Data>,
+}
+
+/// A CloudEvent as a client may send it: `id`, `source` and `time` can be missing and are then filled in (spec 11).
+#[derive(Debug, Clone)]
+pub struct EventDraft {
+    /// `id`; missing when it was absent, null or empty.
+    pub id: Option<String>,
+    /// `source`; likewise.
+    pub source: Option<String>,
+    rest: Event,
+}
+
+/// Why a text is not an acceptable CloudEvent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventFault {
+    /// Not acceptable as JSON.
+    #[error(transparent)]
+    Json(#[from] JsonFault),
+    /// `specversion` is missing or not "1.0".
+    #[error("`specversion` must be \"1.0\"")]
+    SpecVersion,
+    /// A required attribute is missing or empty.
+    #[error("the attribute `{0}` is required")]
+    Missing(&'static str),
+    /// An attribute that has to be a string is something else.
+    #[error("the attribute `{0}` must be a string")]
+    NotText(String),
+    /// Two values for one name.
+    #[error("the attribute `{0}` is given twice")]
+    Twice(String),
+    /// An attribute with a control character.
+    #[error("the attribute `{0}` must not contain control characters")]
+    Control(String),
+    /// An attribute that is too long.
+    #[error("the attribute `{0}` is longer than {ATTRIBUTE_MAX_CHARS} characters")]
+    TooLong(String),
+    /// A `time` that is no RFC 3339 time.
+    #[error("`time` is not an RFC 3339 time such as 2026-01-31T12:00:00Z")]
+    Time,
+    /// Both payload members.
+    #[error("`data` and `data_base64` exclude each other")]
+    TwoPayloads,
+    /// Broken base64.
+    #[error("`data_base64` is not standard base64 with padding")]
+    Base64,
+    /// An extension name with characters that CloudEvents does not allow.
+    #[error("the extension name `{0}` must be 1 to 64 of a-z and 0-9")]
+    ExtensionName(String),
+    /// An extension value that real clients cannot read.
+    #[error("the extension `{0}` must be a string, a boolean or a 64-bit integer")]
+    ExtensionValue(String),
+    /// A type that only the server itself makes.
+    #[error("the type `{0}` is reserved")]
+    ReservedType(String),
+}
+
+/// The members of a JSON object, in order, each as its text.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(12);
+                while let Some(member) = map.next_entry::<String, &RawValue>()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+impl EventDraft {
+    /// Reads a CloudEvent in JSON format (spec 11). Extensions that are null count as absent; `id` and `source` may be
+    /// missing.
+    pub fn parse(text: &str) -> Result<Self, EventFault> {
+        json::check(text)?;
+        let Members(members) =
+            serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))?;
+        refuse_twins(&members)?;
+
+        let mut specversion = None;
+        let (mut id, mut source, mut kind) = (None, None, None);
+        let mut rest = Event {
+            id: String::new(),
+            source: String::new(),
+            kind: String::new(),
+            subject: None,
+            time: None,
+            datacontenttype: None,
+            dataschema: None,
+            extensions: BTreeMap::new(),
+            data: None,
+        };
+        for (name, value) in members {
+            match name.as_str() {
+                "specversion" => specversion = attribute(&name, value)?,
+                "id" => id = attribute(&name, value)?,
+                "source" => source = attribute(&name, value)?,
+                "type" => kind = attribute(&name, value)?,
+                "subject" => rest.subject = attribute(&name, value)?,
+                "time" => rest.time = attribute(&name, value)?,
+                "datacontenttype" => rest.datacontenttype = attribute(&name, value)?,
+                "dataschema" => rest.dataschema = attribute(&name, value)?,
+                "data" if rest.data.is_none() => rest.data = Some(Data::Json(value.to_owned())),
+                "data_base64" if rest.data.is_none() => rest.data = base64_data(value)?,
+                "data" | "data_base64" => return Err(EventFault::TwoPayloads),
+                _ => {
+                    if let Some(extension) = extension(&name, value)? {
+                        rest.extensions.insert(name, extension);
+                    }
+                }
+            }
+        }
+        if specversion.as_deref() != Some("1.0") {
+            return Err(EventFault::SpecVersion);
+        }
+        if rest.time.as_deref().is_some_and(|time| !is_rfc3339(time)) {
+            return Err(EventFault::Time);
+        }
+        rest.kind = non_empty(kind).ok_or(EventFault::Missing("type"))?;
+        Ok(Self {
+            id: non_empty(id),
+            source: non_empty(source),
+            rest,
+        })
+    }
+
+    /// The event, with what was missing filled in.
+    pub fn complete(self, id: impl FnOnce() -> String, source: impl FnOnce() -> String) -> Event {
+        Event {
+            id: self.id.unwrap_or_else(id),
+            source: self.source.unwrap_or_else(source),
+            ..self.rest
+        }
+    }
+}
+
+impl Event {
+    /// Reads a complete event, as a server sends it.
+    pub fn parse(text: &str) -> Result<Self, EventFault> {
+        let draft = EventDraft::parse(text)?;
+        let id = draft.id.ok_or(EventFault::Missing("id"))?;
+        let source = draft.source.ok_or(EventFault::Missing("source"))?;
+        Ok(Self {
+            id,
+            source,
+            ..draft.rest
+        })
+    }
+
+    /// Readies an event that a client sent for the log: what only the server may say is removed, the summary becomes
+    /// one line, and types that only the server makes are refused (spec 11). `kitesource` names the door it came by.
+    pub fn admit(&mut self, kitesource: &str) -> Result<(), EventFault> {
+        if is_reserved_type(&self.kind) {
+            return Err(EventFault::ReservedType(self.kind.clone()));
+        }
+        self.extensions.retain(|name, _| !is_server_extension(name));
+        let summary = match self.extensions.get("kitesummary") {
+            Some(Extension::Text(text)) => summary::one_line(text),
+            _ => format!("{kitesource} event"),
+        };
+        self.extensions
+            .insert("kitesummary".to_owned(), Extension::Text(summary));
+        self.extensions
+            .insert("kitesource".to_owned(), kitesource.into());
+        self.extensions
+            .insert("kiteverified".to_owned(), Extension::Flag(false));
+        Ok(())
+    }
+
+    /// A string extension.
+    pub fn extension(&self, name: &str) -> Option<&str> {
+        self.extensions.get(name).and_then(Extension::as_text)
+    }
+
+    /// What scopes look at.
+    pub fn header(&self) -> Header {
+        Header {
+            kind: self.kind.clone(),
+            source: self.source.clone(),
+            kitesource: self.extension("kitesource").map(str::to_owned),
+            agent_to: self.agent_to(),
+        }
+    }
+
+    /// The agent that a message is for, unless it is on its way to another instance (spec 12).
+    fn agent_to(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct To<'a> {
+            #[serde(borrow)]
+            to: Option<&'a RawValue>,
+            #[serde(borrow)]
+            to_agent_id: Option<&'a RawValue>,
+        }
+        if self.kind != AGENT_MESSAGE || self.extensions.contains_key("kitetoinstance") {
+            return None;
+        }
+        let Some(Data::Json(data)) = &self.data else {
+            return None;
+        };
+        let text = |value: &RawValue| serde_json::from_str::<String>(value.get()).ok();
+        let to: To<'_> = serde_json::from_str(data.get()).ok()?;
+        to.to
+            .and_then(text)
+            .or_else(|| to.to_agent_id.and_then(text))
+    }
+
+    /// What makes the event the same one again: its source and id (spec 11).
+    pub fn dedup_key(&self) -> [u8; 32] {
+        dedup_key("cloudevent", &[&self.source, &self.id])
+    }
+
+    /// The event as JSON text, in the form that the log keeps: without `kiteseq`, which is given at the commit.
+    pub fn to_text(&self) -> String {
+        // Strings, integers and text that was checked on its way in: none of them can fail to serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("specversion", "1.0")?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("source", &self.source)?;
+        map.serialize_entry("type", &self.kind)?;
+        let optional = [
+            ("subject", &self.subject),
+            ("time", &self.time),
+            ("datacontenttype", &self.datacontenttype),
+            ("dataschema", &self.dataschema),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        for (name, value) in &self.extensions {
+            map.serialize_entry(name, value)?;
+        }
+        match &self.data {
+            Some(Data::Json(data)) => map.serialize_entry("data", data)?,
+            Some(Data::Base64(data)) => map.serialize_entry("data_base64", data)?,
+            None => {}
+        }
+        map.end()
+    }
+}
+
+/// The part of an event that scopes look at (spec 12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// `type`.
+    pub kind: String,
+    /// `source`.
+    pub source: String,
+    /// `kitesource`: the slug of the endpoint.
+    pub kitesource: Option<String>,
+    /// The agent a message is for; none for other events.
+    pub agent_to: Option<String>,
+}
+
+/// Puts `kiteseq` into the text of a stored event.
+pub fn with_seq(stored: &str, seq: Seq) -> String {
+    let members = stored.strip_prefix('{').unwrap_or(stored);
+    format!("{{\"kiteseq\":{seq},{members}")
+}
+
+/// A digest of what identifies an event to its producer. The parts cannot run into each other.
+pub fn dedup_key(domain: &str, parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in [domain].iter().chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// Types that clients cannot make (spec 11).
+fn is_reserved_type(kind: &str) -> bool {
+    kind == AGENT_MESSAGE
+        || kind == "com.kite.agent.message.undeliverable"
+        || kind.starts_with("kite.subscription.")
+}
+
+/// Extensions that only the server writes (spec 11).
+fn is_server_extension(name: &str) -> bool {
+    matches!(
+        name,
+        "kiteseq"
+            | "kiterawbody"
+            | "kitetoinstance"
+            | "kiteoriginalheaders"
+            | "kitesource"
+            | "kiteverified"
+    ) || name.starts_with("kitefed")
+}
+
+fn non_empty(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn refuse_twins(members: &[(String, &RawValue)]) -> Result<(), EventFault> {
+    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(EventFault::Twice(pair[0].to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn attribute(name: &str, value: &RawValue) -> Result<Option<String>, EventFault> {
+    let text: Option<String> =
+        serde_json::from_str(value.get()).map_err(|_| EventFault::NotText(shown(name)))?;
+    if let Some(text) = &text {
+        check_attribute(name, text)?;
+    }
+    Ok(text)
+}
+
+fn check_attribute(name: &str, text: &str) -> Result<(), EventFault> {
+    if name != "kitesummary" && text.chars().any(char::is_control) {
+        return Err(EventFault::Control(shown(name)));
+    }
+    // `kitesummary` is cut to one line and `kiteoriginalheaders` replaced, so neither needs a limit here.
+    if !matches!(name, "kitesummary" | "kiteoriginalheaders" | "kiterawbody")
+        && text.len() > ATTRIBUTE_MAX_CHARS
+        && text.chars().count() > ATTRIBUTE_MAX_CHARS
+    {
+        return Err(EventFault::TooLong(shown(name)));
+    }
+    Ok(())
+}
+
+fn extension(name: &str, value: &RawValue) -> Result<Option<Extension>, EventFault> {
+    let legal = (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if !legal {
+        return Err(EventFault::ExtensionName(shown(name)));
+    }
+    let value: serde_json::Value = serde_json::from_str(value.get())
+        .map_err(|_| EventFault::ExtensionValue(name.to_owned()))?;
+    let extension = match value {
+        serde_json::Value::Null => return Ok(None),
+        serde_json::Value::String(text) => {
+            check_attribute(name, &text)?;
+            Some(Extension::Text(text))
+        }
+        serde_json::Value::Bool(flag) => Some(Extension::Flag(flag)),
+        serde_json::Value::Number(number) => number.as_i64().map(Extension::Number),
+        serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+    };
+    extension
+        .map(Some)
+        .ok_or_else(|| EventFault::ExtensionValue(name.to_owned()))
+}
+
+fn base64_data(value: &RawValue) -> Result<Option<Data>, EventFault> {
+    use base64::Engine as _;
+    let text: Option<String> = serde_json::from_str(value.get())
+        .map_err(|_| EventFault::NotText("data_base64".to_owned()))?;
+    let Some(text) = text else { return Ok(None) };
+    base64::engine::general_purpose::STANDARD
+        .decode(&text)
+        .map_err(|_| EventFault::Base64)?;
+    Ok(Some(Data::Base64(text)))
+}
+
+/// A sender's member name in an error text: short, and without what could forge a line.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Whether a text is a time that strict parsers accept: RFC 3339 with `T` and an offset. Looser forms make published
+/// clients drop the whole event.
+pub fn is_rfc3339(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shape = |at: usize, want: u8| bytes.get(at) == Some(&want);
+    let digits = |from: usize, to: usize| {
+        bytes
+            .get(from..to)
+            .is_some_and(|part| part.iter().all(u8::is_ascii_digit))
+    };
+    let date_and_time = digits(0, 4)
+        && shape(4, b'-')
+        && digits(5, 7)
+        && shape(7, b'-')
+        && digits(8, 10)
+        && matches!(bytes.get(10), Some(b'T' | b't'))
+        && digits(11, 13)
+        && shape(13, b':')
+        && digits(14, 16)
+        && shape(16, b':')
+        && digits(17, 19);
+    if !date_and_time {
+        return false;
+    }
+    let mut at = 19;
+    if shape(at, b'.') {
+        let fraction = bytes[at + 1..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        if fraction == 0 {
+            return false;
+        }
+        at += 1 + fraction;
+    }
+    let zone = match bytes.get(at) {
+        Some(b'Z' | b'z') => bytes.len() == at + 1,
+        Some(b'+' | b'-') => {
+            bytes.len() == at + 6
+                && digits(at + 1, at + 3)
+                && shape(at + 3, b':')
+                && digits(at + 4, at + 6)
+        }
+        _ => false,
+    };
+    zone && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"{"specversion":"1.0","id":"e1","source":"https://a.example","type":"com.acme.note",
+        "time":"2026-01-01T00:00:00Z","weight":3,"flag":true,"gone":null,"data":{"b": 1.0, "a": 1e2, "u": "\u00e9"}}"#;
+
+    #[test]
+    fn data_leaves_as_the_text_that_came_in() {
+        let event = Event::parse(WHOLE).unwrap();
+        assert!(
+            event
+                .to_text()
+                .ends_with(r#""data":{"b": 1.0, "a": 1e2, "u": "\u00e9"}}"#)
+        );
+        assert!(!event.extensions.contains_key("gone"));
+    }
+
+    #[test]
+    fn stored_text_takes_its_number_in_front() {
+        let text = with_seq(&Event::parse(WHOLE).unwrap().to_text(), 7);
+        assert!(
+            text.starts_with(r#"{"kiteseq":7,"specversion":"1.0","id":"e1","#),
+            "{text}"
+        );
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn unlawful_events_are_refused_with_the_attribute_named() {
+        let refused = |members: &str| {
+            let text =
+                format!(r#"{{"specversion":"1.0","id":"1","source":"s","type":"t",{members}}}"#);
+            Event::parse(&text).unwrap_err().to_string()
+        };
+        assert!(refused(r#""weight":1.5"#).contains("`weight`"));
+        assert!(refused(r#""Weight":1"#).contains("`Weight`"));
+        assert!(refused(r#""a_b":1"#).contains("`a_b`"));
+        assert!(refused(r#""obj":{}"#).contains("`obj`"));
+        assert!(refused(r#""big":9223372036854775808"#).contains("`big`"));
+        assert!(refused(r#""subject":5"#).contains("`subject`"));
+        assert!(refused(r#""subject":"a\u0007""#).contains("control"));
+        assert!(refused(r#""time":"yesterday""#).contains("RFC 3339"));
+        assert!(refused(r#""time":"2026-01-01 00:00:00Z""#).contains("RFC 3339"));
+        assert!(refused(r#""time":"2026-13-01T00:00:00Z""#).contains("RFC 3339"));
+        assert!(refused(r#""data":1,"data_base64":"AA==""#).contains("exclude"));
+        assert!(refused(r#""data_base64":"AA""#).contains("base64"));
+        assert!(refused(r#""id":"2""#).contains("twice"));
+        assert!(Event::parse(r#"{"specversion":"0.3","id":"1","source":"s","type":"t"}"#).is_err());
+        assert!(Event::parse(r#"{"specversion":"1.0","id":"1","source":"s"}"#).is_err());
+        assert!(Event::parse("[]").is_err());
+    }
+
+    #[test]
+    fn what_only_the_server_may_say_is_removed_on_the_way_in() {
+        let text = r#"{"specversion":"1.0","id":"1","source":"s","type":"t","kiteseq":9,"kiteverified":true,
+            "kitefedorigin":"x","kitesource":"github","kitesummary":"a\nb"}"#;
+        let mut event = Event::parse(text).unwrap();
+        event.admit("api").unwrap();
+        let text = event.to_text();
+        assert!(
+            !text.contains("kiteseq") && !text.contains("kitefed"),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""kitesource":"api","kitesummary":"a b","kiteverified":false"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn reserved_types_are_refused() {
+        let mut event = Event::parse(
+            r#"{"specversion":"1.0","id":"1","source":"s","type":"com.kite.agent.message"}"#,
+        )
+        .unwrap();
+        assert!(event.admit("api").is_err());
+        event.kind = "com.kite.other".to_owned();
+        assert!(event.admit("api").is_ok());
+    }
+}

@@ -1,0 +1,209 @@
+//! What kite asks of JSON text beyond its grammar (spec 10).
+//!
+//! `data` travels as text, so what a receiver's parser would choke on has to be found here: published clients fail on
+//! frames deeper than 128, on numbers that no double can hold, and on half a surrogate pair.
+
+use serde_json::value::RawValue;
+
+/// The deepest nesting of arrays and objects that is accepted.
+pub const MAX_DEPTH: usize = 120;
+
+/// Why a text is not accepted as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonFault {
+    /// The bytes are not UTF-8.
+    #[error("the body is not UTF-8 (first bad byte at offset {0})")]
+    NotUtf8(usize),
+    /// The text breaks the grammar.
+    #[error("the body is not valid JSON: {0}")]
+    Syntax(String),
+    /// Too many levels.
+    #[error("the JSON nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// A number beyond what a double can hold.
+    #[error("the number `{0}` is larger than any receiver can hold")]
+    Number(String),
+    /// A `\uD800`-like escape without its other half.
+    #[error("a string holds half of a surrogate pair (`\\{0}`)")]
+    Surrogate(String),
+}
+
+/// Checks that bytes are UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, JsonFault> {
+    std::str::from_utf8(bytes).map_err(|error| JsonFault::NotUtf8(error.valid_up_to()))
+}
+
+/// Checks a whole JSON text: grammar, depth, numbers, escapes.
+pub fn check(text: &str) -> Result<&RawValue, JsonFault> {
+    // Depth goes first: it needs no grammar and bounds whatever parses later.
+    limits(text)?;
+    serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))
+}
+
+/// As [`check`], and the outermost value must be an object. `serde` reads arrays into structs, which no wire form allows.
+pub fn check_object(text: &str) -> Result<&RawValue, JsonFault> {
+    let value = check(text)?;
+    if value.get().starts_with('{') {
+        Ok(value)
+    } else {
+        Err(JsonFault::Syntax("expected an object".to_owned()))
+    }
+}
+
+/// The same JSON on one line: white space between tokens goes, the tokens stay as they are. The text must be valid.
+pub fn compact(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for c in text.chars() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+        } else if c.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = c == '"';
+        }
+        line.push(c);
+    }
+    line
+}
+
+/// Depth, numbers and escapes of a text whose grammar somebody else checks.
+fn limits(text: &str) -> Result<(), JsonFault> {
+    let bytes = text.as_bytes();
+    let mut depth = 0usize;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(JsonFault::TooDeep);
+                }
+                at += 1;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                at += 1;
+            }
+            b'"' => at = string_end(text, at + 1)?,
+            b'-' | b'0'..=b'9' => at = number_end(text, at)?,
+            _ => at += 1,
+        }
+    }
+    Ok(())
+}
+
+/// Walks over a number that starts at `start`; returns where it ends.
+fn number_end(text: &str, start: usize) -> Result<usize, JsonFault> {
+    let is_part = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+    let len = text.as_bytes()[start..]
+        .iter()
+        .take_while(|b| is_part(b))
+        .count();
+    let number = &text[start..start + len];
+    // Up to 300 characters without an exponent always fit a double.
+    let may_overflow = len > 300 || number.contains(['e', 'E']);
+    if may_overflow && number.parse::<f64>().is_ok_and(f64::is_infinite) {
+        return Err(JsonFault::Number(number.chars().take(40).collect()));
+    }
+    Ok(start + len)
+}
+
+/// Walks over a string whose first character is at `at`; returns where it ends (behind the quote).
+fn string_end(text: &str, mut at: usize) -> Result<usize, JsonFault> {
+    let bytes = text.as_bytes();
+    loop {
+        match bytes.get(at) {
+            None => return Ok(at),
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') if bytes.get(at + 1) == Some(&b'u') => {
+                let Some(unit) = escape_at(text, at) else {
+                    return Ok(bytes.len()); // broken escape: the grammar check words it
+                };
+                let lone = || JsonFault::Surrogate(format!("u{unit:04X}"));
+                at += 6;
+                match unit {
+                    0xD800..=0xDBFF => match escape_at(text, at) {
+                        Some(0xDC00..=0xDFFF) => at += 6,
+                        _ => return Err(lone()),
+                    },
+                    0xDC00..=0xDFFF => return Err(lone()),
+                    _ => {}
+                }
+            }
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
+}
+
+/// The code unit of the `\uXXXX` at `at`, if there is one.
+fn escape_at(text: &str, at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_120_passes_and_121_does_not() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(check(&nested(120)).is_ok());
+        assert_eq!(check(&nested(121)).unwrap_err(), JsonFault::TooDeep);
+        assert!(check(&format!("\"{}\"", "[".repeat(500))).is_ok());
+    }
+
+    #[test]
+    fn numbers_that_no_double_holds_are_refused() {
+        assert!(matches!(check("[1e400]"), Err(JsonFault::Number(_))));
+        assert!(matches!(check("-1E+999"), Err(JsonFault::Number(_))));
+        assert!(matches!(check(&"9".repeat(400)), Err(JsonFault::Number(_))));
+        for fine in ["1e308", "0.1e-999", "123456789012345678901234567890", "-0"] {
+            assert!(check(fine).is_ok(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused() {
+        assert!(matches!(check(r#""\ud83d""#), Err(JsonFault::Surrogate(_))));
+        assert!(matches!(
+            check(r#""\udE00x""#),
+            Err(JsonFault::Surrogate(_))
+        ));
+        assert!(matches!(
+            check(r#""\ud83d\n""#),
+            Err(JsonFault::Surrogate(_))
+        ));
+        assert!(check(r#""\ud83d\ude00 \\ud83d é""#).is_ok());
+    }
+
+    #[test]
+    fn compact_drops_only_white_space_between_tokens() {
+        let text = "{ \"a b\\\" \\\\\" :\n [1.0, 1e2 ,\t\"x y\"] }";
+        assert_eq!(compact(text), "{\"a b\\\" \\\\\":[1.0,1e2,\"x y\"]}");
+    }
+
+    #[test]
+    fn broken_grammar_is_named() {
+        for broken in [
+            "",
+            "{",
+            "hello",
+            "\"",
+            "\"\\u12",
+            "{\"a\":}",
+            "[1,]",
+            "\"\\",
+            "\"\\u+123\"",
+        ] {
+            assert!(
+                matches!(check(broken), Err(JsonFault::Syntax(_))),
+                "{broken}"
+            );
+        }
+    }
+}

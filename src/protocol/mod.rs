@@ -1,0 +1,24 @@
+//! What travels between kite and kite, as values.
+//!
+//! Pure: no IO, no clock, no randomness, no logging, no async runtime. Bytes, keys and times come in as arguments;
+//! values or typed refusals go out. The wire facts are those of the Kite protocol, version 1.
+
+pub mod address;
+pub mod agent;
+pub mod api;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod id;
+pub mod json;
+pub mod permission;
+pub mod rpc;
+pub mod scope;
+pub mod summary;
+pub mod token;
+
+/// The protocol version that `connect` carries (spec 5.1).
+pub const VERSION: u32 = 1;
+
+/// How "unlimited" is written on the wire: the largest integer that JavaScript keeps exactly, 2^53 − 1 (spec 0).
+pub const UNLIMITED: u64 = 9_007_199_254_740_991;

@@ -1,0 +1,35 @@
+//! One-line texts about events (spec 10.3).
+
+/// The longest summary, in characters.
+pub const SUMMARY_MAX_CHARS: usize = 200;
+
+/// How many characters of a message body its summary shows.
+pub const PREVIEW_MAX_CHARS: usize = 80;
+
+/// Makes a text one line of at most [`SUMMARY_MAX_CHARS`]: CR, LF and TAB become a space, other control characters
+/// vanish, and what is too long ends in `…` on a character boundary.
+pub fn one_line(text: &str) -> String {
+    let cleaned = text.chars().filter_map(|c| match c {
+        '\r' | '\n' | '\t' => Some(' '),
+        c if c.is_control() => None,
+        c => Some(c),
+    });
+    let mut line = String::with_capacity(text.len().min(SUMMARY_MAX_CHARS * 4));
+    for (count, c) in cleaned.enumerate() {
+        if count == SUMMARY_MAX_CHARS {
+            line.pop();
+            line.push('…');
+            break;
+        }
+        line.push(c);
+    }
+    line
+}
+
+/// The first [`PREVIEW_MAX_CHARS`] characters of a message body, followed by `…` when there are more.
+pub fn preview(body: &str) -> String {
+    match body.char_indices().nth(PREVIEW_MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &body[..end]),
+        None => body.to_owned(),
+    }
+}
