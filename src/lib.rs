@@ -4,3 +4,12 @@
 
 pub mod base;
 pub mod protocol;
+
+#[cfg(feature = "server")]
+pub mod store;
+
+#[cfg(feature = "server")]
+pub mod log;
+
+#[cfg(feature = "server")]
+pub mod server;

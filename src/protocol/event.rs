@@ -1,5 +1,6 @@
 //! A CloudEvent 1.0 whose `data` is the text that came in (promise 7).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -273,12 +274,12 @@ impl Event {
     }
 
     /// What scopes look at.
-    pub fn header(&self) -> Header {
+    pub fn header(&self) -> Header<'_> {
         Header {
-            kind: self.kind.clone(),
-            source: self.source.clone(),
-            kitesource: self.extension("kitesource").map(str::to_owned),
-            agent_to: self.agent_to(),
+            kind: Cow::Borrowed(&self.kind),
+            source: Cow::Borrowed(&self.source),
+            kitesource: self.extension("kitesource").map(Cow::Borrowed),
+            agent_to: self.agent_to().map(Cow::Owned),
         }
     }
 
@@ -348,15 +349,15 @@ impl Serialize for Event {
 
 /// The part of an event that scopes look at (spec 12).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct Header<'a> {
     /// `type`.
-    pub kind: String,
+    pub kind: Cow<'a, str>,
     /// `source`.
-    pub source: String,
+    pub source: Cow<'a, str>,
     /// `kitesource`: the slug of the endpoint.
-    pub kitesource: Option<String>,
+    pub kitesource: Option<Cow<'a, str>>,
     /// The agent a message is for; none for other events.
-    pub agent_to: Option<String>,
+    pub agent_to: Option<Cow<'a, str>>,
 }
 
 /// Puts `kiteseq` into the text of a stored event.

@@ -92,7 +92,7 @@ impl fmt::Display for Scope {
 
 impl Scope {
     /// Whether the scope names the event.
-    pub fn matches(&self, header: &Header) -> bool {
+    pub fn matches(&self, header: &Header<'_>) -> bool {
         match self {
             Self::All => true,
             Self::Source(text) => {
@@ -132,7 +132,7 @@ impl Scopes {
     }
 
     /// Whether one of the scopes names the event.
-    pub fn match_any(&self, header: &Header) -> bool {
+    pub fn match_any(&self, header: &Header<'_>) -> bool {
         self.0.iter().any(|scope| scope.matches(header))
     }
 
@@ -158,7 +158,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether the connection gets the event.
-    pub fn matches(&self, header: &Header) -> bool {
+    pub fn matches(&self, header: &Header<'_>) -> bool {
         self.requested.match_any(header) && self.allowed.match_any(header)
     }
 

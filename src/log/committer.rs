@@ -1,0 +1,69 @@
+//! One loop that commits: it takes all that wait, writes them in one transaction, publishes, answers.
+//!
+//! There is no timer: while one commit runs, the next batch gathers. So a lone event waits for nobody, and a thousand
+//! share one fsync.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::hub::Hub;
+use crate::base::clock::{Clock, month};
+use crate::store::record::{Appended, Batch, NewEvent, Outcome};
+use crate::store::{Store, StoreError};
+
+/// How many events one transaction takes at most: enough that the fsync hardly counts, few enough that nobody waits long
+/// behind it.
+const BATCH_MAX: usize = 1024;
+
+/// An event that waits, and who waits for it.
+pub(super) struct Append {
+    pub(super) event: NewEvent,
+    pub(super) answer: oneshot::Sender<Result<Appended, StoreError>>,
+}
+
+pub(super) struct Committer {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) clock: Clock,
+}
+
+impl Committer {
+    /// Runs until every sender is gone and all that they sent is stored.
+    pub(super) async fn run(self, mut waiting: mpsc::Receiver<Append>) {
+        let mut appends = Vec::with_capacity(BATCH_MAX);
+        while waiting.recv_many(&mut appends, BATCH_MAX).await > 0 {
+            self.commit(appends.drain(..)).await;
+        }
+    }
+
+    async fn commit(&self, appends: impl Iterator<Item = Append>) {
+        let (events, answers): (Vec<_>, Vec<_>) =
+            appends.map(|append| (append.event, append.answer)).unzip();
+        let batch = Arc::new(Batch {
+            events,
+            month: month(self.clock.unix_millis()).0,
+        });
+        let results = match self.store.append(batch.clone()).await {
+            Ok(appended) => appended.into_iter().map(Ok).collect(),
+            Err(error) => {
+                tracing::error!(%error, events = answers.len(), "a batch was not stored");
+                vec![Err(error); answers.len()]
+            }
+        };
+        // Published before it is answered: a sender that has its answer finds listeners already served.
+        for (event, result) in batch.events.iter().zip(&results) {
+            if let Ok(Appended {
+                outcome: Outcome::Stored(seq),
+                ..
+            }) = result
+            {
+                self.hub.publish(event, *seq);
+            }
+        }
+        for (answer, result) in answers.into_iter().zip(results) {
+            // A sender that went away has an event that was stored all the same.
+            let _ = answer.send(result);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Fan-out: who gets an event is looked up, its frame is built once.
+//!
+//! Subscribers that ask for agents alone are found by the agent's id; the others are grouped by identical filters, and
+//! each group is tried once. A subscriber whose queue is full is dropped from the index: its queue ends, and it reads the
+//! log from where it stopped. So nobody waits for a slow one, and memory stays bounded (promise 8).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::protocol::frame::event_frame;
+use crate::protocol::id::{Seq, TeamId};
+use crate::protocol::scope::Filter;
+use crate::store::record::NewEvent;
+
+/// How many events wait for one subscriber.
+const QUEUE_MAX_EVENTS: usize = 256;
+
+/// How many bytes of frames wait for one subscriber, unless it is a single larger one. Frames are shared, but a
+/// subscriber that stands still is what keeps them alive.
+const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// An event as it goes to a socket.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// The text of the `event` frame. The WebSocket library's own shared text: made and checked once, then handed to any
+    /// number of sockets without a copy.
+    pub frame: Utf8Bytes,
+}
+
+/// All teams that anybody asked about.
+#[derive(Default)]
+pub(super) struct Hub {
+    teams: Mutex<HashMap<TeamId, Arc<Mutex<Team>>>>,
+}
+
+#[derive(Default)]
+struct Team {
+    head: Seq,
+    next_subscriber: u64,
+    /// Subscribers that ask for agents alone, under each agent.
+    by_agent: HashMap<String, HashMap<u64, (Arc<Filter>, Queue)>>,
+    /// All others, by what they ask for.
+    by_filter: HashMap<Arc<Filter>, HashMap<u64, Queue>>,
+}
+
+/// The sending end of a subscriber's queue.
+#[derive(Clone)]
+struct Queue {
+    events: mpsc::Sender<Delivery>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    /// Whether the event found room.
+    fn offer(&self, delivery: &Delivery) -> bool {
+        let len = delivery.frame.len();
+        let waiting = self.bytes.fetch_add(len, Ordering::Relaxed);
+        (waiting == 0 || waiting + len <= QUEUE_MAX_BYTES)
+            && self.events.try_send(delivery.clone()).is_ok()
+    }
+}
+
+/// The receiving end: events above [`Subscription::head`] that match, in order. Ends when the subscriber fell behind.
+pub struct Subscription {
+    /// Events up to here are to be read from the log.
+    pub head: Seq,
+    events: mpsc::Receiver<Delivery>,
+    bytes: Arc<AtomicUsize>,
+    /// Removes the subscriber from the index when it goes.
+    place: Place,
+}
+
+impl Subscription {
+    /// The next event; `None` when the subscriber fell behind and has to read the log.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        let delivery = self.events.recv().await?;
+        Some(self.taken(delivery))
+    }
+
+    /// The next event if one waits.
+    pub fn try_next(&mut self) -> Option<Delivery> {
+        let delivery = self.events.try_recv().ok()?;
+        Some(self.taken(delivery))
+    }
+
+    fn taken(&self, delivery: Delivery) -> Delivery {
+        self.bytes
+            .fetch_sub(delivery.frame.len(), Ordering::Relaxed);
+        delivery
+    }
+
+    /// Up to here everything that matches has been taken, unless something waits or the subscriber fell behind.
+    pub fn caught_up_to(&self) -> Option<Seq> {
+        // The head first: what it counts was put into the queue before, or the queue was ended.
+        let head = self.place.lock().head;
+        (self.events.is_empty() && !self.events.is_closed()).then_some(head)
+    }
+}
+
+/// A subscriber's place in the index.
+struct Place {
+    team: Arc<Mutex<Team>>,
+    filter: Arc<Filter>,
+    subscriber: u64,
+}
+
+impl Place {
+    fn lock(&self) -> MutexGuard<'_, Team> {
+        lock(&self.team)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.lock().remove(&self.filter, self.subscriber);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The index is changed in single steps: a panic elsewhere leaves it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// The highest number that was published, if the team is known.
+    pub(super) fn head(&self, team: &TeamId) -> Option<Seq> {
+        let team = lock(&self.teams).get(team).cloned()?;
+        Some(lock(&team).head)
+    }
+
+    /// Learns a head from the log; answers the higher of it and what was published meanwhile.
+    pub(super) fn know(&self, team: &TeamId, head: Seq) -> Seq {
+        let team = self.team(team);
+        let mut team = lock(&team);
+        team.head = team.head.max(head);
+        team.head
+    }
+
+    fn team(&self, team: &TeamId) -> Arc<Mutex<Team>> {
+        let mut teams = lock(&self.teams);
+        match teams.get(team) {
+            Some(known) => known.clone(),
+            None => teams.entry(team.clone()).or_default().clone(),
+        }
+    }
+
+    /// Subscribes from the present head on.
+    pub(super) fn subscribe(&self, team: &TeamId, filter: &Arc<Filter>) -> Subscription {
+        let team = self.team(team);
+        let (events, receiver) = mpsc::channel(QUEUE_MAX_EVENTS);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let queue = Queue {
+            events,
+            bytes: bytes.clone(),
+        };
+        let mut index = lock(&team);
+        let subscriber = index.insert(filter, queue);
+        let head = index.head;
+        drop(index);
+        Subscription {
+            head,
+            events: receiver,
+            bytes,
+            place: Place {
+                team,
+                filter: filter.clone(),
+                subscriber,
+            },
+        }
+    }
+
+    /// Gives an event to all whose filter it matches. Called in the order of the numbers.
+    pub(super) fn publish(&self, event: &NewEvent, seq: Seq) {
+        let team = self.team(&event.team);
+        let mut index = lock(&team);
+        index.publish(event, seq);
+        // Raised behind the queues: whoever sees this head finds the event there.
+        index.head = index.head.max(seq);
+    }
+}
+
+impl Team {
+    fn insert(&mut self, filter: &Arc<Filter>, queue: Queue) -> u64 {
+        let subscriber = self.next_subscriber;
+        self.next_subscriber += 1;
+        match filter.only_agents() {
+            Some(agents) => {
+                for agent in agents {
+                    self.by_agent
+                        .entry(agent.to_owned())
+                        .or_default()
+                        .insert(subscriber, (filter.clone(), queue.clone()));
+                }
+            }
+            None => {
+                self.by_filter
+                    .entry(filter.clone())
+                    .or_default()
+                    .insert(subscriber, queue);
+            }
+        }
+        subscriber
+    }
+
+    fn remove(&mut self, filter: &Arc<Filter>, subscriber: u64) {
+        for agent in filter.only_agents().unwrap_or_default() {
+            if let Some(places) = self.by_agent.get_mut(agent) {
+                places.remove(&subscriber);
+                if places.is_empty() {
+                    self.by_agent.remove(agent);
+                }
+            }
+        }
+        if let Some(group) = self.by_filter.get_mut(filter) {
+            group.remove(&subscriber);
+            if group.is_empty() {
+                self.by_filter.remove(filter);
+            }
+        }
+    }
+
+    fn publish(&mut self, event: &NewEvent, seq: Seq) {
+        let header = event.header();
+        let mut delivery: Option<Delivery> = None;
+        let mut offer = |queue: &Queue| {
+            let delivery = delivery.get_or_insert_with(|| Delivery {
+                seq,
+                frame: event_frame(seq, &event.text).into(),
+            });
+            queue.offer(delivery)
+        };
+        let mut behind: Vec<(Arc<Filter>, u64)> = Vec::new();
+        if let Some(places) = event.agent_to.as_ref().and_then(|to| self.by_agent.get(to)) {
+            for (subscriber, (filter, queue)) in places {
+                if filter.allowed.match_any(&header) && !offer(queue) {
+                    behind.push((filter.clone(), *subscriber));
+                }
+            }
+        }
+        for (filter, group) in &self.by_filter {
+            if filter.matches(&header) {
+                for (subscriber, queue) in group {
+                    if !offer(queue) {
+                        behind.push((filter.clone(), *subscriber));
+                    }
+                }
+            }
+        }
+        for (filter, subscriber) in behind {
+            self.remove(&filter, subscriber);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::scope::Scopes;
+
+    fn team() -> TeamId {
+        "acme".parse().unwrap()
+    }
+
+    fn filter(scopes: &[&str]) -> Arc<Filter> {
+        Arc::new(Filter {
+            requested: Scopes::parse(scopes).unwrap(),
+            allowed: Scopes::all(),
+        })
+    }
+
+    fn message(to: &str) -> NewEvent {
+        NewEvent {
+            team: team(),
+            id: "e".to_owned(),
+            kind: "com.kite.agent.message".to_owned(),
+            source: "https://a".to_owned(),
+            kitesource: None,
+            agent_to: Some(to.to_owned()),
+            created_at: 0,
+            text: "{\"id\":\"e\"}".to_owned(),
+            dedup: None,
+        }
+    }
+
+    #[test]
+    fn a_message_reaches_its_agent_and_those_who_take_everything_once() {
+        let hub = Hub::default();
+        let mut alpha = hub.subscribe(&team(), &filter(&["agent_to:alpha"]));
+        let mut beta = hub.subscribe(&team(), &filter(&["agent_to:beta"]));
+        let mut all = hub.subscribe(&team(), &filter(&["*", "type:kite"]));
+        hub.publish(&message("alpha"), 1);
+        assert_eq!(alpha.try_next().unwrap().seq, 1);
+        assert_eq!(all.try_next().unwrap().seq, 1);
+        assert!(
+            alpha.try_next().is_none() && beta.try_next().is_none() && all.try_next().is_none()
+        );
+    }
+
+    #[test]
+    fn receivers_share_one_frame() {
+        let hub = Hub::default();
+        let mut one = hub.subscribe(&team(), &filter(&["*"]));
+        let mut two = hub.subscribe(&team(), &filter(&["type:com"]));
+        hub.publish(&message("x"), 7);
+        let (one, two) = (one.try_next().unwrap().frame, two.try_next().unwrap().frame);
+        assert_eq!(one.as_ptr(), two.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_that_stands_still_is_sent_to_the_log_and_delays_nobody() {
+        let hub = Hub::default();
+        let mut slow = hub.subscribe(&team(), &filter(&["agent_to:x"]));
+        let mut quick = hub.subscribe(&team(), &filter(&["*"]));
+        for seq in 1..=QUEUE_MAX_EVENTS as Seq + 1 {
+            hub.publish(&message("x"), seq);
+            assert_eq!(quick.try_next().unwrap().seq, seq);
+        }
+        for seq in 1..=QUEUE_MAX_EVENTS as Seq {
+            assert_eq!(slow.next().await.unwrap().seq, seq);
+        }
+        assert!(slow.next().await.is_none());
+        assert!(hub.subscribe(&team(), &filter(&["*"])).head > slow.head);
+    }
+
+    #[test]
+    fn bytes_in_a_queue_are_bounded_and_one_large_event_still_passes() {
+        let hub = Hub::default();
+        let mut one = hub.subscribe(&team(), &filter(&["*"]));
+        let mut large = message("x");
+        large.text = format!("{{\"x\":\"{}\"}}", "y".repeat(QUEUE_MAX_BYTES));
+        hub.publish(&large, 1);
+        hub.publish(&large, 2);
+        assert_eq!(one.try_next().unwrap().seq, 1);
+        assert!(one.try_next().is_none());
+    }
+
+    #[test]
+    fn nothing_is_left_behind_by_those_who_go() {
+        let hub = Hub::default();
+        drop(hub.subscribe(&team(), &filter(&["agent_to:x", "agent_to:y"])));
+        drop(hub.subscribe(&team(), &filter(&["*"])));
+        let team = hub.team(&team());
+        let index = lock(&team);
+        assert!(index.by_agent.is_empty() && index.by_filter.is_empty());
+    }
+}

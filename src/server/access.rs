@@ -1,0 +1,200 @@
+//! Who is calling, and whether they may.
+//!
+//! Keys and endpoints are read from the store once and remembered. A number in the store changes with every change of
+//! them, by whatever process; it is watched, so that a revoked key is known within a second (spec 2.3 allows two).
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::base::clock::Clock;
+use crate::protocol::id::{SourceSlug, TeamId};
+use crate::protocol::permission::Permission;
+use crate::protocol::token::{Token, TokenKind};
+use crate::store::record::{EndpointRecord, KeyHash, KeyRecord};
+use crate::store::{Store, StoreError};
+
+use super::error::ApiError;
+
+/// How often the number is looked at.
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many keys and how many endpoints are remembered. Beyond it everything is forgotten and read again.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// One text for every key that does not work, so that it tells nothing.
+const BAD_KEY: &str = "the API key is unknown, revoked or expired";
+
+/// The keys and endpoints of all teams.
+pub struct Access {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    version: u64,
+    keys: HashMap<String, Arc<KeyRecord>>,
+    endpoints: HashMap<(TeamId, SourceSlug), Arc<EndpointRecord>>,
+}
+
+impl Access {
+    /// Starts with nothing remembered.
+    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self {
+            store,
+            clock,
+            known: Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets everything when the store's number has changed; says whether it had.
+    pub async fn refresh(&self) -> Result<bool, StoreError> {
+        let version = self.store.access_version().await?;
+        let mut known = self.known();
+        let changed = known.version != version;
+        if changed {
+            *known = Known {
+                version,
+                ..Known::default()
+            };
+        }
+        Ok(changed)
+    }
+
+    /// The live key that a text is, if it is one.
+    pub async fn key(&self, text: &str) -> Result<Option<Arc<KeyRecord>>, StoreError> {
+        let Ok(token) = Token::parse(text) else {
+            return Ok(None);
+        };
+        if token.kind() != TokenKind::ApiKey {
+            return Ok(None);
+        }
+        let Some(key) = self.record(token.prefix()).await? else {
+            return Ok(None);
+        };
+        let live = key.is_live(self.clock.unix_millis()) && self.matches(&key, token).await?;
+        Ok(live.then_some(key))
+    }
+
+    /// Whether a key that was accepted before still is.
+    pub async fn is_live(&self, prefix: &str) -> Result<bool, StoreError> {
+        let now = self.clock.unix_millis();
+        Ok(self
+            .record(prefix)
+            .await?
+            .is_some_and(|key| key.is_live(now)))
+    }
+
+    async fn record(&self, prefix: &str) -> Result<Option<Arc<KeyRecord>>, StoreError> {
+        if let Some(key) = self.known().keys.get(prefix) {
+            return Ok(Some(key.clone()));
+        }
+        let version = self.known().version;
+        let Some(key) = self.store.find_key(prefix.to_owned()).await? else {
+            return Ok(None);
+        };
+        let key = Arc::new(key);
+        let mut known = self.known();
+        // What was read before a change must not be remembered after it.
+        if known.version == version {
+            remember(&mut known.keys, prefix.to_owned(), &key);
+        }
+        Ok(Some(key))
+    }
+
+    async fn matches(&self, key: &Arc<KeyRecord>, token: Token) -> Result<bool, StoreError> {
+        if matches!(key.hash, KeyHash::Sha256(_)) {
+            return Ok(key.hash.matches(&token));
+        }
+        // Imported: slow once, then rehashed (spec 2.2).
+        let (hash, candidate) = (key.hash.clone(), token.clone());
+        let matches = tokio::task::spawn_blocking(move || hash.matches(&candidate))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        if matches {
+            let fast = KeyHash::of(&token);
+            self.store.rehash_key(key.id.clone(), fast).await?;
+            self.refresh().await?;
+        }
+        Ok(matches)
+    }
+
+    /// The key of a REST call: a live one, of the team that the call names, with the permission that it needs.
+    pub async fn caller(
+        &self,
+        parts: &Parts,
+        needed: Permission,
+    ) -> Result<Arc<KeyRecord>, ApiError> {
+        let token = bearer(&parts.headers).ok_or_else(|| {
+            ApiError::unauthorized("no API key: send it as `Authorization: Bearer kite_…`")
+        })?;
+        let key = self
+            .key(token)
+            .await?
+            .ok_or_else(|| ApiError::unauthorized(BAD_KEY))?;
+        for team in super::query(parts, "team_id") {
+            if team != key.team.as_str() {
+                return Err(ApiError::forbidden("the API key belongs to another team"));
+            }
+        }
+        if !key.permissions.allow(needed) {
+            return Err(ApiError::forbidden(format!(
+                "the API key lacks the permission `{}`",
+                needed.word()
+            )));
+        }
+        Ok(key)
+    }
+
+    /// The endpoint of a team for a source.
+    pub async fn endpoint(
+        &self,
+        team: TeamId,
+        source: SourceSlug,
+    ) -> Result<Option<Arc<EndpointRecord>>, StoreError> {
+        let name = (team, source);
+        let version = {
+            let known = self.known();
+            if let Some(endpoint) = known.endpoints.get(&name) {
+                return Ok(Some(endpoint.clone()));
+            }
+            known.version
+        };
+        let found = self
+            .store
+            .find_endpoint(name.0.clone(), name.1.clone())
+            .await?;
+        let Some(endpoint) = found.map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut known = self.known();
+        if known.version == version {
+            remember(&mut known.endpoints, name, &endpoint);
+        }
+        Ok(Some(endpoint))
+    }
+}
+
+fn remember<K: Hash + Eq, V>(known: &mut HashMap<K, Arc<V>>, name: K, value: &Arc<V>) {
+    if known.len() >= REMEMBERED_MAX {
+        known.clear();
+    }
+    known.insert(name, value.clone());
+}
+
+/// The token of an `Authorization: Bearer` header. The scheme word's case does not matter.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,151 @@
+//! Agents: their messages and their register (spec 7.3, 13).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use sha2::{Digest, Sha256};
+
+use super::error::{ApiError, json};
+use super::{body, state::App};
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::protocol::agent::Message;
+use crate::protocol::api::{Agent, AgentList, AgentUpdate, MessageAccepted};
+use crate::protocol::error::ErrorCode;
+use crate::protocol::event::dedup_key;
+use crate::protocol::id::{AgentId, check_text};
+use crate::protocol::json;
+use crate::protocol::permission::Permission;
+use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
+
+/// The longest `Idempotency-Key`, in bytes.
+const IDEMPOTENCY_KEY_MAX_BYTES: usize = 256;
+
+/// The longest name of an agent, in characters.
+const NAME_MAX_CHARS: usize = 256;
+
+/// `POST /api/v1/agents/messages`: stores a message for an agent.
+pub(super) async fn send(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, sent) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Write).await?;
+    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
+    let message = Message::parse(json::text(&sent)?)?;
+    let dedup = idempotency(&parts.headers, &key, &sent)?;
+
+    let now = app.clock.unix_millis();
+    let (from, to) = (message.from.to_string(), message.to.to_string());
+    let event = message.into_event(random::uuid7(), rfc3339(now));
+    let new = NewEvent::new(key.team.clone(), &event, now, dedup);
+    let (outcome, usage) = app.log.append(new).await?;
+    let (id, created_at) = match outcome {
+        Outcome::Stored(_) => (event.id, now),
+        Outcome::Duplicate {
+            id,
+            created_at,
+            same: true,
+        } => (id, created_at),
+        Outcome::Duplicate { same: false, .. } => {
+            return Err(ApiError::new(
+                StatusCode::CONFLICT,
+                ErrorCode::Conflict,
+                "this `Idempotency-Key` was used for another message",
+            ));
+        }
+        Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
+    };
+    let accepted = MessageAccepted {
+        id,
+        created_at: rfc3339(created_at),
+        from,
+        to,
+        usage,
+    };
+    Ok(json(StatusCode::CREATED, &accepted))
+}
+
+/// What an `Idempotency-Key` makes the same again: the same API key with the same word. The body's digest tells a repeat
+/// from a mistake.
+fn idempotency(
+    headers: &HeaderMap,
+    key: &KeyRecord,
+    sent: &[u8],
+) -> Result<Option<Dedup>, ApiError> {
+    let Some(word) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let word = word.to_str().unwrap_or_default();
+    if word.is_empty() || word.len() > IDEMPOTENCY_KEY_MAX_BYTES {
+        return Err(ApiError::bad_request(format!(
+            "`Idempotency-Key` must be 1 to {IDEMPOTENCY_KEY_MAX_BYTES} printable ASCII characters"
+        )));
+    }
+    Ok(Some(Dedup {
+        key: dedup_key("idempotency-key", &[&key.id, word]),
+        fingerprint: Some(Sha256::digest(sent).into()),
+    }))
+}
+
+/// `PUT /api/v1/agents/{id}`: registers an agent or renews its entry.
+pub(super) async fn put(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, sent) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Write).await?;
+    let id: AgentId = id.parse()?;
+    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
+    let text = json::check_object(json::text(&sent)?)?.get();
+    let update: AgentUpdate = serde_json::from_str(text)
+        .map_err(|error| ApiError::bad_request(format!("malformed agent: {error}")))?;
+    if let Some(name) = &update.name {
+        check_text("the agent's name", name, NAME_MAX_CHARS)?;
+    }
+    let now = app.clock.unix_millis();
+    let record = app
+        .store
+        .put_agent(key.team.clone(), id, update.name, now)
+        .await?;
+    Ok(json(StatusCode::OK, &agent(record)))
+}
+
+/// `GET /api/v1/agents`: the team's agents.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Read).await?;
+    let agents = app.store.agents(key.team.clone()).await?;
+    let agents = agents.into_iter().map(agent).collect();
+    Ok(json(StatusCode::OK, &AgentList { agents }))
+}
+
+/// `GET /api/v1/agents/{id}`: one agent of the team.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Read).await?;
+    let id: AgentId = id.parse()?;
+    let found = app.store.find_agent(key.team.clone(), id.clone()).await?;
+    let found = found.ok_or_else(|| ApiError::not_found(format!("there is no agent `{id}`")))?;
+    Ok(json(StatusCode::OK, &agent(found)))
+}
+
+fn agent(record: AgentRecord) -> Agent {
+    Agent {
+        id: record.id.to_string(),
+        name: record.name,
+        created_at: rfc3339(record.created_at),
+        last_seen_at: record.last_seen_at.map(rfc3339),
+    }
+}

@@ -1,0 +1,225 @@
+//! `POST` and `GET /api/v1/events`: CloudEvents in with a key, the log out (spec 7.3, 11).
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+
+use super::error::{ApiError, json, json_text};
+use super::{body, query, state::App};
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::protocol::api::EventAnswer;
+use crate::protocol::event::{Event, EventDraft, with_seq};
+use crate::protocol::id::{Seq, SourceSlug, TeamId};
+use crate::protocol::json;
+use crate::protocol::permission::Permission;
+use crate::protocol::scope::{Filter, Scopes};
+use crate::store::record::{Dedup, NewEvent, Outcome, StoredEvent, Stretch};
+
+/// How many events a listing has when the call does not say.
+pub(super) const LIMIT_DEFAULT: usize = 100;
+
+/// How many it has at most; more is cut to this (spec 6).
+pub(super) const LIMIT_MAX: usize = 1000;
+
+/// The slug of events that came with a key instead of through an endpoint.
+const API_SOURCE: &str = "api";
+
+/// `POST /api/v1/events`: stores one CloudEvent.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, sent) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Write).await?;
+    let source = match query(&parts, "source").pop() {
+        Some(source) => SourceSlug::parse(&source)?,
+        None => SourceSlug::parse(API_SOURCE)?,
+    };
+    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
+    accept(&app, key.team.clone(), &source, &parts.headers, &sent).await
+}
+
+/// Stores a CloudEvent in structured mode and answers for it (spec 8, 11).
+pub(super) async fn accept(
+    app: &App,
+    team: TeamId,
+    source: &SourceSlug,
+    headers: &HeaderMap,
+    sent: &Bytes,
+) -> Result<Response, ApiError> {
+    require_structured(headers)?;
+    let draft = EventDraft::parse(json::text(sent)?)?;
+    // An id that we make up here is new every time: there is nothing to recognise.
+    let named = draft.id.is_some();
+    let mut event = draft.complete(random::uuid7, || format!("https://{source}"));
+    event.admit(source.as_str())?;
+    store(app, team, event, named).await
+}
+
+/// Only structured mode is read: what else may come has its own step, and is refused by name until then.
+fn require_structured(headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    let structured = ["application/cloudevents+json", "application/json"];
+    if headers.contains_key("ce-specversion")
+        || !structured
+            .iter()
+            .any(|known| media_type.eq_ignore_ascii_case(known))
+    {
+        return Err(ApiError::unsupported(
+            "send one CloudEvent in structured mode, with `Content-Type: application/cloudevents+json`",
+        ));
+    }
+    Ok(())
+}
+
+async fn store(
+    app: &App,
+    team: TeamId,
+    mut event: Event,
+    named: bool,
+) -> Result<Response, ApiError> {
+    let now = app.clock.unix_millis();
+    event.time.get_or_insert_with(|| rfc3339(now));
+    let dedup = named.then(|| Dedup {
+        key: event.dedup_key(),
+        fingerprint: None,
+    });
+    let new = NewEvent::new(team, &event, now, dedup);
+    let (outcome, usage) = app.log.append(new).await?;
+    let (status, answer, id) = match outcome {
+        Outcome::Stored(_) => {
+            let answer = EventAnswer::Accepted {
+                id: event.id.clone(),
+                created_at: rfc3339(now),
+                usage,
+            };
+            (StatusCode::ACCEPTED, answer, event.id)
+        }
+        Outcome::Duplicate { id, .. } => {
+            let answer = EventAnswer::DuplicateIgnored { id: id.clone() };
+            (StatusCode::OK, answer, id)
+        }
+        Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
+    };
+    let mut response = json(status, &answer);
+    // An id with characters that no header can hold stands in the body alone.
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        let name = HeaderName::from_static("x-kite-event-id");
+        response.headers_mut().insert(name, id);
+    }
+    Ok(response)
+}
+
+/// `GET /api/v1/events`: newest first, or ascending behind `after_seq` or `since`.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Read).await?;
+    let scopes = query(&parts, "scope");
+    let filter = Arc::new(Filter {
+        requested: if scopes.is_empty() {
+            Scopes::all()
+        } else {
+            Scopes::parse(&scopes)?
+        },
+        allowed: key.scopes.clone(),
+    });
+    let limit = limit(&parts)?;
+    let bounds = app.log.bounds(&key.team).await?;
+    let after = after(&app, &parts, &key.team).await?;
+    let (events, next) = match after {
+        Some(after) => {
+            let stretch = Stretch {
+                team: key.team.clone(),
+                after: after.max(bounds.pruned),
+                through: bounds.last,
+                filter,
+                max_events: limit,
+            };
+            let page = app.log.read(stretch).await?;
+            (page.events, Some(page.scanned_to))
+        }
+        None => (app.log.recent(&key.team, filter, limit).await?, None),
+    };
+    let mut text = String::from("{");
+    push_events(&mut text, &events);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        ",\"oldest_available_seq\":{},\"last_seq\":{}",
+        bounds.pruned + 1,
+        bounds.last
+    );
+    if let Some(next) = next {
+        let _ = write!(text, ",\"next_after_seq\":{next}");
+    }
+    text.push('}');
+    Ok(json_text(StatusCode::OK, text))
+}
+
+/// The member `events` of a listing. Written straight from the stored texts, so that `data` stays as it came.
+pub(super) fn push_events(text: &mut String, events: &[StoredEvent]) {
+    text.push_str("\"events\":[");
+    for (index, event) in events.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "{comma}{{\"seq\":{},\"created_at\":\"{}\",\"event\":{}}}",
+            event.seq,
+            rfc3339(event.created_at),
+            with_seq(&event.text, event.seq)
+        );
+    }
+    text.push(']');
+}
+
+fn limit(parts: &Parts) -> Result<usize, ApiError> {
+    let Some(given) = query(parts, "limit").pop() else {
+        return Ok(LIMIT_DEFAULT);
+    };
+    match given.parse::<u64>() {
+        Ok(limit) if limit > 0 => Ok(usize::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX)),
+        _ => Err(ApiError::bad_request(
+            "`limit` must be a whole number from 1 to 1000",
+        )),
+    }
+}
+
+/// Where an ascending listing begins: behind `after_seq`, or with what was stored at or after the time `since`.
+async fn after(app: &App, parts: &Parts, team: &TeamId) -> Result<Option<Seq>, ApiError> {
+    let after_seq = query(parts, "after_seq").pop();
+    let since = query(parts, "since").pop();
+    match (after_seq, since) {
+        (Some(_), Some(_)) => Err(ApiError::bad_request(
+            "`after_seq` and `since` exclude each other",
+        )),
+        (Some(seq), None) => seq
+            .parse()
+            .map(Some)
+            .map_err(|_| ApiError::bad_request("`after_seq` must be a whole number")),
+        (None, Some(time)) => {
+            let time: jiff::Timestamp = time
+                .parse()
+                .map_err(|_| ApiError::bad_request("`since` must be an RFC 3339 time"))?;
+            let seq = app
+                .store
+                .seq_before(team.clone(), time.as_millisecond())
+                .await?;
+            Ok(Some(seq))
+        }
+        (None, None) => Ok(None),
+    }
+}

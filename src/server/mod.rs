@@ -1,0 +1,285 @@
+//! The server: HTTP and WebSocket faces, start and stop.
+//!
+//! Starts from a plain [`Config`] and never sees the command line, so that tests and other commands start it the same
+//! way. It ends in stages: nothing new is taken, what runs is finished, what was taken is stored.
+
+mod access;
+mod agents;
+mod body;
+mod bootstrap;
+mod error;
+mod events;
+mod health;
+mod hooks;
+mod listen;
+mod registry;
+mod rpc;
+mod session;
+mod socket;
+mod state;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::base::clock::Clock;
+use crate::base::random;
+use crate::log::{Log, Tasks};
+use crate::protocol::error::ErrorCode;
+use crate::protocol::permission::Permission;
+use crate::store::{self, Address, Role, StoreError};
+use access::Access;
+use error::{ApiError, json};
+use registry::Registry;
+use state::App;
+
+pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
+
+/// How long requests in flight may take when the server ends.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the last commit may take when the server ends.
+const FLUSH_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a server is to run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen; port 0 picks one.
+    pub listen: SocketAddr,
+    /// The database.
+    pub database: Address,
+    /// Where files beside the database go.
+    pub data_dir: PathBuf,
+    /// The instance's id, where it is to be a certain one.
+    pub instance_id: Option<String>,
+    /// How large a body may be, in bytes.
+    pub max_body_bytes: usize,
+    /// How many connections there may be at a time.
+    pub max_connections: usize,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The directory for files cannot be used.
+    #[error("cannot use the data directory {}", .path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A server that is ready to serve.
+pub struct Server {
+    app: Arc<App>,
+    tasks: Tasks,
+    listener: TcpListener,
+    max_connections: usize,
+    address: SocketAddr,
+    bootstrap: Option<Bootstrap>,
+}
+
+impl Server {
+    /// Takes the address, the directory and the database; makes the first team and key in a new one.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let clock = Clock::system();
+        bootstrap::prepare_dir(&config.data_dir)?;
+        let store = store::open(&config.database, Role::Server).await?;
+        let failed = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+
+        let now = clock.unix_millis();
+        let instance_id = store
+            .instance_id(config.instance_id, random::uuid7(), now)
+            .await?;
+        let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
+        let (log, tasks) = Log::start(store.clone(), clock.clone());
+        let app = Arc::new(App {
+            access: Access::new(store.clone(), clock.clone()),
+            log,
+            registry: Arc::default(),
+            clock,
+            store,
+            instance_id,
+            max_body_bytes: config.max_body_bytes,
+            body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
+            ending: AtomicBool::new(false),
+        });
+        Ok(Self {
+            app,
+            tasks,
+            listener,
+            max_connections: config.max_connections,
+            address,
+            bootstrap,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The instance's id.
+    pub fn instance_id(&self) -> &str {
+        &self.app.instance_id
+    }
+
+    /// The first key, if this is the first start. Once.
+    pub fn take_bootstrap(&mut self) -> Option<Bootstrap> {
+        self.bootstrap.take()
+    }
+
+    /// Serves until `stop` is done, then ends in stages.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (end, ending) = watch::channel(false);
+        let watcher = tokio::spawn(watch_access(self.app.clone(), ending.clone()));
+        let router = router(self.app.clone());
+        let serving = tokio::spawn(listen::serve(
+            self.listener,
+            router,
+            self.max_connections,
+            ending,
+            DRAIN_LIMIT,
+        ));
+        stop.await;
+        tracing::info!("the server ends: finishing what was taken");
+        self.app.ending.store(true, Ordering::Relaxed);
+        // Nobody listens any more when all tasks ended by themselves.
+        let _ = end.send(true);
+        self.app.registry.end();
+        // A panic in a task was reported by the runtime.
+        let _ = serving.await;
+        let _ = watcher.await;
+        wait_for_sessions(&self.app.registry).await;
+        // The log ends with its last user.
+        drop(self.app);
+        self.tasks.finish(FLUSH_LIMIT).await;
+    }
+}
+
+/// Waits until all sessions have said goodbye, for a while.
+async fn wait_for_sessions(registry: &Registry) {
+    const STEP: Duration = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    while registry.count() > 0 && waited < DRAIN_LIMIT {
+        tokio::time::sleep(STEP).await;
+        waited += STEP;
+    }
+}
+
+/// Notices keys that were revoked or have expired, by whatever process, and ends their connections.
+async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
+    loop {
+        let pause = tokio::time::sleep(access::WATCH_INTERVAL);
+        tokio::select! {
+            () = pause => {}
+            () = listen::ended(&mut ending) => return,
+        }
+        app.registry.expire(app.clock.unix_millis());
+        if let Err(error) = end_dead_keys(&app).await {
+            tracing::warn!(%error, "keys could not be checked");
+        }
+    }
+}
+
+async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
+    if !app.access.refresh().await? {
+        return Ok(());
+    }
+    for prefix in app.registry.key_prefixes() {
+        if !app.access.is_live(&prefix).await? {
+            app.registry.end_key(&prefix);
+        }
+    }
+    Ok(())
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/health", get(health::ready))
+        .route("/ws", get(socket::upgrade))
+        .route("/hooks/{team}/{source}", post(hooks::bare))
+        .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
+        .route("/api/v1/agents/messages", post(agents::send))
+        .route("/api/v1/agents", get(agents::list))
+        .route("/api/v1/agents/{id}", put(agents::put).get(agents::show))
+        .route("/api/v1/events", post(events::post).get(events::list))
+        .route("/api/v1/stats", get(stats))
+        .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
+        .route("/api/v1/webhook-config", get(not_offered))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
+}
+
+/// `GET /api/v1/stats`: the REST face of `dashboard.stats`.
+async fn stats(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Read).await?;
+    Ok(json(StatusCode::OK, &rpc::stats(&app, &key).await?))
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::not_found("there is nothing at this address")
+}
+
+async fn no_such_method() -> Response {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::MethodNotAllowed,
+        "this address does not take that method",
+    )
+    .into_response()
+}
+
+/// Known on the hosted service (spec 7.4).
+async fn not_offered() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        ErrorCode::NotSupported,
+        "self-hosted servers do not offer this",
+    )
+}
+
+/// The values of a query parameter, in order.
+fn query(parts: &Parts, name: &str) -> Vec<String> {
+    let query = parts.uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+        .collect()
+}

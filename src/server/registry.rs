@@ -1,0 +1,171 @@
+//! Who is connected: so that a client id belongs to one connection, a revoked key loses its sockets, and all can be told
+//! that the server ends.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::protocol::id::{ClientId, TeamId};
+use crate::store::record::{KeyRecord, Millis};
+
+/// Why a connection has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Another connection took the client id.
+    Replaced,
+    /// The key was revoked or expired.
+    KeyEnded,
+    /// The server ends.
+    Ending,
+}
+
+/// All connections.
+#[derive(Default)]
+pub struct Registry {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    ending: bool,
+    next: u64,
+    entries: HashMap<u64, Entry>,
+    by_client: HashMap<(TeamId, ClientId), u64>,
+    expiring: BTreeSet<(Millis, u64)>,
+}
+
+struct Entry {
+    name: (TeamId, ClientId),
+    key: Arc<KeyRecord>,
+    tell: Option<oneshot::Sender<Told>>,
+}
+
+impl Inner {
+    fn tell(&mut self, id: u64, what: Told) {
+        if let Some(tell) = self
+            .entries
+            .get_mut(&id)
+            .and_then(|entry| entry.tell.take())
+        {
+            // A connection that is gone already needs no telling.
+            let _ = tell.send(what);
+        }
+    }
+
+    fn leave(&mut self, id: u64) {
+        let Some(entry) = self.entries.remove(&id) else {
+            return;
+        };
+        if self.by_client.get(&entry.name) == Some(&id) {
+            self.by_client.remove(&entry.name);
+        }
+        if let Some(end) = entry.key.expires_at {
+            self.expiring.remove(&(end, id));
+        }
+    }
+}
+
+impl Registry {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a connection; an older one with the same client id is told that it was replaced.
+    pub fn enter(
+        self: &Arc<Self>,
+        team: TeamId,
+        client: ClientId,
+        key: Arc<KeyRecord>,
+    ) -> Presence {
+        let (tell, told) = oneshot::channel();
+        let name = (team, client);
+        let mut inner = self.lock();
+        let id = inner.next;
+        inner.next += 1;
+        if let Some(older) = inner.by_client.insert(name.clone(), id) {
+            inner.tell(older, Told::Replaced);
+        }
+        if let Some(end) = key.expires_at {
+            inner.expiring.insert((end, id));
+        }
+        let tell = Some(tell);
+        inner.entries.insert(id, Entry { name, key, tell });
+        if inner.ending {
+            inner.tell(id, Told::Ending);
+        }
+        drop(inner);
+        Presence {
+            told,
+            _guard: Guard {
+                registry: self.clone(),
+                id,
+            },
+        }
+    }
+
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    /// Tells all connections that the server ends, and those that come later.
+    pub fn end(&self) {
+        let mut inner = self.lock();
+        inner.ending = true;
+        let ids: Vec<u64> = inner.entries.keys().copied().collect();
+        for id in ids {
+            inner.tell(id, Told::Ending);
+        }
+    }
+
+    /// Ends the connections whose key has expired.
+    pub fn expire(&self, now: Millis) {
+        let mut inner = self.lock();
+        while let Some(&(end, id)) = inner.expiring.first() {
+            if end > now {
+                break;
+            }
+            inner.expiring.pop_first();
+            inner.tell(id, Told::KeyEnded);
+        }
+    }
+
+    /// The public parts of the keys that connections use.
+    pub fn key_prefixes(&self) -> HashSet<String> {
+        let inner = self.lock();
+        inner
+            .entries
+            .values()
+            .map(|entry| entry.key.prefix.clone())
+            .collect()
+    }
+
+    /// Ends the connections of a key.
+    pub fn end_key(&self, prefix: &str) {
+        let mut inner = self.lock();
+        let of_key = |(id, entry): (&u64, &Entry)| (entry.key.prefix == prefix).then_some(*id);
+        let ids: Vec<u64> = inner.entries.iter().filter_map(of_key).collect();
+        for id in ids {
+            inner.tell(id, Told::KeyEnded);
+        }
+    }
+}
+
+/// A connection's place in the registry: it leaves when this is dropped.
+pub struct Presence {
+    /// Becomes ready when the connection has to end.
+    pub told: oneshot::Receiver<Told>,
+    _guard: Guard,
+}
+
+struct Guard {
+    registry: Arc<Registry>,
+    id: u64,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.registry.lock().leave(self.id);
+    }
+}

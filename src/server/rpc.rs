@@ -1,0 +1,202 @@
+//! Calls over the WebSocket (spec 6). All act on the connection's team.
+
+use std::sync::Arc;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::error::ApiError;
+use super::events::{LIMIT_DEFAULT, LIMIT_MAX, push_events};
+use super::state::App;
+use crate::base::clock::day_start;
+use crate::base::random;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::frame::{Request, ServerFrame};
+use crate::protocol::id::SourceSlug;
+use crate::protocol::permission::Permission;
+use crate::protocol::rpc::{EventsRecent, Failure, HookCreated, HooksCreate, Method, Stats};
+use crate::protocol::scope::{Filter, Scopes};
+use crate::protocol::token::{Token, TokenKind};
+use crate::store::record::{EndpointRecord, KeyHash, KeyRecord};
+
+/// Answers one request.
+pub(super) async fn answer(app: Arc<App>, key: Arc<KeyRecord>, request: Request) -> ServerFrame {
+    let result = match Method::parse(&request.method) {
+        Some(method) => call(&app, &key, method, request.params.as_deref()).await,
+        None => {
+            let method: String = request
+                .method
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(64)
+                .collect();
+            Err(failure(
+                ErrorCode::UnknownMethod,
+                format!("unknown method: {method}"),
+            ))
+        }
+    };
+    match result {
+        Ok(payload) => ServerFrame::Response {
+            id: request.id,
+            ok: true,
+            payload: Some(payload),
+        },
+        Err(failure) => failed(request.id, &failure),
+    }
+}
+
+/// The answer to a request that cannot be read but whose id can.
+pub(super) fn malformed(id: String, why: &str) -> ServerFrame {
+    failed(
+        id,
+        &failure(ErrorCode::BadParams, format!("malformed request: {why}")),
+    )
+}
+
+fn failed(id: String, failure: &Failure) -> ServerFrame {
+    ServerFrame::Response {
+        id,
+        ok: false,
+        payload: to_raw_value(failure).ok(),
+    }
+}
+
+fn failure(code: ErrorCode, error: impl Into<String>) -> Failure {
+    Failure {
+        error: error.into(),
+        code: Some(code),
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let code = match error.code() {
+            code @ (ErrorCode::Forbidden
+            | ErrorCode::NotFound
+            | ErrorCode::Conflict
+            | ErrorCode::RateLimited) => code,
+            ErrorCode::BadRequest => ErrorCode::BadParams,
+            _ => ErrorCode::Internal,
+        };
+        failure(code, error.text())
+    }
+}
+
+async fn call(
+    app: &App,
+    key: &KeyRecord,
+    method: Method,
+    params: Option<&RawValue>,
+) -> Result<Box<RawValue>, Failure> {
+    match method {
+        Method::DashboardStats => payload(&stats(app, key).await?),
+        Method::EventsRecent => recent(app, key, parse(params)?).await,
+        Method::HooksCreate => {
+            require(key, Permission::Write)?;
+            payload(&create_hook(app, key, parse(params)?).await?)
+        }
+    }
+}
+
+fn require(key: &KeyRecord, needed: Permission) -> Result<(), Failure> {
+    if key.permissions.allow(needed) {
+        return Ok(());
+    }
+    let text = format!("the API key lacks the permission `{}`", needed.word());
+    Err(failure(ErrorCode::Forbidden, text))
+}
+
+/// Absent parameters, null and `{}` are the same.
+fn parse<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Failure> {
+    let text = params.map_or("{}", RawValue::get);
+    let text = if text == "null" { "{}" } else { text };
+    if !text.starts_with('{') {
+        return Err(failure(ErrorCode::BadParams, "`params` must be an object"));
+    }
+    serde_json::from_str(text).map_err(|error| failure(ErrorCode::BadParams, error.to_string()))
+}
+
+fn payload<T: Serialize>(value: &T) -> Result<Box<RawValue>, Failure> {
+    to_raw_value(value).map_err(|error| failure(ErrorCode::Internal, error.to_string()))
+}
+
+/// `dashboard.stats`, and `GET /api/v1/stats`.
+pub(super) async fn stats(app: &App, key: &KeyRecord) -> Result<Stats, ApiError> {
+    let now = app.clock.unix_millis();
+    let counts = app
+        .store
+        .counts(key.team.clone(), day_start(now), now)
+        .await?;
+    Ok(Stats {
+        team_id: key.team.to_string(),
+        webhooks_today: counts.events_since,
+        active_endpoints: counts.active_endpoints,
+        active_api_keys: counts.live_keys,
+        current_key_permissions: key.permissions.0.clone(),
+        plan_name: None,
+        active_sources_limit: None,
+    })
+}
+
+async fn recent(
+    app: &App,
+    key: &KeyRecord,
+    params: EventsRecent,
+) -> Result<Box<RawValue>, Failure> {
+    let limit = match params.limit {
+        None => LIMIT_DEFAULT,
+        Some(0) => return Err(failure(ErrorCode::BadParams, "`limit` must be 1 to 1000")),
+        Some(limit) => usize::try_from(limit).unwrap_or(LIMIT_MAX).min(LIMIT_MAX),
+    };
+    let filter = Arc::new(Filter {
+        requested: Scopes::all(),
+        allowed: key.scopes.clone(),
+    });
+    let events = app
+        .log
+        .recent(&key.team, filter, limit)
+        .await
+        .map_err(ApiError::from)?;
+    let mut text = String::from("{");
+    push_events(&mut text, &events);
+    text.push('}');
+    RawValue::from_string(text).map_err(|error| failure(ErrorCode::Internal, error.to_string()))
+}
+
+/// `hooks.create`: a new endpoint, or a new token for an existing one, which wakes it up again.
+async fn create_hook(
+    app: &App,
+    key: &KeyRecord,
+    params: HooksCreate,
+) -> Result<HookCreated, Failure> {
+    let source = SourceSlug::parse(&params.source)
+        .map_err(|error| failure(ErrorCode::BadParams, error.to_string()))?;
+    let token = Token::mint(TokenKind::HookToken, &random::bytes());
+    let endpoint = EndpointRecord {
+        id: random::uuid7(),
+        team: key.team.clone(),
+        source,
+        active: true,
+        token_hash: KeyHash::of(&token),
+        created_at: app.clock.unix_millis(),
+    };
+    let stored = app
+        .store
+        .put_endpoint(endpoint)
+        .await
+        .map_err(ApiError::from)?;
+    app.access.refresh().await.map_err(ApiError::from)?;
+    let team = utf8_percent_encode(stored.team.as_str(), NON_ALPHANUMERIC);
+    let path = format!("/hooks/{team}/{}", stored.source);
+    Ok(HookCreated {
+        id: stored.id,
+        source: stored.source.to_string(),
+        endpoint_with_token: format!("{path}/{}", token.reveal()),
+        endpoint: path,
+        hook_token: token.reveal().to_owned(),
+        webhook_secret_configured: false,
+    })
+}

@@ -1,0 +1,195 @@
+//! Durable state: one trait in the words of the product, an implementation per database.
+//!
+//! Every method is one transaction. What a method has answered is on stable storage. The SQL is written by hand for each
+//! database; the contract is the conformance suite that runs against all of them.
+
+pub mod error;
+pub mod record;
+pub mod sqlite;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
+use crate::protocol::scope::Filter;
+pub use error::StoreError;
+use record::{
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointRecord, KeyHash,
+    KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
+};
+
+/// What every method answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The durable state of an instance.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<()>;
+
+    /// The instance's id. A new database takes `wanted`, or else `fresh`; one that has another id than `wanted` is an
+    /// error.
+    async fn instance_id(
+        &self,
+        wanted: Option<String>,
+        fresh: String,
+        now: Millis,
+    ) -> Result<String>;
+
+    /// Stores a batch: dedup, numbers, events, usage, all or nothing. One outcome per event, in order.
+    async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>>;
+
+    /// Reads part of a stretch of a log. A page ends early when it is large or looked at many events.
+    async fn read(&self, stretch: Stretch) -> Result<Page>;
+
+    /// The newest matching events, newest first.
+    async fn recent(
+        &self,
+        team: TeamId,
+        filter: Arc<Filter>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>>;
+
+    /// The ends of a team's log.
+    async fn bounds(&self, team: TeamId) -> Result<Bounds>;
+
+    /// The highest number of the events that were stored before a time.
+    async fn seq_before(&self, team: TeamId, time: Millis) -> Result<Seq>;
+
+    /// Events accepted in a month.
+    async fn usage(&self, team: TeamId, month: String) -> Result<u64>;
+
+    /// A client's cursor; a new one is made at the end of the log, with the given filter.
+    async fn open_cursor(
+        &self,
+        team: TeamId,
+        client: ClientId,
+        filter: [u8; 32],
+        now: Millis,
+    ) -> Result<Cursor>;
+
+    /// Moves cursors. None of them moves back, and none is made.
+    async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<()>;
+
+    /// Makes a team and its first key.
+    async fn create_team(&self, team: TeamId, first_key: KeyRecord) -> Result<()>;
+
+    /// All teams by id.
+    async fn teams(&self) -> Result<Vec<TeamRecord>>;
+
+    /// Makes a key.
+    async fn create_key(&self, key: KeyRecord) -> Result<()>;
+
+    /// The key with a public part.
+    async fn find_key(&self, prefix: String) -> Result<Option<KeyRecord>>;
+
+    /// Revokes a key by id; a team narrows the search to its own keys.
+    async fn revoke_key(&self, team: Option<TeamId>, id: String, now: Millis) -> Result<()>;
+
+    /// Replaces the hash of a key whose old hash is slow.
+    async fn rehash_key(&self, id: String, hash: KeyHash) -> Result<()>;
+
+    /// A number that changes whenever a key or endpoint does, by whatever process.
+    async fn access_version(&self) -> Result<u64>;
+
+    /// Makes an endpoint, or gives an existing one the new token and wakes it up. Answers what is stored.
+    async fn put_endpoint(&self, endpoint: EndpointRecord) -> Result<EndpointRecord>;
+
+    /// The endpoint of a team for a source.
+    async fn find_endpoint(
+        &self,
+        team: TeamId,
+        source: SourceSlug,
+    ) -> Result<Option<EndpointRecord>>;
+
+    /// Registers an agent, or renews its entry. A missing name leaves the old one.
+    async fn put_agent(
+        &self,
+        team: TeamId,
+        id: AgentId,
+        name: Option<String>,
+        now: Millis,
+    ) -> Result<AgentRecord>;
+
+    /// A team's agents by id.
+    async fn agents(&self, team: TeamId) -> Result<Vec<AgentRecord>>;
+
+    /// One agent of a team.
+    async fn find_agent(&self, team: TeamId, id: AgentId) -> Result<Option<AgentRecord>>;
+
+    /// Counts for the dashboard; `since` is where the day began.
+    async fn counts(&self, team: TeamId, since: Millis, now: Millis) -> Result<Counts>;
+}
+
+/// Where a database is: `sqlite:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => {
+                // `sqlite:///abs` and `sqlite:rel` are both in use elsewhere.
+                let path = path.strip_prefix("//").unwrap_or(path);
+                Ok(Self::Sqlite(PathBuf::from(path)))
+            }
+            Some(("postgres" | "postgresql", _)) => Err(StoreError::NoPostgres),
+            _ => Err(StoreError::Address(text.to_owned())),
+        }
+    }
+}
+
+/// Who opens a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A server: makes the database when it is missing, migrates it and holds it against other servers.
+    Server,
+    /// A command beside it: takes the database as it is.
+    Visitor,
+}
+
+/// Opens a database.
+pub async fn open(address: &Address, role: Role) -> Result<Arc<dyn Store>> {
+    let Address::Sqlite(path) = address.clone();
+    let open = move || sqlite::Sqlite::open(&path, role);
+    let store = tokio::task::spawn_blocking(open)
+        .await
+        .map_err(|_| StoreError::Closed)??;
+    Ok(Arc::new(store))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_name_a_kind_and_a_place() {
+        let sqlite = |path: &str| Address::Sqlite(PathBuf::from(path));
+        assert_eq!(
+            "sqlite:kite.db".parse::<Address>().unwrap(),
+            sqlite("kite.db")
+        );
+        assert_eq!(
+            "sqlite:///a/k.db".parse::<Address>().unwrap(),
+            sqlite("/a/k.db")
+        );
+        assert!(matches!(
+            "postgres://x".parse::<Address>(),
+            Err(StoreError::NoPostgres)
+        ));
+        for bad in ["", "kite.db", "sqlite:", "mysql://x"] {
+            assert!(
+                matches!(bad.parse::<Address>(), Err(StoreError::Address(_))),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The batch: dedup, numbers, events and usage in one transaction.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{signed, team_number, unsigned};
+use crate::protocol::id::{Seq, TeamId};
+use crate::store::record::{Appended, Batch, CursorMove, Dedup, Millis, NewEvent, Outcome};
+use crate::store::{Result, StoreError};
+
+/// How many bits of a key hold the seq; the rest hold the team's number.
+const SEQ_BITS: u32 = 40;
+
+/// The key of an event: its team's number and its seq in one integer.
+pub(super) fn key(team: i64, seq: Seq) -> i64 {
+    (team << SEQ_BITS) | signed(seq.min(MAX_SEQ))
+}
+
+/// The seq in a key.
+pub(super) fn seq_of(key: i64) -> Seq {
+    unsigned(key & signed(MAX_SEQ))
+}
+
+/// The highest seq that a key can hold: a million events a second for twelve days, or a thousand for 34 years.
+pub(super) const MAX_SEQ: Seq = (1 << SEQ_BITS) - 1;
+
+/// A team's row while a batch is written.
+struct Counter {
+    number: i64,
+    last_seq: Seq,
+    events_used: u64,
+}
+
+/// Stores a batch; see [`crate::store::Store::append`].
+pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec<Appended>> {
+    let mut counters: HashMap<&TeamId, Option<Counter>> = HashMap::new();
+    let mut results = Vec::with_capacity(batch.events.len());
+    for event in &batch.events {
+        if !counters.contains_key(&event.team) {
+            counters.insert(
+                &event.team,
+                counter(transaction, &event.team, &batch.month)?,
+            );
+        }
+        let appended = match counters.get_mut(&event.team) {
+            Some(Some(counter)) => append_one(transaction, counter, event)?,
+            _ => Appended {
+                outcome: Outcome::NoTeam,
+                events_used: 0,
+            },
+        };
+        results.push(appended);
+    }
+    let mut update = transaction.prepare_cached(
+        "UPDATE teams SET last_seq = ?2, events_used = ?3, usage_month = ?4 WHERE number = ?1",
+    )?;
+    for counter in counters.values().flatten() {
+        update.execute(params![
+            counter.number,
+            signed(counter.last_seq),
+            signed(counter.events_used),
+            batch.month
+        ])?;
+    }
+    Ok(results)
+}
+
+fn counter(connection: &Connection, team: &TeamId, month: &str) -> Result<Option<Counter>> {
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(Counter {
+            number: row.get(0)?,
+            last_seq: unsigned(row.get(1)?),
+            events_used: unsigned(row.get(2)?),
+        })
+    };
+    let counter = connection
+        .prepare_cached(
+            "SELECT number, last_seq, CASE usage_month WHEN ?2 THEN events_used ELSE 0 END FROM teams WHERE id = ?1",
+        )?
+        .query_row(params![team.as_str(), month], row)
+        .optional()?;
+    Ok(counter)
+}
+
+fn append_one(
+    transaction: &Transaction<'_>,
+    counter: &mut Counter,
+    event: &NewEvent,
+) -> Result<Appended> {
+    if let Some(dedup) = &event.dedup {
+        if let Some(outcome) = known(transaction, counter.number, dedup, event)? {
+            return Ok(Appended {
+                outcome,
+                events_used: counter.events_used,
+            });
+        }
+    }
+    let seq = counter.last_seq + 1;
+    if seq > MAX_SEQ {
+        return Err(StoreError::Failed("the team's log is full".to_owned()));
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO events (key, id, type, source, kitesource, agent_to, created_at, text)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            key(counter.number, seq),
+            event.id,
+            event.kind,
+            event.source,
+            event.kitesource,
+            event.agent_to,
+            event.created_at,
+            event.text
+        ])?;
+    counter.last_seq = seq;
+    counter.events_used += 1;
+    Ok(Appended {
+        outcome: Outcome::Stored(seq),
+        events_used: counter.events_used,
+    })
+}
+
+/// Remembers a dedup key, or says what it was remembered for.
+fn known(
+    transaction: &Transaction<'_>,
+    team: i64,
+    dedup: &Dedup,
+    event: &NewEvent,
+) -> Result<Option<Outcome>> {
+    let new = transaction
+        .prepare_cached(
+            "INSERT INTO dedup (team, key, event_id, created_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            team,
+            dedup.key,
+            event.id,
+            event.created_at,
+            dedup.fingerprint
+        ])?;
+    if new == 1 {
+        return Ok(None);
+    }
+    let first = transaction
+        .prepare_cached(
+            "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
+        )?
+        .query_row(params![team, dedup.key], |row| {
+            let fingerprint: Option<[u8; 32]> = row.get(2)?;
+            Ok(Outcome::Duplicate {
+                id: row.get(0)?,
+                created_at: row.get(1)?,
+                same: fingerprint == dedup.fingerprint,
+            })
+        })?;
+    Ok(Some(first))
+}
+
+/// Moves cursors forward; see [`crate::store::Store::move_cursors`].
+pub(super) fn move_cursors(
+    transaction: &Transaction<'_>,
+    moves: &[CursorMove],
+    now: Millis,
+) -> Result<()> {
+    // The scanned position belongs to the filter that it was scanned with: with another one it starts over.
+    let mut update = transaction.prepare_cached(
+        "UPDATE cursors
+         SET acked = max(acked, ?3),
+             scanned = CASE filter WHEN ?5 THEN max(scanned, ?4) ELSE ?4 END,
+             filter = ?5,
+             updated_at = ?6
+         WHERE team = ?1 AND client_id = ?2",
+    )?;
+    for CursorMove {
+        team,
+        client,
+        cursor,
+    } in moves
+    {
+        update.execute(params![
+            team_number(transaction, team)?,
+            client.as_str(),
+            signed(cursor.acked),
+            signed(cursor.scanned),
+            cursor.filter,
+            now
+        ])?;
+    }
+    Ok(())
+}

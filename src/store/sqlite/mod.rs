@@ -1,0 +1,294 @@
+//! The store on SQLite: one thread that writes, a few connections that read.
+//!
+//! WAL with `synchronous=FULL`: what was committed survives a power cut. Every write transaction is immediate, since a
+//! deferred one fails at once when another process writes, whatever the busy timeout.
+
+mod access;
+mod append;
+mod open;
+mod read;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::record::{
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointRecord, KeyHash,
+    KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
+};
+use super::{Result, Role, Store, StoreError};
+use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
+use crate::protocol::scope::Filter;
+
+/// How many reads run at once. Reading is CPU-bound on a warm file; more would only take cores from the writer.
+const READERS: usize = 4;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A SQLite database.
+pub struct Sqlite {
+    writer: mpsc::Sender<Job>,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    reading: Arc<Semaphore>,
+    /// Held as long as the store lives, so that no second server uses the file.
+    _lock: Option<File>,
+}
+
+impl Sqlite {
+    /// Opens a database file; see [`Role`] for what that may change.
+    pub fn open(path: &Path, role: Role) -> Result<Self> {
+        let lock = open::lock(path, role)?;
+        let mut connection = open::connect(path, role)?;
+        open::migrate(&mut connection, path, role)?;
+        let readers = (0..READERS)
+            .map(|_| open::connect(path, Role::Visitor))
+            .collect::<Result<Vec<_>>>()?;
+
+        let (writer, jobs) = mpsc::channel::<Job>();
+        std::thread::Builder::new()
+            .name("kite-sqlite".to_owned())
+            .spawn(move || {
+                for job in jobs {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|error| open::unusable(path, &error))?;
+        Ok(Self {
+            writer,
+            readers: Arc::new(Mutex::new(readers)),
+            reading: Arc::new(Semaphore::new(READERS)),
+            _lock: lock,
+        })
+    }
+
+    /// Runs a transaction on the writing thread and commits it.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Nobody waits any more when a request was dropped; the work is done all the same.
+            let _ = answer.send(transact(connection, work));
+        });
+        self.writer.send(job).map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs queries on a reading connection, off the async threads.
+    async fn query<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.reading.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| StoreError::Closed)?;
+        let readers = self.readers.clone();
+        let run = move || {
+            let _permit = permit;
+            let taken = || readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = taken().pop().ok_or(StoreError::Closed)?;
+            let result = work(&connection);
+            taken().push(connection);
+            result
+        };
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(|_| StoreError::Failed("a query panicked".to_owned()))?
+    }
+}
+
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+) -> Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = work(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+/// The number that stands for a team in other tables.
+fn team_number(connection: &Connection, team: &TeamId) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT number FROM teams WHERE id = ?1")?
+        .query_row([team.as_str()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::NotFound(format!("team `{team}`")))
+}
+
+/// A `seq` as SQLite's signed integer.
+fn signed(seq: Seq) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// A count or `seq` that was stored.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn ping(&self) -> Result<()> {
+        self.query(|c| Ok(c.query_row("SELECT 1", [], |_| Ok(()))?))
+            .await
+    }
+
+    async fn instance_id(
+        &self,
+        wanted: Option<String>,
+        fresh: String,
+        now: Millis,
+    ) -> Result<String> {
+        self.write(move |t| {
+            let new = wanted.as_ref().unwrap_or(&fresh);
+            t.execute(
+                "INSERT INTO instance (id, instance_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
+                params![new, now],
+            )?;
+            let stored: String = t.query_row("SELECT instance_id FROM instance", [], |row| row.get(0))?;
+            match wanted {
+                Some(given) if given != stored => Err(StoreError::OtherInstance { stored, given }),
+                _ => Ok(stored),
+            }
+        })
+        .await
+    }
+
+    async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
+        self.write(move |t| append::append(t, &batch)).await
+    }
+
+    async fn read(&self, stretch: Stretch) -> Result<Page> {
+        self.query(move |c| read::page(c, &stretch)).await
+    }
+
+    async fn recent(
+        &self,
+        team: TeamId,
+        filter: Arc<Filter>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>> {
+        self.query(move |c| read::recent(c, &team, &filter, limit))
+            .await
+    }
+
+    async fn bounds(&self, team: TeamId) -> Result<Bounds> {
+        self.query(move |c| read::bounds(c, &team)).await
+    }
+
+    async fn seq_before(&self, team: TeamId, time: Millis) -> Result<Seq> {
+        self.query(move |c| read::seq_before(c, &team, time)).await
+    }
+
+    async fn usage(&self, team: TeamId, month: String) -> Result<u64> {
+        self.query(move |c| {
+            let used = c
+                .prepare_cached("SELECT events_used FROM teams WHERE id = ?1 AND usage_month = ?2")?
+                .query_row(params![team.as_str(), month], |row| row.get(0))
+                .optional()?;
+            Ok(unsigned(used.unwrap_or(0)))
+        })
+        .await
+    }
+
+    async fn open_cursor(
+        &self,
+        team: TeamId,
+        client: ClientId,
+        filter: [u8; 32],
+        now: Millis,
+    ) -> Result<Cursor> {
+        self.write(move |t| read::open_cursor(t, &team, &client, &filter, now))
+            .await
+    }
+
+    async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<()> {
+        self.write(move |t| append::move_cursors(t, &moves, now))
+            .await
+    }
+
+    async fn create_team(&self, team: TeamId, first_key: KeyRecord) -> Result<()> {
+        self.write(move |t| access::create_team(t, &team, &first_key))
+            .await
+    }
+
+    async fn teams(&self) -> Result<Vec<TeamRecord>> {
+        self.query(access::teams).await
+    }
+
+    async fn create_key(&self, key: KeyRecord) -> Result<()> {
+        self.write(move |t| access::create_key(t, &key)).await
+    }
+
+    async fn find_key(&self, prefix: String) -> Result<Option<KeyRecord>> {
+        self.query(move |c| access::find_key(c, &prefix)).await
+    }
+
+    async fn revoke_key(&self, team: Option<TeamId>, id: String, now: Millis) -> Result<()> {
+        self.write(move |t| access::revoke_key(t, team.as_ref(), &id, now))
+            .await
+    }
+
+    async fn rehash_key(&self, id: String, hash: KeyHash) -> Result<()> {
+        self.write(move |t| {
+            t.execute(
+                "UPDATE keys SET hash = ?2 WHERE id = ?1",
+                params![id, hash.to_string()],
+            )?;
+            access::touch(t)
+        })
+        .await
+    }
+
+    async fn access_version(&self) -> Result<u64> {
+        self.query(|c| {
+            let version = c
+                .prepare_cached("SELECT access_version FROM instance")?
+                .query_row([], |row| row.get(0))?;
+            Ok(unsigned(version))
+        })
+        .await
+    }
+
+    async fn put_endpoint(&self, endpoint: EndpointRecord) -> Result<EndpointRecord> {
+        self.write(move |t| access::put_endpoint(t, &endpoint))
+            .await
+    }
+
+    async fn find_endpoint(
+        &self,
+        team: TeamId,
+        source: SourceSlug,
+    ) -> Result<Option<EndpointRecord>> {
+        self.query(move |c| access::find_endpoint(c, &team, &source))
+            .await
+    }
+
+    async fn put_agent(
+        &self,
+        team: TeamId,
+        id: AgentId,
+        name: Option<String>,
+        now: Millis,
+    ) -> Result<AgentRecord> {
+        self.write(move |t| access::put_agent(t, &team, &id, name.as_deref(), now))
+            .await
+    }
+
+    async fn agents(&self, team: TeamId) -> Result<Vec<AgentRecord>> {
+        self.query(move |c| access::agents(c, &team)).await
+    }
+
+    async fn find_agent(&self, team: TeamId, id: AgentId) -> Result<Option<AgentRecord>> {
+        self.query(move |c| access::find_agent(c, &team, &id)).await
+    }
+
+    async fn counts(&self, team: TeamId, since: Millis, now: Millis) -> Result<Counts> {
+        self.query(move |c| access::counts(c, &team, since, now))
+            .await
+    }
+}

@@ -1,0 +1,108 @@
+//! Opening a database file: the lock, the settings, the migrations.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::store::{Result, Role, StoreError};
+
+/// `kite` in ASCII: how a kite database says what it is (`PRAGMA application_id`).
+const APPLICATION_ID: i32 = 0x6b69_7465;
+
+/// The steps from an empty file to the newest schema. A step never changes once it was released.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_first.sql")];
+
+/// How long a write waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn unusable(path: &Path, why: &impl ToString) -> StoreError {
+    StoreError::Unusable {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+/// Takes the lock that keeps a second server away. The file stays; the lock ends with the process.
+pub(super) fn lock(path: &Path, role: Role) -> Result<Option<File>> {
+    if role == Role::Visitor {
+        return Ok(None);
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = Path::new(&name);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(lock_path)
+        .map_err(|error| unusable(lock_path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unusable(lock_path, &error)),
+    }
+}
+
+/// Opens a connection with the settings that the promises rest on.
+pub(super) fn connect(path: &Path, role: Role) -> Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if role == Role::Server {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    } else if !path.exists() {
+        return Err(StoreError::Missing(path.to_owned()));
+    }
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
+    configure(&connection).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::NotKite(path.to_owned()),
+        _ => unusable(path, &error),
+    })?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Reading anything finds out whether the file is a database, before anything is written to it.
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let foreign = application_id(connection)? != APPLICATION_ID && tables > 0;
+    if !foreign {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.query_row("PRAGMA application_id", [], |row| row.get(0))
+}
+
+/// Brings the schema up to date, once, in one transaction; refuses what is no kite database or a newer one.
+pub(super) fn migrate(connection: &mut Connection, path: &Path, role: Role) -> Result<()> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let is_kite = application_id(&transaction)? == APPLICATION_ID;
+    if !is_kite && (tables > 0 || role == Role::Visitor) {
+        return Err(StoreError::NotKite(path.to_owned()));
+    }
+    if found > known {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    for step in MIGRATIONS.iter().skip(found as usize) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,469 @@
+//! The contract of the store: small cases that every implementation passes.
+
+use std::sync::Arc;
+
+use kite::protocol::event::dedup_key;
+use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
+use kite::protocol::permission::Permissions;
+use kite::protocol::scope::{Filter, Scopes};
+use kite::server::new_key;
+use kite::store::record::{
+    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointRecord, KeyHash, KeyRecord, NewEvent,
+    Outcome, Stretch,
+};
+use kite::store::{Address, Role, Store, StoreError, open};
+
+/// A store of its own in a directory of its own.
+struct Room {
+    store: Arc<dyn Store>,
+    _dir: tempfile::TempDir,
+}
+
+async fn sqlite() -> Room {
+    let dir = tempfile::tempdir().unwrap();
+    let address = Address::Sqlite(dir.path().join("kite.db"));
+    let store = open(&address, Role::Server).await.unwrap();
+    for team in ["acme", "rival"] {
+        store.create_team(id(team), key(team)).await.unwrap();
+    }
+    let fresh = "instance".to_owned();
+    store.instance_id(None, fresh, 0).await.unwrap();
+    Room { store, _dir: dir }
+}
+
+/// Expands every case for every implementation, so that none can be missing on one side.
+macro_rules! contract {
+    ($($case:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                let room = super::sqlite().await;
+                super::$case(&*room.store).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    numbers_are_dense_per_team_and_follow_the_order_of_the_batch,
+    the_same_event_again_is_stored_once_also_within_a_batch,
+    another_content_under_the_same_name_is_told_apart,
+    an_unknown_team_spoils_nothing_for_others,
+    usage_counts_what_was_stored_in_the_month,
+    a_page_ends_at_its_limits_and_the_next_one_goes_on,
+    filters_and_teams_bound_what_is_read,
+    recent_events_come_newest_first,
+    a_time_finds_its_place,
+    a_new_cursor_stands_at_the_end_and_stays_there,
+    cursors_move_forward_only,
+    a_scanned_position_is_forgotten_with_its_filter,
+    keys_are_found_by_prefix_and_revoked_within_their_team,
+    every_change_of_access_changes_the_version,
+    an_endpoint_keeps_its_id_when_its_token_is_replaced,
+    agents_belong_to_their_team,
+    counts_tell_only_of_the_team,
+    an_instance_keeps_its_id,
+}
+
+fn id(team: &str) -> TeamId {
+    team.parse().unwrap()
+}
+
+fn key(team: &str) -> KeyRecord {
+    new_key(id(team), None, Permissions::default(), Scopes::all(), 1).1
+}
+
+fn filter(scopes: &[&str]) -> Arc<Filter> {
+    Arc::new(Filter {
+        requested: Scopes::parse(scopes).unwrap(),
+        allowed: Scopes::all(),
+    })
+}
+
+fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
+    NewEvent {
+        team: id(team),
+        id: name.to_owned(),
+        kind: "com.acme.note".to_owned(),
+        source: "https://acme.example".to_owned(),
+        kitesource: Some("api".to_owned()),
+        agent_to: None,
+        created_at,
+        text: format!("{{\"id\":\"{name}\"}}"),
+        dedup: None,
+    }
+}
+
+fn named(team: &str, name: &str) -> NewEvent {
+    let dedup = Dedup {
+        key: dedup_key("test", &[name]),
+        fingerprint: None,
+    };
+    NewEvent {
+        dedup: Some(dedup),
+        ..event(team, name, 5)
+    }
+}
+
+async fn append(store: &dyn Store, events: Vec<NewEvent>) -> Vec<Outcome> {
+    let month = "2026-11".to_owned();
+    let appended = store
+        .append(Arc::new(Batch { events, month }))
+        .await
+        .unwrap();
+    appended
+        .into_iter()
+        .map(|appended| appended.outcome)
+        .collect()
+}
+
+async fn fill(store: &dyn Store, team: &str, count: i64) {
+    let events = (1..=count)
+        .map(|n| event(team, &format!("e{n}"), n * 10))
+        .collect();
+    append(store, events).await;
+}
+
+fn stretch(team: &str, after: u64, through: u64, max_events: usize) -> Stretch {
+    Stretch {
+        team: id(team),
+        after,
+        through,
+        filter: filter(&["*"]),
+        max_events,
+    }
+}
+
+async fn numbers_are_dense_per_team_and_follow_the_order_of_the_batch(store: &dyn Store) {
+    let batch = ["acme", "rival", "acme"]
+        .map(|team| event(team, "e", 1))
+        .into();
+    let stored = append(store, batch).await;
+    assert_eq!(stored, [1, 1, 2].map(Outcome::Stored));
+    assert_eq!(
+        append(store, vec![event("acme", "e", 1)]).await,
+        [Outcome::Stored(3)]
+    );
+    let bounds = store.bounds(id("acme")).await.unwrap();
+    assert_eq!(bounds, Bounds { pruned: 0, last: 3 });
+}
+
+async fn the_same_event_again_is_stored_once_also_within_a_batch(store: &dyn Store) {
+    let stored = append(
+        store,
+        vec![named("acme", "a"), named("acme", "a"), named("rival", "a")],
+    )
+    .await;
+    let first = Outcome::Duplicate {
+        id: "a".to_owned(),
+        created_at: 5,
+        same: true,
+    };
+    assert_eq!(
+        stored,
+        [Outcome::Stored(1), first.clone(), Outcome::Stored(1)]
+    );
+    let again = append(store, vec![named("acme", "a"), named("acme", "b")]).await;
+    assert_eq!(again, [first, Outcome::Stored(2)]);
+}
+
+async fn another_content_under_the_same_name_is_told_apart(store: &dyn Store) {
+    let with = |fingerprint: u8| {
+        let mut event = named("acme", "a");
+        let dedup = event.dedup.as_mut().unwrap();
+        dedup.fingerprint = Some([fingerprint; 32]);
+        event
+    };
+    let stored = append(store, vec![with(1), with(1), with(2)]).await;
+    assert!(matches!(stored[1], Outcome::Duplicate { same: true, .. }));
+    assert!(matches!(stored[2], Outcome::Duplicate { same: false, .. }));
+}
+
+async fn an_unknown_team_spoils_nothing_for_others(store: &dyn Store) {
+    let stored = append(store, vec![event("nobody", "e", 1), event("acme", "e", 1)]).await;
+    assert_eq!(stored, [Outcome::NoTeam, Outcome::Stored(1)]);
+    assert!(matches!(
+        store.bounds(id("nobody")).await,
+        Err(StoreError::NotFound(_))
+    ));
+}
+
+async fn usage_counts_what_was_stored_in_the_month(store: &dyn Store) {
+    append(
+        store,
+        vec![named("acme", "a"), named("acme", "a"), named("acme", "b")],
+    )
+    .await;
+    let used = |month: &str| store.usage(id("acme"), month.to_owned());
+    assert_eq!(used("2026-11").await.unwrap(), 2);
+    assert_eq!(used("2026-12").await.unwrap(), 0);
+    let next = Batch {
+        events: vec![event("acme", "c", 9)],
+        month: "2026-12".to_owned(),
+    };
+    assert_eq!(
+        store.append(Arc::new(next)).await.unwrap()[0].events_used,
+        1
+    );
+}
+
+async fn a_page_ends_at_its_limits_and_the_next_one_goes_on(store: &dyn Store) {
+    fill(store, "acme", 5).await;
+    let first = store.read(stretch("acme", 0, 5, 2)).await.unwrap();
+    let seqs: Vec<u64> = first.events.iter().map(|event| event.seq).collect();
+    assert_eq!((seqs, first.scanned_to), (vec![1, 2], 2));
+    let rest = store.read(stretch("acme", 2, 4, 100)).await.unwrap();
+    assert_eq!((rest.events.len(), rest.scanned_to), (2, 4));
+    let none = store.read(stretch("acme", 5, 5, 100)).await.unwrap();
+    assert_eq!((none.events.len(), none.scanned_to), (0, 5));
+    let mut large = event("acme", "large", 60);
+    large.text = format!("{{\"x\":\"{}\"}}", "y".repeat(2 << 20));
+    append(store, vec![large, event("acme", "small", 70)]).await;
+    let page = store.read(stretch("acme", 5, 7, 100)).await.unwrap();
+    assert_eq!((page.events.len(), page.scanned_to), (1, 6));
+}
+
+async fn filters_and_teams_bound_what_is_read(store: &dyn Store) {
+    let mut message = event("acme", "m", 1);
+    message.kind = "com.kite.agent.message".to_owned();
+    message.agent_to = Some("alpha".to_owned());
+    append(
+        store,
+        vec![event("acme", "a", 1), message, event("rival", "r", 1)],
+    )
+    .await;
+    let read = |scope: &'static str| {
+        store.read(Stretch {
+            filter: filter(&[scope]),
+            ..stretch("acme", 0, 2, 10)
+        })
+    };
+    let page = read("agent_to:alpha").await.unwrap();
+    assert_eq!(
+        (page.events.len(), page.events[0].seq, page.scanned_to),
+        (1, 2, 2)
+    );
+    assert_eq!(read("source:api").await.unwrap().events.len(), 2);
+    let quiet = read("agent_to:beta").await.unwrap();
+    assert_eq!((quiet.events.len(), quiet.scanned_to), (0, 2));
+}
+
+async fn recent_events_come_newest_first(store: &dyn Store) {
+    fill(store, "acme", 5).await;
+    let recent = store.recent(id("acme"), filter(&["*"]), 3).await.unwrap();
+    let seqs: Vec<u64> = recent.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [5, 4, 3]);
+    assert!(
+        store
+            .recent(id("rival"), filter(&["*"]), 3)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+async fn a_time_finds_its_place(store: &dyn Store) {
+    fill(store, "acme", 5).await;
+    for (time, before) in [
+        (0, 0),
+        (10, 0),
+        (11, 1),
+        (30, 2),
+        (50, 4),
+        (51, 5),
+        (i64::MAX, 5),
+    ] {
+        assert_eq!(
+            store.seq_before(id("acme"), time).await.unwrap(),
+            before,
+            "{time}"
+        );
+    }
+}
+
+async fn open_cursor(store: &dyn Store, client: &str, filter: u8) -> Cursor {
+    let client: ClientId = client.parse().unwrap();
+    store
+        .open_cursor(id("acme"), client, [filter; 32], 1)
+        .await
+        .unwrap()
+}
+
+async fn move_cursor(store: &dyn Store, client: &str, acked: u64, scanned: u64, filter: u8) {
+    let moved = CursorMove {
+        team: id("acme"),
+        client: client.parse().unwrap(),
+        cursor: Cursor {
+            acked,
+            scanned,
+            filter: [filter; 32],
+        },
+    };
+    store.move_cursors(vec![moved], 1).await.unwrap();
+}
+
+async fn a_new_cursor_stands_at_the_end_and_stays_there(store: &dyn Store) {
+    fill(store, "acme", 3).await;
+    let new = open_cursor(store, "c", 1).await;
+    assert_eq!((new.acked, new.scanned), (3, 3));
+    fill(store, "acme", 2).await;
+    assert_eq!(open_cursor(store, "c", 1).await, new);
+    assert_eq!(open_cursor(store, "other", 1).await.acked, 5);
+}
+
+async fn cursors_move_forward_only(store: &dyn Store) {
+    open_cursor(store, "c", 1).await;
+    move_cursor(store, "c", 7, 9, 1).await;
+    move_cursor(store, "c", 5, 6, 1).await;
+    let cursor = open_cursor(store, "c", 1).await;
+    assert_eq!((cursor.acked, cursor.scanned), (7, 9));
+    move_cursor(store, "never-opened", 5, 6, 1).await;
+    assert_eq!(open_cursor(store, "never-opened", 1).await.acked, 0);
+}
+
+async fn a_scanned_position_is_forgotten_with_its_filter(store: &dyn Store) {
+    open_cursor(store, "c", 1).await;
+    move_cursor(store, "c", 3, 90, 1).await;
+    assert_eq!(open_cursor(store, "c", 2).await.resume(&[2; 32]), 3);
+    move_cursor(store, "c", 4, 4, 2).await;
+    assert_eq!(open_cursor(store, "c", 1).await.resume(&[1; 32]), 4);
+}
+
+async fn keys_are_found_by_prefix_and_revoked_within_their_team(store: &dyn Store) {
+    let (token, record) = new_key(
+        id("acme"),
+        Some("ci".to_owned()),
+        Permissions::default(),
+        Scopes::all(),
+        5,
+    );
+    store.create_key(record.clone()).await.unwrap();
+    let found = store
+        .find_key(token.prefix().to_owned())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found, record);
+    assert!(found.hash.matches(&token));
+    assert_eq!(store.find_key("ffffffff".to_owned()).await.unwrap(), None);
+    assert!(matches!(
+        store.create_key(record.clone()).await,
+        Err(StoreError::Exists(_))
+    ));
+
+    let elsewhere = store
+        .revoke_key(Some(id("rival")), record.id.clone(), 9)
+        .await;
+    assert!(matches!(elsewhere, Err(StoreError::NotFound(_))));
+    store
+        .revoke_key(Some(id("acme")), record.id.clone(), 9)
+        .await
+        .unwrap();
+    let revoked = store
+        .find_key(token.prefix().to_owned())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!revoked.is_live(0));
+}
+
+async fn every_change_of_access_changes_the_version(store: &dyn Store) {
+    let mut seen = vec![store.access_version().await.unwrap()];
+    let record = key("acme");
+    store.create_key(record.clone()).await.unwrap();
+    seen.push(store.access_version().await.unwrap());
+    store.revoke_key(None, record.id.clone(), 9).await.unwrap();
+    seen.push(store.access_version().await.unwrap());
+    store
+        .rehash_key(record.id, KeyHash::Sha256([0; 32]))
+        .await
+        .unwrap();
+    seen.push(store.access_version().await.unwrap());
+    store.put_endpoint(endpoint("github")).await.unwrap();
+    seen.push(store.access_version().await.unwrap());
+    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
+}
+
+fn endpoint(source: &str) -> EndpointRecord {
+    EndpointRecord {
+        id: format!("id-of-{source}"),
+        team: id("acme"),
+        source: SourceSlug::parse(source).unwrap(),
+        active: true,
+        token_hash: KeyHash::Sha256([1; 32]),
+        created_at: 1,
+    }
+}
+
+async fn an_endpoint_keeps_its_id_when_its_token_is_replaced(store: &dyn Store) {
+    let first = store.put_endpoint(endpoint("github")).await.unwrap();
+    let again = EndpointRecord {
+        id: "another".to_owned(),
+        token_hash: KeyHash::Sha256([2; 32]),
+        ..endpoint("github")
+    };
+    let second = store.put_endpoint(again.clone()).await.unwrap();
+    assert_eq!(
+        (&second.id, &second.token_hash),
+        (&first.id, &again.token_hash)
+    );
+    let slug = || SourceSlug::parse("github").unwrap();
+    assert_eq!(
+        store.find_endpoint(id("acme"), slug()).await.unwrap(),
+        Some(second)
+    );
+    assert_eq!(
+        store.find_endpoint(id("rival"), slug()).await.unwrap(),
+        None
+    );
+}
+
+async fn agents_belong_to_their_team(store: &dyn Store) {
+    let alpha: AgentId = "alpha".parse().unwrap();
+    let name = Some("Alpha".to_owned());
+    store
+        .put_agent(id("acme"), alpha.clone(), name.clone(), 5)
+        .await
+        .unwrap();
+    let renewed = store
+        .put_agent(id("acme"), alpha.clone(), None, 9)
+        .await
+        .unwrap();
+    assert_eq!(
+        (renewed.name, renewed.created_at, renewed.last_seen_at),
+        (name, 5, Some(9))
+    );
+    assert_eq!(store.agents(id("acme")).await.unwrap().len(), 1);
+    assert!(store.agents(id("rival")).await.unwrap().is_empty());
+    assert_eq!(store.find_agent(id("rival"), alpha).await.unwrap(), None);
+}
+
+async fn counts_tell_only_of_the_team(store: &dyn Store) {
+    fill(store, "acme", 5).await;
+    fill(store, "rival", 9).await;
+    store.put_endpoint(endpoint("github")).await.unwrap();
+    let counts = store.counts(id("acme"), 30, 0).await.unwrap();
+    assert_eq!(
+        (
+            counts.events_since,
+            counts.active_endpoints,
+            counts.live_keys
+        ),
+        (3, 1, 1)
+    );
+}
+
+async fn an_instance_keeps_its_id(store: &dyn Store) {
+    let fresh = || "other".to_owned();
+    assert_eq!(
+        store.instance_id(None, fresh(), 1).await.unwrap(),
+        "instance"
+    );
+    let given = Some("instance".to_owned());
+    assert_eq!(
+        store.instance_id(given, fresh(), 1).await.unwrap(),
+        "instance"
+    );
+    let foreign = store.instance_id(Some(fresh()), fresh(), 1).await;
+    assert!(matches!(foreign, Err(StoreError::OtherInstance { .. })));
+}
