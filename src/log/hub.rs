@@ -5,7 +5,7 @@
 //! log from where it stopped. So nobody waits for a slow one, and memory stays bounded (promise 8).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
@@ -36,12 +36,18 @@ pub struct Delivery {
 /// All teams that anybody asked about.
 #[derive(Default)]
 pub(super) struct Hub {
-    teams: Mutex<HashMap<TeamId, Arc<Mutex<Team>>>>,
+    teams: Mutex<HashMap<TeamId, Arc<Team>>>,
 }
 
 #[derive(Default)]
 struct Team {
-    head: Seq,
+    /// The highest number that was published. Outside the lock: sessions look at it with every acknowledgement.
+    head: AtomicU64,
+    index: Mutex<Index>,
+}
+
+#[derive(Default)]
+struct Index {
     next_subscriber: u64,
     /// Subscribers that ask for agents alone, under each agent.
     by_agent: HashMap<String, HashMap<u64, (Arc<Filter>, Queue)>>,
@@ -98,27 +104,21 @@ impl Subscription {
     /// Up to here everything that matches has been taken, unless something waits or the subscriber fell behind.
     pub fn caught_up_to(&self) -> Option<Seq> {
         // The head first: what it counts was put into the queue before, or the queue was ended.
-        let head = self.place.lock().head;
+        let head = self.place.team.head.load(Ordering::Acquire);
         (self.events.is_empty() && !self.events.is_closed()).then_some(head)
     }
 }
 
 /// A subscriber's place in the index.
 struct Place {
-    team: Arc<Mutex<Team>>,
+    team: Arc<Team>,
     filter: Arc<Filter>,
     subscriber: u64,
 }
 
-impl Place {
-    fn lock(&self) -> MutexGuard<'_, Team> {
-        lock(&self.team)
-    }
-}
-
 impl Drop for Place {
     fn drop(&mut self) {
-        self.lock().remove(&self.filter, self.subscriber);
+        lock(&self.team.index).remove(&self.filter, self.subscriber);
     }
 }
 
@@ -130,19 +130,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hub {
     /// The highest number that was published, if the team is known.
     pub(super) fn head(&self, team: &TeamId) -> Option<Seq> {
-        let team = lock(&self.teams).get(team).cloned()?;
-        Some(lock(&team).head)
+        let teams = lock(&self.teams);
+        Some(teams.get(team)?.head.load(Ordering::Acquire))
     }
 
     /// Learns a head from the log; answers the higher of it and what was published meanwhile.
     pub(super) fn know(&self, team: &TeamId, head: Seq) -> Seq {
-        let team = self.team(team);
-        let mut team = lock(&team);
-        team.head = team.head.max(head);
-        team.head
+        let before = self.team(team).head.fetch_max(head, Ordering::AcqRel);
+        before.max(head)
     }
 
-    fn team(&self, team: &TeamId) -> Arc<Mutex<Team>> {
+    fn team(&self, team: &TeamId) -> Arc<Team> {
         let mut teams = lock(&self.teams);
         match teams.get(team) {
             Some(known) => known.clone(),
@@ -159,9 +157,10 @@ impl Hub {
             events,
             bytes: bytes.clone(),
         };
-        let mut index = lock(&team);
+        let mut index = lock(&team.index);
         let subscriber = index.insert(filter, queue);
-        let head = index.head;
+        // Under the lock: what is published from here on is in the queue.
+        let head = team.head.load(Ordering::Acquire);
         drop(index);
         Subscription {
             head,
@@ -178,14 +177,22 @@ impl Hub {
     /// Gives an event to all whose filter it matches. Called in the order of the numbers.
     pub(super) fn publish(&self, event: &NewEvent, seq: Seq) {
         let team = self.team(&event.team);
-        let mut index = lock(&team);
-        index.publish(event, seq);
+        let mut index = lock(&team.index);
+        if seq > team.head.load(Ordering::Acquire) + 1 {
+            // What lies between was stored without our hearing of it. Everybody finds it in the log.
+            *index = Index {
+                next_subscriber: index.next_subscriber,
+                ..Index::default()
+            };
+        } else {
+            index.publish(event, seq);
+        }
         // Raised behind the queues: whoever sees this head finds the event there.
-        index.head = index.head.max(seq);
+        team.head.fetch_max(seq, Ordering::AcqRel);
     }
 }
 
-impl Team {
+impl Index {
     fn insert(&mut self, filter: &Arc<Filter>, queue: Queue) -> u64 {
         let subscriber = self.next_subscriber;
         self.next_subscriber += 1;
@@ -307,7 +314,7 @@ mod tests {
         let hub = Hub::default();
         let mut one = hub.subscribe(&team(), &filter(&["*"]));
         let mut two = hub.subscribe(&team(), &filter(&["type:com"]));
-        hub.publish(&message("x"), 7);
+        hub.publish(&message("x"), 1);
         let (one, two) = (one.try_next().unwrap().frame, two.try_next().unwrap().frame);
         assert_eq!(one.as_ptr(), two.as_ptr());
     }
@@ -340,13 +347,25 @@ mod tests {
         assert!(one.try_next().is_none());
     }
 
+    #[tokio::test]
+    async fn a_hole_in_the_numbers_sends_everybody_to_the_log() {
+        let hub = Hub::default();
+        let mut one = hub.subscribe(&team(), &filter(&["*"]));
+        hub.publish(&message("x"), 1);
+        hub.publish(&message("x"), 3);
+        assert_eq!(one.next().await.unwrap().seq, 1);
+        assert!(one.next().await.is_none());
+        assert_eq!(one.caught_up_to(), None);
+        assert_eq!(hub.subscribe(&team(), &filter(&["*"])).head, 3);
+    }
+
     #[test]
     fn nothing_is_left_behind_by_those_who_go() {
         let hub = Hub::default();
         drop(hub.subscribe(&team(), &filter(&["agent_to:x", "agent_to:y"])));
         drop(hub.subscribe(&team(), &filter(&["*"])));
         let team = hub.team(&team());
-        let index = lock(&team);
+        let index = lock(&team.index);
         assert!(index.by_agent.is_empty() && index.by_filter.is_empty());
     }
 }

@@ -86,7 +86,7 @@ pub struct Agent {
     pub name: Option<String>,
     /// When it was first registered, RFC 3339.
     pub created_at: String,
-    /// When it last registered or connected, RFC 3339.
+    /// When it last registered, RFC 3339.
     pub last_seen_at: Option<String>,
 }
 

@@ -35,13 +35,13 @@ pub(super) async fn read(
         discard(body).await;
         return Err(too_large());
     }
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            discard(body).await;
-            return Err(ApiError::unsupported(
-                "compressed bodies are not read: send it as it is",
-            ));
-        }
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        discard(body).await;
+        return Err(ApiError::unsupported(
+            "compressed bodies are not read: send it as it is",
+        ));
     }
     let read = timeout(BODY_LIMIT, collect(app, &mut body, max)).await;
     match read {

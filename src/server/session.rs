@@ -214,7 +214,7 @@ impl Session {
 
     /// Where the cursor is, if that has changed since the last call.
     pub fn progress(&mut self) -> Option<Cursor> {
-        std::mem::take(&mut self.moved).then(|| Cursor {
+        std::mem::take(&mut self.moved).then_some(Cursor {
             acked: self.acked,
             scanned: if self.acked >= self.sent {
                 self.looked

@@ -210,9 +210,21 @@ async fn converse(app: Arc<App>, mut socket: Socket) {
         .await
         .is_ok()
     {
-        // Reading on lets the client's answer arrive; closing at once could take our last words from its buffer.
-        let answered = async { while let Some(Ok(_)) = socket.next().await {} };
-        let _ = timeout(CLOSE_LIMIT, answered).await;
+        // Reading on lets our last words arrive: closing with bytes unread would make the system throw them away.
+        let _ = timeout(CLOSE_LIMIT, drain(socket)).await;
+    }
+}
+
+/// Reads until the client has answered the close. Where what comes is no WebSocket any more (behind a frame that was too
+/// large), the bare bytes are read away.
+async fn drain(mut socket: Socket) {
+    while let Some(message) = socket.next().await {
+        if message.is_err() {
+            let mut rest = tokio::io::sink();
+            // Whatever ends it, there is nothing left to do.
+            let _ = tokio::io::copy(socket.get_mut(), &mut rest).await;
+            return;
+        }
     }
 }
 
@@ -430,10 +442,10 @@ impl Connection {
             next = self.live.as_mut().and_then(Subscription::try_next);
         }
         // Taken from the queue but not fed: it goes with the next burst's first.
-        if let Some(delivery) = next {
-            if self.session.send(delivery.seq) {
-                in_time(socket.feed(Message::Text(delivery.frame))).await?;
-            }
+        if let Some(delivery) = next
+            && self.session.send(delivery.seq)
+        {
+            in_time(socket.feed(Message::Text(delivery.frame))).await?;
         }
         in_time(socket.flush()).await
     }

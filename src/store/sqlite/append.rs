@@ -88,13 +88,13 @@ fn append_one(
     counter: &mut Counter,
     event: &NewEvent,
 ) -> Result<Appended> {
-    if let Some(dedup) = &event.dedup {
-        if let Some(outcome) = known(transaction, counter.number, dedup, event)? {
-            return Ok(Appended {
-                outcome,
-                events_used: counter.events_used,
-            });
-        }
+    if let Some(dedup) = &event.dedup
+        && let Some(outcome) = known(transaction, counter.number, dedup, event)?
+    {
+        return Ok(Appended {
+            outcome,
+            events_used: counter.events_used,
+        });
     }
     let seq = counter.last_seq + 1;
     if seq > MAX_SEQ {
