@@ -1,6 +1,24 @@
-//! The integration tests: one program, so that it links once.
+//! The integration tests: one program, so that it links once. One file per subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what is wrong by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests stand outside of the program: they read the environment and call servers themselves"
+)]
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+mod support;
 
+mod bad_input;
+mod clients;
+mod crash;
+mod guards;
+mod readme;
 mod running;
 mod store;
+mod teams;
+mod vectors;
+mod walk;

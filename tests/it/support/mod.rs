@@ -1,0 +1,32 @@
+//! The harness: the real binary on a random port and in temporary directories, people at terminals, HTTP callers and
+//! WebSocket clients. Everything that is started ends with the value that stands for it.
+
+pub(crate) mod cli;
+pub(crate) mod http;
+pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod socket;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// How long a fact may take to come true. Generous: a loaded machine is no failure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a fact that announces itself to nobody is looked at.
+pub(crate) const GLANCE: Duration = Duration::from_millis(10);
+
+/// Looks again and again until `look` finds something.
+pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(GLANCE).await;
+    }
+}

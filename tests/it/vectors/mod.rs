@@ -1,0 +1,80 @@
+//! The golden files: one test per kind, so that a failing kind is seen at once.
+//!
+//! `KITE_VECTORS_DIR` names another set of the same form (default: `tests/vectors/kite`), `KITE_VECTORS_KINDS=a,b`
+//! narrows to some kinds. Each kind prints its `N passed, N failed` on a line alone. In the project's own set every file
+//! must be there; files that another set lacks are not run. A kind, a member or a pattern that is not known fails.
+
+mod file;
+mod frames;
+mod messages;
+mod names;
+mod pattern;
+mod scopes;
+mod sessions;
+mod tokens;
+
+/// The kinds that are run.
+const RUN: &[&str] = &[
+    "agent_messages",
+    "agent_slugs",
+    "durations",
+    "source_slugs",
+    "subscription_scopes",
+    "summaries",
+    "tokens",
+    "urls",
+    "ws_client_frames",
+    "ws_server_frames",
+    "ws_sessions",
+];
+
+/// The kinds that wait, and for what. Beside these, the cases of `ws_sessions` that need retention wait: see `sessions`.
+const LATER: &[(&str, &str)] = &[
+    ("rpc", "step 2: the whole RPC"),
+    ("hook_auth", "step 2: webhooks in"),
+    ("original_headers", "step 2: webhooks in"),
+    ("ingest", "steps 2 and 6: webhooks in"),
+    ("signatures", "steps 2 and 6: webhooks in"),
+    ("webhooks", "steps 2 and 6: webhooks in"),
+    ("device_login", "step 3: the device login"),
+    ("manifests", "step 7: the manifest"),
+    ("rule_globs", "step 7: the manifest"),
+    ("federation_inbound", "step 8: federation"),
+    ("federation_outbound", "step 8: federation"),
+    ("federation_peers", "step 8: federation"),
+    ("federation_scopes", "step 8: federation"),
+    ("federation_signing", "step 8: federation"),
+];
+
+#[test]
+fn every_kind_of_vector_is_known() {
+    let waits = |kind: &str| LATER.iter().find(|(later, _)| *later == kind);
+    for kind in file::kinds_in_the_set() {
+        assert!(
+            RUN.contains(&kind.as_str()) || waits(&kind).is_some(),
+            "nothing here knows vectors of the kind `{kind}`"
+        );
+    }
+    for kind in file::kinds_asked_for() {
+        if let Some((_, step)) = waits(&kind) {
+            panic!("vectors of the kind `{kind}` are not run yet; they come with {step}");
+        }
+        assert!(
+            RUN.contains(&kind.as_str()),
+            "there is no kind of vectors `{kind}`"
+        );
+    }
+}
+
+#[test]
+fn the_projects_own_set_of_vectors_is_whole() {
+    let own = file::kinds_in(&file::own_dir());
+    let expected = RUN.iter().chain(LATER.iter().map(|(kind, _)| kind));
+    for kind in expected {
+        assert!(
+            own.contains(*kind),
+            "the project's own set lacks `{kind}.json`"
+        );
+    }
+    assert_eq!(own.len(), RUN.len() + LATER.len(), "a kind is listed twice");
+}
