@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: format, lints of both builds, all tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Installs the package ($2) that brings a missing program ($1).
+need() {
+    command -v "$1" >/dev/null && return
+    local as_root=()
+    [[ $(id -u) -eq 0 ]] || as_root=(sudo --non-interactive)
+    "${as_root[@]}" apt-get update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$2"
+}
+
+if ! command -v cargo >/dev/null; then
+    echo "cargo is missing: https://rustup.rs installs it; the toolchain is named in rust-toolchain.toml" >&2
+    exit 1
+fi
+need cc build-essential
+
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --all-targets --no-default-features -- -D warnings
+cargo test --locked
