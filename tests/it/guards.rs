@@ -1,1 +1,257 @@
-//! To come.
+//! The repository checks itself: rooms point one way, the pure room is pure, no test file is forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room may use, by the room's path below `src`.
+type Rooms = BTreeMap<String, BTreeSet<String>>;
+
+/// What the pure room must not mention: IO, clocks, chance, logging, async.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::io",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "SystemTime",
+    "Timestamp::now",
+    "now_v7",
+    "new_v4",
+    "getrandom",
+    "tokio",
+    "tracing",
+    "async fn",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below a directory, as paths relative to it.
+fn rust_files(dir: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no source", dir.display());
+    files
+}
+
+/// Reads the table of rooms: rows whose first cell is a name in backticks, the third holding the names it may use.
+fn rooms_in(document: &str) -> Rooms {
+    let names = |cell: &str| -> BTreeSet<String> {
+        cell.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    let table = document
+        .lines()
+        .skip_while(|line| !line.starts_with("| room |"))
+        .skip(2);
+    let rows = table.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        let room = names(cells[1])
+            .into_iter()
+            .next()
+            .expect("a row begins with a room");
+        (room, names(cells[3]))
+    })
+    .collect()
+}
+
+fn rooms() -> Rooms {
+    let rooms = rooms_in(&fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap());
+    assert!(
+        rooms.len() > 5,
+        "ARCHITECTURE.md has lost its table of rooms"
+    );
+    rooms
+}
+
+/// The rooms that a source names: what follows `crate::`, or `kite::` in the program. Comments do not count.
+fn arrows(source: &str) -> BTreeSet<String> {
+    let code: String = source
+        .lines()
+        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let mut found = BTreeSet::new();
+    for marker in ["crate::", "kite::"] {
+        for (at, _) in code.match_indices(marker) {
+            let stands_alone =
+                !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            if stands_alone {
+                found.extend(first_names(&code[at + marker.len()..]));
+            }
+        }
+    }
+    found
+}
+
+/// The first name of a path, or of each path of a group: `a::b` gives a, `{a::{b, c}, d}` gives a and d.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        let text = text.trim_start();
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
+    let Some(group) = path.strip_prefix('{') else {
+        return vec![name(path)];
+    };
+    let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                names.push(name(&group[start..at]));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// The row that a file belongs to: the longest room that its path begins with. `lib.rs` is the map and belongs to none.
+fn row_of<'a>(rooms: &'a Rooms, file: &str) -> Option<&'a str> {
+    let stem = file.trim_end_matches(".rs");
+    let begins = |room: &str| stem == room || stem.starts_with(&format!("{room}/"));
+    let candidates = rooms.keys().map(String::as_str).filter(|room| begins(room));
+    candidates.max_by_key(|room| room.len())
+}
+
+/// What is wrong with a file's arrows.
+fn faults(rooms: &Rooms, file: &str, source: &str) -> Vec<String> {
+    if file == "lib.rs" {
+        return Vec::new();
+    }
+    let Some(row) = row_of(rooms, file) else {
+        return vec![format!("{file} is in no room of ARCHITECTURE.md")];
+    };
+    let own = row.split('/').next().unwrap();
+    arrows(source)
+        .into_iter()
+        .filter(|used| used != own && !rooms[row].contains(used))
+        .map(|used| format!("{file} uses `{used}`, which the room `{row}` may not"))
+        .collect()
+}
+
+#[test]
+fn rooms_point_one_way() {
+    let (rooms, src) = (rooms(), root().join("src"));
+    let read = |file: &String| fs::read_to_string(src.join(file)).unwrap();
+    let faults: Vec<String> = rust_files(&src)
+        .iter()
+        .flat_map(|file| faults(&rooms, file, &read(file)))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_check_of_the_rooms_finds_forbidden_arrows() {
+    let table = "| room | purpose | may use |\n|---|---|---|\n| `low` | x | |\n| `high` | x | `low` |\n| `high/top` | x | `low`, `side` |\n\n";
+    let rooms = rooms_in(table);
+    let wrong = |file: &str, source: &str| faults(&rooms, file, source).len();
+    assert_eq!(
+        wrong("high/a.rs", "use crate::low::x;\nuse crate::high::y;"),
+        0
+    );
+    assert_eq!(wrong("low/a.rs", "use crate::high::x;"), 1);
+    assert_eq!(
+        wrong(
+            "low/a.rs",
+            "// use crate::high::x;\nfn f() { g(crate::high::x()) }"
+        ),
+        1
+    );
+    assert_eq!(
+        wrong(
+            "low.rs",
+            "pub(crate) use crate::{\n    high::{a, b},\n    side,\n    low::c,\n};"
+        ),
+        2
+    );
+    assert_eq!(wrong("high/a.rs", "use crate::side::x;"), 1);
+    assert_eq!(wrong("high/top.rs", "use crate::side::x;"), 0);
+    assert_eq!(
+        wrong("high/top/part.rs", "use crate::{side, low, high};"),
+        0
+    );
+    assert_eq!(wrong("nowhere/a.rs", ""), 1);
+    assert_eq!(
+        wrong("low/a.rs", "use some_crate::high;\nuse other::crate_x;"),
+        0
+    );
+}
+
+#[test]
+fn the_pure_room_is_pure() {
+    let protocol = root().join("src/protocol");
+    for file in rust_files(&protocol) {
+        let source = fs::read_to_string(protocol.join(&file)).unwrap();
+        let code = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        for (line, impure) in code.flat_map(|line| IMPURE.iter().map(move |impure| (line, impure)))
+        {
+            assert!(
+                !line.contains(impure),
+                "protocol/{file} mentions `{impure}`: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_of_tests_is_included() {
+    let tests = root().join("tests/it");
+    for file in rust_files(&tests) {
+        let stem = file.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        if stem == "main" {
+            continue;
+        }
+        let (parent, name) = match stem.rsplit_once('/') {
+            Some((folder, name)) => (format!("{folder}/mod.rs"), name),
+            None => ("main.rs".to_owned(), stem),
+        };
+        let parent = fs::read_to_string(tests.join(parent)).unwrap();
+        let included = parent.lines().any(|line| {
+            let line = line.trim_start_matches("pub(crate) ");
+            line == format!("mod {name};")
+        });
+        assert!(included, "tests/it/{file} is never compiled");
+    }
+}
+
+#[test]
+fn no_test_is_skipped() {
+    // Spelt in two halves, so that this file does not find itself.
+    let skip = ["#[ign", "ore"].concat();
+    for dir in ["src", "tests/it"] {
+        for file in rust_files(&root().join(dir)) {
+            let source = fs::read_to_string(root().join(dir).join(&file)).unwrap();
+            assert!(!source.contains(&skip), "{dir}/{file} skips a test");
+        }
+    }
+}

@@ -6,6 +6,10 @@
     reason = "a test says what is wrong by panicking"
 )]
 #![allow(
+    clippy::print_stderr,
+    reason = "the harness keeps it and shows it when a test fails"
+)]
+#![allow(
     clippy::disallowed_methods,
     reason = "the tests stand outside of the program: they read the environment and call servers themselves"
 )]
@@ -14,6 +18,7 @@ mod support;
 
 mod bad_input;
 mod clients;
+mod commands;
 mod crash;
 mod guards;
 mod readme;

@@ -1,1 +1,7 @@
-//! To come.
+//! Bad input changes nothing and gets a precise error: what is wrong, where, and what to do (promise 11).
+
+mod files;
+mod frames;
+mod keys;
+mod requests;
+mod terminal;

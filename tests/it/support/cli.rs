@@ -10,6 +10,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,6 +19,7 @@ use tempfile::TempDir;
 use super::http::Access;
 use super::process::{Ended, Process};
 use super::server::Server;
+use super::{GLANCE, PATIENCE};
 
 /// The program under test.
 pub(crate) const KITE: &str = env!("CARGO_BIN_EXE_kite");
@@ -82,6 +85,26 @@ impl Person {
         Kite::new(format!("kite {}", args.join(" ")), command)
     }
 
+    /// Starts `kite agent listen`, which is connected when this returns.
+    pub(crate) fn listen(&self) -> Process {
+        let ready = self.home().join("ready");
+        let process = self
+            .kite(&["agent", "listen", "--ready-file", ready.to_str().unwrap()])
+            .start();
+        let deadline = Instant::now() + PATIENCE;
+        while !ready.exists() {
+            assert!(
+                Instant::now() < deadline,
+                "the listener never gets ready; {}",
+                process.said()
+            );
+            thread::sleep(GLANCE);
+        }
+        // The next listener in this home has to make it again.
+        fs::remove_file(ready).unwrap();
+        process
+    }
+
     /// A line of theirs for the shell, in which `kite` is the program under test.
     pub(crate) fn shell(&self, line: &str) -> Kite {
         let mut command = clean("bash", self.home());
@@ -107,6 +130,13 @@ impl Person {
         fs::create_dir_all(self.config_file().parent().unwrap()).unwrap();
         fs::write(self.config_file(), text).unwrap();
     }
+}
+
+/// Splits a listener's line `[id] rest`.
+pub(crate) fn split(line: &str) -> (&str, &str) {
+    line.strip_prefix('[')
+        .and_then(|line| line.split_once("] "))
+        .unwrap_or_else(|| panic!("`{line}` does not begin with `[id] `"))
 }
 
 /// One run of the program: what it is given, and what it is expected to say.

@@ -78,6 +78,14 @@ impl Access {
         }
     }
 
+    /// The same server and key with another team's name.
+    pub(crate) fn with_team(&self, team: &str) -> Self {
+        Self {
+            team: team.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A request that carries no key yet.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
