@@ -4,3 +4,5 @@
 
 pub mod base;
 pub mod protocol;
+
+pub mod config;
