@@ -5,4 +5,5 @@
 pub mod base;
 pub mod protocol;
 
+pub mod client;
 pub mod config;
