@@ -7,3 +7,5 @@ pub mod protocol;
 
 pub mod client;
 pub mod config;
+
+pub mod cli;

@@ -120,6 +120,25 @@ impl Session {
         Ok(standing)
     }
 
+    /// As [`Session::stand`], as often as it takes to reach the server.
+    pub async fn stand_patiently<R: Receiver>(
+        &mut self,
+        receiver: &mut R,
+    ) -> Result<Standing, ClientError> {
+        let mut backoff = Backoff::new(self.timing.wait_min, self.timing.wait_max);
+        loop {
+            match self.stand().await {
+                Err(ClientError::Lost { why, .. }) => {
+                    let wait = backoff.next(random::unit());
+                    receiver.notice(Notice::Reconnecting { why, wait });
+                    let mut never = pin!(std::future::pending::<()>());
+                    self.wait(wait, &mut never.as_mut()).await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
     /// Hands events to `receiver`, over as many connections as it takes, until one side has enough or `stop` is done.
     pub async fn run<R: Receiver, S: Future>(
         &mut self,

@@ -20,6 +20,8 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// `KITE_DATA_DIR`.
     pub data_dir: Option<PathBuf>,
+    /// `NO_COLOR` is set.
+    pub no_color: bool,
     /// Whether a keyring can answer at all: on Linux it lives on the session bus.
     pub keyring_is_possible: bool,
 }
@@ -43,6 +45,7 @@ impl Environment {
             hook_base: set("KITE_HOOK_BASE_URL"),
             config_dir: set("KITE_CONFIG_DIR").map(PathBuf::from),
             data_dir: set("KITE_DATA_DIR").map(PathBuf::from),
+            no_color: set("NO_COLOR").is_some(),
             keyring_is_possible: !cfg!(target_os = "linux")
                 || set("DBUS_SESSION_BUS_ADDRESS").is_some(),
         }
