@@ -13,3 +13,9 @@ pub mod log;
 
 #[cfg(feature = "server")]
 pub mod server;
+
+pub mod config;
+
+pub mod client;
+
+pub mod cli;

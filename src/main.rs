@@ -1,3 +1,7 @@
 //! The program `kite`: runs the command line and turns its result into an exit status.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kite::cli::run()
+}

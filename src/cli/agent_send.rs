@@ -1,0 +1,286 @@
+//! `kite agent send`: one message, and with `--wait` its reply.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::agent::acting;
+use super::context::{Context, block_on, read_stdin, team};
+use super::error::{CommandError, Kind};
+use super::exit::Exit;
+use super::render;
+use super::signal::Interrupt;
+use super::text::visible;
+use crate::base::clock::Clock;
+use crate::base::{duration, random};
+use crate::client::{
+    Api, ClientError, Delivery, End, Flow, Letter, Notice, Receiver, Session, Subscription, Timing,
+};
+use crate::config::Settings;
+use crate::protocol::agent::{Message, MessageRequest};
+use crate::protocol::id::AgentId;
+use crate::protocol::scope::Scope;
+
+/// How many messages may wait to be looked at for a reply.
+const REPLIES_WAITING_MAX: usize = 64;
+
+/// Send a message to an agent.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kite agent send --to reviewer 'please look at #12'
+  git diff | kite agent send --to reviewer --wait=5m -
+
+From stdin one line break at the end is left out.")]
+pub(super) struct SendArgs {
+    /// The agent that the message is for.
+    #[arg(long, value_name = "ID")]
+    to: AgentId,
+    /// The sender; otherwise the identity of this profile.
+    #[arg(long, value_name = "ID")]
+    from: Option<AgentId>,
+    /// The conversation that it belongs to.
+    #[arg(long, value_name = "ID")]
+    thread: Option<String>,
+    /// The event that it answers.
+    #[arg(long, value_name = "EVENT")]
+    reply_to: Option<String>,
+    /// Wait for a reply and print it; exit 8 when none comes in time.
+    #[arg(long, value_name = "DUR", num_args = 0..=1, require_equals = true,
+          default_missing_value = "60s", value_parser = duration::parse)]
+    wait: Option<Duration>,
+    /// The text; `-` reads it from stdin.
+    body: String,
+}
+
+pub(super) fn run(args: SendArgs, context: &Context) -> Result<Exit, CommandError> {
+    let settings = context.settings()?;
+    let from = acting(args.from.clone(), &settings)?;
+    let wait = args.wait;
+    let request = request(args, from.clone())?;
+    block_on(async {
+        let mut errand = Errand {
+            api: context.api(&settings)?,
+            interrupt: Interrupt::new()?,
+            context,
+            request,
+            from,
+        };
+        match wait {
+            None => errand.post().await.map(|_| Exit::Done),
+            Some(wait) => errand.converse(&settings, wait).await,
+        }
+    })
+}
+
+fn request(args: SendArgs, from: AgentId) -> Result<MessageRequest, CommandError> {
+    let body = match args.body.as_str() {
+        "-" => stdin_body()?,
+        _ => args.body,
+    };
+    // A reply that names only the conversation can be told apart if nobody else uses it.
+    let thread = args.thread.or_else(|| args.wait.map(|_| random::uuid7()));
+    let request = MessageRequest {
+        from: Some(from.into()),
+        to: Some(args.to.into()),
+        body: Some(body),
+        thread_id: thread,
+        reply_to_id: args.reply_to,
+        ..MessageRequest::default()
+    };
+    Message::new(request.clone()).map_err(|fault| CommandError::usage(fault.to_string()))?;
+    Ok(request)
+}
+
+fn stdin_body() -> Result<String, CommandError> {
+    let mut body = read_stdin("the message")?;
+    if body.ends_with('\n') {
+        body.pop();
+        if body.ends_with('\r') {
+            body.pop();
+        }
+    }
+    Ok(body)
+}
+
+/// A message on its way.
+struct Errand<'a> {
+    context: &'a Context,
+    api: Api,
+    interrupt: Interrupt,
+    request: MessageRequest,
+    from: AgentId,
+}
+
+impl Errand<'_> {
+    /// Sends the message, prints the answer and returns the event's id.
+    async fn post(&mut self) -> Result<String, CommandError> {
+        let idempotency_key = random::uuid7();
+        let sending = self.api.send_message(&self.request, &idempotency_key);
+        let answer = tokio::select! {
+            biased;
+            answer = sending => answer.map_err(not_sent)?,
+            () = self.interrupt.wait() => {
+                return Err(CommandError::new(
+                    Kind::Interrupted,
+                    "interrupted while sending; the message may have been sent",
+                ));
+            }
+        };
+        let id = answer.value.id;
+        match self.context.out.json {
+            true => self.context.out.object(&answer.text)?,
+            false => self.context.out.line(&self.sent_words(&id))?,
+        }
+        Ok(id)
+    }
+
+    fn sent_words(&self, id: &str) -> String {
+        let to = self.request.to.as_deref().unwrap_or_default();
+        format!(
+            "Sent agent message\n  from: {}\n  to: {}\n  id: {}",
+            self.from,
+            visible(to),
+            visible(id)
+        )
+    }
+
+    /// Listens, then sends, then waits for the reply.
+    async fn converse(
+        &mut self,
+        settings: &Settings,
+        wait: Duration,
+    ) -> Result<Exit, CommandError> {
+        let server = self.context.server(settings)?;
+        let subscription = Subscription {
+            team: team(settings, &server).await?,
+            scopes: vec![Scope::AgentTo(self.from.to_string())],
+            client_id: None,
+        };
+        let mut session = Session::new(&server, subscription, Timing::default(), Clock::system())?;
+        let (ready, stands) = oneshot::channel();
+        let (letters, replies) = mpsc::channel(REPLIES_WAITING_MAX);
+        let mut post_box = PostBox {
+            ready: Some(ready),
+            letters,
+        };
+        tokio::select! {
+            biased;
+            end = session.run(&mut post_box, std::future::pending::<Infallible>()) => Err(ended(end)),
+            result = self.ask(stands, replies, wait) => result,
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        stands: oneshot::Receiver<Result<(), String>>,
+        mut replies: mpsc::Receiver<Delivery>,
+        wait: Duration,
+    ) -> Result<Exit, CommandError> {
+        let stands = tokio::select! {
+            biased;
+            () = self.interrupt.wait() => {
+                let message = "interrupted before the message was sent";
+                return Err(CommandError::new(Kind::Interrupted, message));
+            }
+            stands = stands => stands.unwrap_or_else(|_| Err("the session ended".to_owned())),
+        };
+        if let Err(why) = stands {
+            let message = format!("cannot listen for the reply, so nothing was sent: {why}");
+            return Err(CommandError::new(Kind::Unreachable, message));
+        }
+        let id = self.post().await?;
+        let thread = self.request.thread_id.clone().unwrap_or_default();
+        let asker = self.from.clone();
+        let reply = async {
+            while let Some(delivery) = replies.recv().await {
+                let letter = delivery
+                    .event
+                    .as_ref()
+                    .ok()
+                    .and_then(|event| Letter::read(event).ok());
+                if let Some(letter) = letter
+                    && letter.answers(&id, &thread, asker.as_str())
+                {
+                    return Some((letter, delivery.text));
+                }
+            }
+            None
+        };
+        let spinner = self.context.out.spinner("waiting for the reply");
+        let waited = tokio::select! {
+            biased;
+            reply = timeout(wait, reply) => reply.ok().flatten(),
+            () = self.interrupt.wait() => {
+                let message = format!("interrupted while waiting for the reply to `{id}`, which was sent");
+                return Err(CommandError::new(Kind::Interrupted, message));
+            }
+        };
+        drop(spinner);
+        let Some((letter, text)) = waited else {
+            let message = format!("no reply within {} s", wait.as_secs());
+            return Err(
+                CommandError::new(Kind::NothingCame, message).with_hint(format!(
+                    "the message was sent as `{id}`; `kite agent listen` shows what comes later"
+                )),
+            );
+        };
+        match self.context.out.json {
+            true => self.context.out.object(&text)?,
+            false => self.context.out.line(&render::letter(&letter))?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn not_sent(error: ClientError) -> CommandError {
+    match error {
+        ClientError::Refused(refusal) => CommandError::send_failed(&refusal),
+        ClientError::Lost { .. } => {
+            CommandError::from(error).context("the message may have been sent")
+        }
+        error => CommandError::from(error).context("send failed"),
+    }
+}
+
+fn ended(end: End<Infallible, Infallible>) -> CommandError {
+    match end {
+        End::Denied(message) => CommandError::denied(&message),
+        End::Rejected(message) => CommandError::rejected(&message),
+        End::Replaced => CommandError::replaced(),
+        End::Enough => CommandError::failed("the session ended"),
+        End::Stopped(never) | End::Receiver(never) => match never {},
+    }
+}
+
+/// Passes on what comes while somebody waits for a reply.
+struct PostBox {
+    ready: Option<oneshot::Sender<Result<(), String>>>,
+    letters: mpsc::Sender<Delivery>,
+}
+
+impl Receiver for PostBox {
+    type Error = Infallible;
+
+    async fn take(&mut self, delivery: Delivery) -> Result<Flow, Infallible> {
+        match self.letters.send(delivery).await {
+            Ok(()) => Ok(Flow::Continue),
+            Err(_) => Ok(Flow::Stop),
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        let result = match notice {
+            Notice::Ready { .. } => Ok(()),
+            Notice::Reconnecting { why, .. } => Err(why),
+            Notice::Gap { .. } | Notice::Blocked { .. } | Notice::Unreadable { .. } => return,
+        };
+        // Only the first word counts: later connections are the session's business.
+        if let Some(ready) = self.ready.take() {
+            drop(ready.send(result));
+        }
+    }
+}

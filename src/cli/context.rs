@@ -1,0 +1,94 @@
+//! What every verb starts from: the output, the settings, a runtime.
+
+use std::future::Future;
+use std::io::Read;
+
+use super::error::{CommandError, Kind};
+use super::output::Output;
+use crate::client::{Api, ClientError, Server};
+use crate::config::{Environment, Flags, Settings};
+use crate::protocol::id::TeamId;
+
+/// A run of the program.
+pub struct Context {
+    /// Where words and data go.
+    pub out: Output,
+    /// The environment.
+    pub environment: Environment,
+    /// The global flags.
+    pub flags: Flags,
+}
+
+impl Context {
+    /// Resolves the settings.
+    pub fn settings(&self) -> Result<Settings, CommandError> {
+        let settings = Settings::resolve(&self.flags, &self.environment)?;
+        if settings.config_is_exposed {
+            let path = settings.paths.config_file();
+            self.out.warn(&format!(
+                "`{}` can be read by others: `chmod 600` it",
+                path.display()
+            ));
+        }
+        Ok(settings)
+    }
+
+    /// The server of the settings, with the key that opens it.
+    pub fn server(&self, settings: &Settings) -> Result<Server, CommandError> {
+        Ok(Server {
+            http_base: settings.http_base.clone(),
+            ws_url: settings.ws_url.clone(),
+            key: settings.key(&self.environment)?,
+            ca_file: settings.ca_file.clone(),
+        })
+    }
+
+    /// The REST face of the settings' server.
+    pub fn api(&self, settings: &Settings) -> Result<Api, CommandError> {
+        Ok(Api::new(&self.server(settings)?, settings.team.clone())?)
+    }
+}
+
+/// The team of the settings; where they name none, the one that the server says the key belongs to.
+pub async fn team(settings: &Settings, server: &Server) -> Result<TeamId, CommandError> {
+    if let Some(team) = &settings.team {
+        return Ok(team.clone());
+    }
+    match Api::new(server, None)?.stats().await {
+        Ok(stats) => Ok(stats.team_id.parse()?),
+        Err(ClientError::Refused(refusal)) if refusal.is_unserved() => {
+            let message = "the server does not say which team the key belongs to";
+            Err(CommandError::usage(message).with_hint("name it with `--team` or `KITE_TEAM_ID`"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs a future on a runtime of this thread alone: enough for one connection, and it starts at once.
+pub fn block_on<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(future);
+    // A name lookup that hangs must not keep the program.
+    runtime.shutdown_background();
+    result
+}
+
+/// Everything on stdin, as text.
+pub fn read_stdin(what: &str) -> Result<String, CommandError> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            CommandError::new(
+                Kind::Failed,
+                format!("cannot read {what} from stdin: {error}"),
+            )
+        })?;
+    Ok(text)
+}

@@ -1,0 +1,149 @@
+//! `kite emit`: one CloudEvent into the team's log.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::{Context, block_on, read_stdin};
+use super::error::CommandError;
+use super::exit::Exit;
+use super::text::visible;
+use crate::base::clock::{Clock, rfc3339};
+use crate::base::random;
+use crate::protocol::api::EventAnswer;
+use crate::protocol::event::{Data, Event};
+use crate::protocol::json;
+
+/// Put a CloudEvent into the team's log.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kite emit --type com.example.build.done --data '{\"ok\":true}'
+  kite emit --type com.example.report --data @report.json --id report-7
+
+The same source and id are stored once, however often they are sent. The text of --data is sent as it is.")]
+pub(super) struct EmitArgs {
+    /// What happened, such as com.example.build.done.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// Who produced it: a URI reference.
+    #[arg(long, value_name = "S", default_value = "kite-cli")]
+    source: String,
+    /// What it is about.
+    #[arg(long, value_name = "S")]
+    subject: Option<String>,
+    /// The payload: JSON, `@FILE`, or `-` for stdin.
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    data: Option<String>,
+    /// The event's id; otherwise a fresh UUID.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+}
+
+/// What became of the events of one run.
+#[derive(Serialize)]
+struct Emitted {
+    id: String,
+    accepted: u32,
+    duplicate: u32,
+    refused: u32,
+}
+
+pub(super) fn run(args: EmitArgs, context: &Context) -> Result<Exit, CommandError> {
+    let settings = context.settings()?;
+    let api = context.api(&settings)?;
+    let text = event_text(args, &Clock::system())?;
+    let answer = block_on(async { Ok(api.post_event(&text).await?) })?;
+    let (id, accepted) = match answer {
+        EventAnswer::Accepted { id, .. } => (id, 1),
+        EventAnswer::DuplicateIgnored { id } => (id, 0),
+    };
+    let emitted = Emitted {
+        id,
+        accepted,
+        duplicate: 1 - accepted,
+        refused: 0,
+    };
+    context.out.show(&emitted, |emitted| {
+        let id = visible(&emitted.id);
+        match emitted.accepted {
+            0 => format!("Already stored: {id}"),
+            _ => format!("Accepted: {id}"),
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The CloudEvent, checked as the server will check it.
+fn event_text(args: EmitArgs, clock: &Clock) -> Result<String, CommandError> {
+    let fault =
+        |error: &dyn std::fmt::Display| CommandError::usage(format!("not an event: {error}"));
+    let data = match args.data {
+        Some(given) => {
+            let text = data_text(given)?;
+            let value = json::check(&text).map_err(|error| fault(&format!("`--data`: {error}")))?;
+            Some(Data::Json(value.to_owned()))
+        }
+        None => None,
+    };
+    let event = Event {
+        id: args.id.unwrap_or_else(random::uuid7),
+        source: args.source,
+        kind: args.kind,
+        subject: args.subject,
+        time: Some(rfc3339(clock.unix_millis())),
+        datacontenttype: data.is_some().then(|| "application/json".to_owned()),
+        dataschema: None,
+        extensions: Default::default(),
+        data,
+    };
+    let text = event.to_text();
+    Event::parse(&text).map_err(|error| fault(&error))?;
+    Ok(text)
+}
+
+fn data_text(given: String) -> Result<String, CommandError> {
+    if given == "-" {
+        return read_stdin("the data");
+    }
+    match given.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|error| CommandError::usage(format!("cannot read `{path}`: {error}"))),
+        None => Ok(given),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(data: &str) -> EmitArgs {
+        EmitArgs {
+            kind: "t".to_owned(),
+            source: "kite-cli".to_owned(),
+            subject: None,
+            data: Some(data.to_owned()),
+            id: Some("i".to_owned()),
+        }
+    }
+
+    #[test]
+    fn data_is_sent_as_it_was_written() {
+        let text = event_text(args(r#"{"b": 1.0, "a":1e2}"#), &Clock::fixed(0)).unwrap();
+        assert!(text.contains(r#""data":{"b": 1.0, "a":1e2}"#), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_before_it_is_sent() {
+        let clock = Clock::fixed(0);
+        assert_eq!(
+            event_text(args("{"), &clock).unwrap_err().exit(),
+            Exit::Usage
+        );
+        let mut nameless = args("1");
+        nameless.kind = String::new();
+        let error = event_text(nameless, &clock).unwrap_err();
+        assert!(error.message().contains("`type`"), "{error:?}");
+        let missing = event_text(args("@/does/not/exist"), &clock).unwrap_err();
+        assert!(missing.message().contains("/does/not/exist"));
+    }
+}

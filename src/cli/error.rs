@@ -1,0 +1,346 @@
+//! The one place that turns errors into words, a hint and an exit code.
+
+use serde_json::json;
+
+use super::exit::Exit;
+use super::output::PrintFault;
+use crate::client::{ClientError, Refusal};
+use crate::config::ConfigError;
+use crate::protocol::id::IdError;
+
+/// What kind of failure it is. Picks the exit code, and is the `code` under `--json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// None of the others.
+    Failed,
+    /// The command line is wrong.
+    Usage,
+    /// What was named does not exist.
+    NotFound,
+    /// There is no key or no identity here.
+    NotLoggedIn,
+    /// The server or the configuration does not allow it.
+    NotPermitted,
+    /// The server was not reached.
+    Unreachable,
+    /// Too many requests.
+    RateLimited,
+    /// The quota is used up.
+    QuotaExhausted,
+    /// Some of several items failed.
+    SomeFailed,
+    /// It waited and nothing came.
+    NothingCame,
+    /// Another connection took over.
+    Replaced,
+    /// Somebody interrupted it.
+    Interrupted,
+    /// The reader of stdout has gone, which is no error.
+    ClosedPipe,
+}
+
+impl Kind {
+    /// The word for machines.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::NotLoggedIn => "not_logged_in",
+            Self::NotPermitted => "not_permitted",
+            Self::Unreachable => "unreachable",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::SomeFailed => "some_failed",
+            Self::NothingCame => "nothing_came",
+            Self::Replaced => "replaced",
+            Self::Interrupted => "interrupted",
+            Self::ClosedPipe => "closed_pipe",
+        }
+    }
+
+    /// The exit code.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Failed | Self::Replaced => Exit::Failed,
+            Self::Usage => Exit::Usage,
+            Self::NotFound => Exit::NotFound,
+            Self::NotLoggedIn | Self::NotPermitted => Exit::NotPermitted,
+            Self::Unreachable => Exit::Unreachable,
+            Self::RateLimited | Self::QuotaExhausted => Exit::Limited,
+            Self::SomeFailed => Exit::SomeFailed,
+            Self::NothingCame => Exit::NothingCame,
+            Self::Interrupted => Exit::Interrupted,
+            Self::ClosedPipe => Exit::Done,
+        }
+    }
+}
+
+/// Why a command failed, as its user hears it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandError {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+impl CommandError {
+    /// An error with its message: lower case, no full stop, values in backticks, the cause after a colon.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// An error of no particular kind.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    /// A wrong command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Adds the remedy.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts what was being done before the message.
+    pub fn context(mut self, doing: &str) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The remedy.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        self.kind.exit()
+    }
+
+    /// The error as one JSON object on one line.
+    pub fn to_json(&self) -> String {
+        json!({"error": {
+            "code": self.kind.code(),
+            "message": self.message,
+            "hint": self.hint,
+        }})
+        .to_string()
+    }
+
+    /// A fault that the argument parser found.
+    pub fn from_usage(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let mut paragraphs = text.trim().split("\n\n").map(one_line);
+        let message = paragraphs.next().unwrap_or_default();
+        let message = message.trim_start_matches("error: ").to_owned();
+        let hint = paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
+        Self::usage(message)
+            .with_hint(hint.unwrap_or_else(|| "`kite --help` lists the commands".to_owned()))
+    }
+
+    /// A message that was not sent: the status and the server's words (spec 19.3).
+    pub fn send_failed(refusal: &Refusal) -> Self {
+        let worded = Self::from(refusal.clone());
+        let kind = match refusal.status {
+            401..=403 | 429 => worded.kind,
+            _ => Kind::Failed,
+        };
+        let message = format!("send failed ({}): {}", refusal.status, refusal.text);
+        Self {
+            kind,
+            message,
+            ..worded
+        }
+    }
+
+    /// There is no identity to send or listen as (spec 19.3).
+    pub fn no_agent() -> Self {
+        let message = "No agent registered. Run kite agent register first.";
+        Self::new(Kind::NotLoggedIn, message)
+            .with_hint("`kite agent register --name NAME` makes an identity")
+    }
+
+    /// Another connection took the client id.
+    pub fn replaced() -> Self {
+        let message = "replaced by a newer connection with the same client id";
+        Self::new(Kind::Replaced, message)
+            .with_hint("another process listens with this client id; give one of them its own with `--client-id`")
+    }
+
+    /// The WebSocket was closed with error 4001.
+    pub fn denied(message: &str) -> Self {
+        let message = format!("the server refused the key: {message}");
+        Self::new(Kind::NotPermitted, message).with_hint(LOGIN_HINT)
+    }
+
+    /// The WebSocket was closed with error 4002.
+    pub fn rejected(message: &str) -> Self {
+        Self::failed(format!(
+            "the server does not understand this client: {message}"
+        ))
+        .with_hint("one of the two may be too old")
+    }
+}
+
+const LOGIN_HINT: &str =
+    "`kite login --with-token --server URL` reads a key from stdin; `KITE_API_KEY` works too";
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl From<PrintFault> for CommandError {
+    fn from(fault: PrintFault) -> Self {
+        match fault {
+            PrintFault::Closed => Self::new(Kind::ClosedPipe, "stdout is closed"),
+            PrintFault::Failed(error) => Self::failed(format!("cannot write to stdout: {error}")),
+        }
+    }
+}
+
+impl From<IdError> for CommandError {
+    fn from(error: IdError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        let message = error.to_string();
+        match &error {
+            ConfigError::File { .. } => Self::failed(message),
+            ConfigError::Syntax { .. } | ConfigError::Value { .. } => Self::failed(message)
+                .with_hint("mend the file, or move it away; kite does not replace it"),
+            ConfigError::ProfileName(_) | ConfigError::Address(_) | ConfigError::Id(_) => {
+                Self::usage(message)
+            }
+            ConfigError::Key { .. } | ConfigError::NotLoggedIn { .. } => {
+                Self::new(Kind::NotLoggedIn, message).with_hint(LOGIN_HINT)
+            }
+            ConfigError::OtherOrigin { origin, .. } => Self::new(Kind::NotPermitted, message)
+                .with_hint(format!(
+                    "`kite login --server {origin}` stores a key for that server"
+                )),
+            ConfigError::PlainHttp(_) => Self::new(Kind::NotPermitted, message)
+                .with_hint("use https, or allow it with `--insecure` or `KITE_INSECURE=1`"),
+            ConfigError::Keyring(_) => Self::new(Kind::NotLoggedIn, message)
+                .with_hint("unlock the keyring, set `KITE_API_KEY`, or log in again"),
+        }
+    }
+}
+
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClientError::Refused(refusal) => refusal.into(),
+            ClientError::Denied(text) => Self::denied(&text),
+            ClientError::Unreachable { .. } | ClientError::Lost { .. } => {
+                Self::new(Kind::Unreachable, message).with_hint(
+                    "check `--server` and that the server runs; `kite serve` starts one here",
+                )
+            }
+            ClientError::Unreadable { .. } => {
+                Self::failed(message).with_hint("is that the address of a Kite server?")
+            }
+            ClientError::Address(_) | ClientError::CaFile { .. } => Self::usage(message),
+            ClientError::Tls(_) => Self::failed(message),
+        }
+    }
+}
+
+impl From<Refusal> for CommandError {
+    fn from(refusal: Refusal) -> Self {
+        let error = |kind| Self::new(kind, refusal.to_string());
+        match refusal.status {
+            401 => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
+            403 => error(Kind::NotPermitted).with_hint(
+                "if the key lacks a permission: `kite keys create --permissions read,write` makes one that has it",
+            ),
+            402 => error(Kind::QuotaExhausted),
+            404 | 405 => error(Kind::NotFound),
+            429 => match refusal.retry_after {
+                Some(wait) => error(Kind::RateLimited)
+                    .with_hint(format!("try again in {} s", wait.as_secs())),
+                None => error(Kind::RateLimited),
+            },
+            502..=504 => error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again"),
+            _ => error(Kind::Failed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16) -> Refusal {
+        Refusal::read(status, None, r#"{"error":"the key lacks `write`"}"#)
+    }
+
+    #[test]
+    fn every_status_has_its_exit_code() {
+        let exits = [
+            (401, Exit::NotPermitted),
+            (403, Exit::NotPermitted),
+            (402, Exit::Limited),
+            (429, Exit::Limited),
+            (404, Exit::NotFound),
+            (503, Exit::Unreachable),
+            (500, Exit::Failed),
+            (400, Exit::Failed),
+        ];
+        for (status, exit) in exits {
+            assert_eq!(CommandError::from(refusal(status)).exit(), exit, "{status}");
+        }
+        assert_eq!(
+            CommandError::send_failed(&refusal(404)).exit(),
+            Exit::Failed
+        );
+        let closed = CommandError::from(PrintFault::Closed);
+        assert_eq!(closed.exit(), Exit::Done);
+    }
+
+    #[test]
+    fn a_failed_send_names_the_status_and_the_way_out() {
+        let error = CommandError::send_failed(&refusal(403));
+        assert_eq!(error.message(), "send failed (403): the key lacks `write`");
+        assert!(error.hint().unwrap().contains("--permissions read,write"));
+        let json: serde_json::Value = serde_json::from_str(&error.to_json()).unwrap();
+        assert_eq!(json["error"]["code"], "not_permitted");
+    }
+
+    #[test]
+    fn a_key_for_another_server_names_the_login_that_mends_it() {
+        let error = CommandError::from(ConfigError::OtherOrigin {
+            origin: "https://b".to_owned(),
+            bound: vec!["https://a".to_owned()],
+        });
+        assert_eq!(error.exit(), Exit::NotPermitted);
+        assert!(
+            error
+                .hint()
+                .unwrap()
+                .contains("kite login --server https://b")
+        );
+    }
+}

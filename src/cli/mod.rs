@@ -1,0 +1,192 @@
+//! Arguments, dispatch, output, exit codes. A verb is a file: gather, call one thing, print.
+
+pub mod context;
+pub mod error;
+pub mod exit;
+pub mod output;
+pub mod signal;
+pub mod text;
+
+mod agent;
+mod agent_listen;
+mod agent_register;
+mod agent_send;
+mod emit;
+mod login;
+mod logs;
+mod render;
+mod since;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::builder::FalseyValueParser;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Environment, Flags};
+use context::Context;
+use error::{CommandError, Kind};
+use exit::Exit;
+use output::{ColorChoice, Output};
+
+/// Moves events between programs: webhooks, and messages between AI agents, as CloudEvents.
+#[derive(Debug, Parser)]
+#[command(name = "kite", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kite login --with-token --server http://localhost:7700 < key.txt
+  kite agent register --name Reviewer
+  kite agent listen --json
+  kite agent send --to reviewer 'please look at #12'";
+
+/// Flags that every verb understands, before it or after it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Which identity of this machine to use.
+    #[arg(long, global = true, env = "KITE_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+    /// The server's http(s) address.
+    #[arg(long, global = true, env = "KITE_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// The team; otherwise that of the login.
+    #[arg(long, global = true, env = "KITE_TEAM_ID", value_name = "ID")]
+    team: Option<String>,
+    /// Print JSON: one object for a thing, one per line for lists and streams.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Leave out what is said to a person.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say on stderr what is being done (twice: every step).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: ColorChoice,
+    /// Trust the CA certificates in this PEM file too.
+    #[arg(long, global = true, env = "KITE_CA_FILE", value_name = "FILE")]
+    ca_file: Option<String>,
+    /// Let the key go over plain http to another machine.
+    #[arg(long, global = true, env = "KITE_INSECURE", value_parser = FalseyValueParser::new())]
+    insecure: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Login(login::LoginArgs),
+    Logout(login::LogoutArgs),
+    Agent(agent::AgentArgs),
+    Emit(emit::EmitArgs),
+    Logs(logs::LogsArgs),
+}
+
+impl Verb {
+    fn run(self, context: &Context) -> Result<Exit, CommandError> {
+        match self {
+            Self::Login(args) => login::login(args, context),
+            Self::Logout(args) => login::logout(args, context),
+            Self::Agent(args) => args.run(context),
+            Self::Emit(args) => emit::run(args, context),
+            Self::Logs(args) => logs::run(args, context),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let environment = Environment::read();
+    let exit = match Cli::try_parse_from(&args) {
+        Ok(cli) => start(cli, environment),
+        Err(error) => explain(&error, &args, &environment),
+    };
+    exit.into()
+}
+
+fn start(cli: Cli, environment: Environment) -> Exit {
+    let global = cli.global;
+    output::log_to_stderr(global.verbose);
+    let context = Context {
+        out: Output::new(
+            global.json,
+            global.quiet,
+            global.color,
+            environment.no_color,
+        ),
+        environment,
+        flags: Flags {
+            profile: global.profile,
+            server: global.server,
+            team: global.team,
+            ca_file: global.ca_file,
+            insecure: global.insecure,
+        },
+    };
+    match cli.verb.run(&context) {
+        Ok(exit) => exit,
+        Err(error) => {
+            if error.kind() != Kind::ClosedPipe {
+                context.out.error(&error);
+            }
+            error.exit()
+        }
+    }
+}
+
+/// Help and version are answers; everything else that the parser has to say is an error.
+fn explain(error: &clap::Error, args: &[OsString], environment: &Environment) -> Exit {
+    let is_json = args
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json");
+    let out = Output::new(is_json, false, ColorChoice::Auto, environment.no_color);
+    let is_answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    match is_json && !is_answer {
+        true => out.error(&CommandError::from_usage(error)),
+        false => out.usage(error),
+    }
+    if is_answer { Exit::Done } else { Exit::Usage }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_work_before_and_after_the_verb() {
+        let before = Cli::try_parse_from(["kite", "--json", "--team", "t", "agent", "list"]);
+        let after = Cli::try_parse_from(["kite", "agent", "list", "--team", "t", "--json"]);
+        for cli in [before.unwrap(), after.unwrap()] {
+            assert!(cli.global.json);
+            assert_eq!(cli.global.team.as_deref(), Some("t"));
+        }
+    }
+
+    #[test]
+    fn a_fault_in_the_arguments_is_one_object_under_json() {
+        let error = Cli::try_parse_from(["kite", "agent", "lsit", "--json"]).unwrap_err();
+        let worded = CommandError::from_usage(&error);
+        assert_eq!(worded.exit(), Exit::Usage);
+        assert!(worded.message().contains("lsit"), "{worded:?}");
+        assert!(worded.hint().unwrap().contains("list"), "{worded:?}");
+        assert!(!worded.to_json().contains('\n'));
+    }
+}

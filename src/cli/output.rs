@@ -1,0 +1,205 @@
+//! The only place that prints: data to stdout, words to stderr.
+//!
+//! Every line is flushed. A reader that closed the pipe is told to the caller, who ends quietly. What is printed for a
+//! person has its control characters made visible here, whatever the caller did.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use colored::Colorize;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::error::CommandError;
+use super::text::visible_lines;
+use crate::protocol::json;
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Why a line did not get out of stdout.
+#[derive(Debug)]
+pub enum PrintFault {
+    /// The reader closed the pipe: it has seen enough.
+    Closed,
+    /// It cannot be written, as on a full disk.
+    Failed(io::Error),
+}
+
+/// How this run talks.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Whether stdout carries JSON, and stderr JSON lines.
+    pub json: bool,
+    /// Whether notes are left out.
+    pub quiet: bool,
+}
+
+impl Output {
+    /// An output as the global flags want it.
+    pub fn new(json: bool, quiet: bool, color: ColorChoice, no_color: bool) -> Self {
+        let is_coloured = match color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => io::stderr().is_terminal() && !no_color,
+        };
+        // The decision is made here, per stream; the library would look at stdout.
+        colored::control::set_override(is_coloured && !json);
+        Self { json, quiet }
+    }
+
+    /// Prints one value in both its faces: its JSON on one line, or words for a person.
+    pub fn show<T: Serialize>(
+        &self,
+        value: &T,
+        words: impl FnOnce(&T) -> String,
+    ) -> Result<(), PrintFault> {
+        match self.json {
+            // Plain data of ours always serialises.
+            true => self.object(&serde_json::to_string(value).unwrap_or_default()),
+            false => self.line(&words(value)),
+        }
+    }
+
+    /// Prints a line (or several) for a person to stdout.
+    pub fn line(&self, words: &str) -> Result<(), PrintFault> {
+        to_stdout(&visible_lines(words))
+    }
+
+    /// Prints a JSON text to stdout, on one line.
+    pub fn object(&self, text: &str) -> Result<(), PrintFault> {
+        to_stdout(&json::compact(text))
+    }
+
+    /// Says something to a person: a sentence on stderr, nothing under `--quiet`.
+    pub fn note(&self, words: &str) {
+        if !self.quiet {
+            self.event("note", words, &[("message", words.into())]);
+        }
+    }
+
+    /// Warns a person, also under `--quiet`.
+    pub fn warn(&self, words: &str) {
+        let label = "warning:".yellow().bold();
+        match self.json {
+            true => to_stderr(&event_line("warning", &[("message", words.into())])),
+            false => to_stderr(&format!("{label} {}", visible_lines(words))),
+        }
+    }
+
+    /// Tells what happened while something runs: a sentence for a person (nothing under `--quiet`), under `--json` a
+    /// line `{"event":NAME,…}`. Both on stderr.
+    pub fn event(&self, name: &str, words: &str, members: &[(&str, Value)]) {
+        if self.json {
+            to_stderr(&event_line(name, members));
+        } else if !self.quiet {
+            to_stderr(&visible_lines(words));
+        }
+    }
+
+    /// Prints an error to stderr.
+    pub fn error(&self, error: &CommandError) {
+        if self.json {
+            return to_stderr(&error.to_json());
+        }
+        let label = "error:".red().bold();
+        to_stderr(&format!("{label} {}", visible_lines(error.message())));
+        if let Some(hint) = error.hint() {
+            let label = "hint:".cyan().bold();
+            to_stderr(&format!("{label} {}", visible_lines(hint)));
+        }
+    }
+
+    /// Prints what the argument parser has to say: help and version to stdout, faults to stderr.
+    pub fn usage(&self, error: &clap::Error) {
+        // A closed pipe has nobody left to tell.
+        let _ = error.print();
+    }
+
+    /// Shows that something is being waited for, on a terminal.
+    pub fn spinner(&self, words: &str) -> Spinner {
+        if self.json || self.quiet || !io::stderr().is_terminal() {
+            return Spinner(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        bar.set_message(visible_lines(words).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Spinner(Some(bar))
+    }
+}
+
+/// A spinner that goes away with this value.
+#[derive(Debug)]
+pub struct Spinner(Option<ProgressBar>);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Sends the log of this program to stderr: `-v` what it does, `-vv` every step.
+pub fn log_to_stderr(verbosity: u8) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+
+    let level = match verbosity {
+        0 => return,
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    // Libraries log headers and bytes; ours is enough to see what happens, and holds no secret.
+    let ours = Targets::new().with_target("kite", level);
+    // A second call finds the first one's subscriber, which is as good.
+    let _ = tracing_subscriber::registry()
+        .with(layer)
+        .with(ours)
+        .try_init();
+}
+
+fn event_line(name: &str, members: &[(&str, Value)]) -> String {
+    let mut line = Map::new();
+    line.insert("event".to_owned(), name.into());
+    for (key, value) in members {
+        line.insert((*key).to_owned(), value.clone());
+    }
+    Value::Object(line).to_string()
+}
+
+fn to_stdout(text: &str) -> Result<(), PrintFault> {
+    let mut stdout = io::stdout().lock();
+    let mut write = || {
+        stdout.write_all(text.as_bytes())?;
+        stdout.write_all(b"\n")?;
+        stdout.flush()
+    };
+    write().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::BrokenPipe => PrintFault::Closed,
+        _ => PrintFault::Failed(error),
+    })
+}
+
+fn to_stderr(text: &str) {
+    let mut line = String::with_capacity(text.len() + 1);
+    line.push_str(text);
+    line.push('\n');
+    // There is nowhere left to say that this failed.
+    let _ = io::stderr().lock().write_all(line.as_bytes());
+}

@@ -1,0 +1,260 @@
+//! The REST calls of a client, typed (spec 7).
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::error::chain;
+use super::{ClientError, Refusal, Server, http};
+use crate::base::backoff::Backoff;
+use crate::base::random;
+use crate::protocol::agent::MessageRequest;
+use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventAnswer, EventsPage};
+use crate::protocol::id::{AgentId, Seq, TeamId};
+use crate::protocol::rpc::Stats;
+use crate::protocol::scope::Scope;
+
+/// What needs no escape in a query or a path segment (RFC 3986, 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// How often a call that may be repeated is sent in all.
+const TRIES: u32 = 3;
+
+/// The longest pause between two tries. Somebody waits at the terminal.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The REST face of one server, for one team.
+#[derive(Debug, Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    server: Server,
+    team: Option<TeamId>,
+}
+
+/// An answer: what was read from it, and its text as it came.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// What was read.
+    pub value: T,
+    /// The text.
+    pub text: String,
+}
+
+/// What a client needs of the answer to a message. Other servers may leave out the rest.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sent {
+    /// The event's id.
+    pub id: String,
+}
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct EventsQuery {
+    /// At most this many.
+    pub limit: Option<u64>,
+    /// Ascending, from behind this one; without it newest first.
+    pub after_seq: Option<Seq>,
+    /// Alternatives; none means every event.
+    pub scopes: Vec<Scope>,
+    /// Stored at this time or later, RFC 3339.
+    pub since: Option<String>,
+}
+
+impl Api {
+    /// A client for `server`. `team` goes with every call; left out, the server takes the key's.
+    pub fn new(server: &Server, team: Option<TeamId>) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: http::client(&server.http_base, server.ca_file.as_deref())?,
+            server: server.clone(),
+            team,
+        })
+    }
+
+    /// `GET /api/v1/stats`: whose key this is.
+    pub async fn stats(&self) -> Result<Stats, ClientError> {
+        self.call(self.request(Method::GET, "stats", &[])).await
+    }
+
+    /// `POST /api/v1/agents/messages`, repeated under the same idempotency key when the answer is lost.
+    pub async fn send_message(
+        &self,
+        message: &MessageRequest,
+        idempotency_key: &str,
+    ) -> Result<Answer<Sent>, ClientError> {
+        self.repeat(|| {
+            self.request(Method::POST, "agents/messages", &[])
+                .header("Idempotency-Key", idempotency_key)
+                .json(message)
+        })
+        .await
+    }
+
+    /// `POST /api/v1/events` with one CloudEvent, repeated when the answer is lost: its id makes that harmless.
+    pub async fn post_event(&self, event: &str) -> Result<EventAnswer, ClientError> {
+        let answer = self.repeat(|| {
+            self.request(Method::POST, "events", &[])
+                .header(CONTENT_TYPE, "application/cloudevents+json")
+                .body(event.to_owned())
+        });
+        Ok(answer.await?.value)
+    }
+
+    /// `GET /api/v1/events`.
+    pub async fn events(&self, query: &EventsQuery) -> Result<EventsPage, ClientError> {
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        pairs.extend(query.limit.map(|limit| ("limit", limit.to_string())));
+        pairs.extend(query.after_seq.map(|seq| ("after_seq", seq.to_string())));
+        pairs.extend(query.since.clone().map(|since| ("since", since)));
+        pairs.extend(
+            query
+                .scopes
+                .iter()
+                .map(|scope| ("scope", scope.to_string())),
+        );
+        self.call(self.request(Method::GET, "events", &pairs)).await
+    }
+
+    /// `PUT /api/v1/agents/{id}`.
+    pub async fn put_agent(
+        &self,
+        id: &AgentId,
+        update: &AgentUpdate,
+    ) -> Result<Agent, ClientError> {
+        let path = format!("agents/{}", escape(id.as_str()));
+        self.call(self.request(Method::PUT, &path, &[]).json(update))
+            .await
+    }
+
+    /// `GET /api/v1/agents`.
+    pub async fn agents(&self) -> Result<AgentList, ClientError> {
+        self.call(self.request(Method::GET, "agents", &[])).await
+    }
+
+    /// `GET /api/v1/agents/{id}`.
+    pub async fn agent(&self, id: &AgentId) -> Result<Agent, ClientError> {
+        let path = format!("agents/{}", escape(id.as_str()));
+        self.call(self.request(Method::GET, &path, &[])).await
+    }
+
+    fn request(&self, method: Method, path: &str, pairs: &[(&str, String)]) -> RequestBuilder {
+        let team = self.team.as_ref().map(|team| ("team_id", team.as_str()));
+        let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
+        let url = url(&self.server.http_base, path, team.into_iter().chain(pairs));
+        self.http
+            .request(method, url)
+            .bearer_auth(self.server.key.reveal())
+    }
+
+    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        Ok(self.answer(request).await?.value)
+    }
+
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Answer<T>, ClientError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.no_answer(&error))?;
+        let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let text = response
+            .text()
+            .await
+            .map_err(|error| self.no_answer(&error))?;
+        tracing::debug!(status = status.as_u16(), bytes = text.len(), "answer");
+        if !status.is_success() {
+            return Err(Refusal::read(status.as_u16(), retry_after.as_deref(), &text).into());
+        }
+        match serde_json::from_str(&text) {
+            Ok(value) => Ok(Answer { value, text }),
+            Err(error) => Err(ClientError::Unreadable {
+                server: self.server.http_base.clone(),
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    /// Sends a request that may arrive twice until there is an answer, [`TRIES`] times at most.
+    async fn repeat<T: DeserializeOwned>(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Answer<T>, ClientError> {
+        let mut backoff = Backoff::new(Duration::from_millis(250), PAUSE_MAX);
+        for _ in 1..TRIES {
+            match self.answer(request()).await {
+                Err(error) if error.is_worth_repeating() => {
+                    tracing::debug!(%error, "trying again");
+                    let asked = match &error {
+                        ClientError::Refused(refusal) => refusal.retry_after,
+                        _ => None,
+                    };
+                    let pause = backoff.next(random::unit()).max(asked.unwrap_or_default());
+                    tokio::time::sleep(pause.min(PAUSE_MAX)).await;
+                }
+                settled => return settled,
+            }
+        }
+        self.answer(request()).await
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> ClientError {
+        let server = self.server.http_base.clone();
+        // The address is named already, and it carries the team.
+        let why = match error.is_timeout() {
+            true => "it took too long".to_owned(),
+            false => std::error::Error::source(error).map_or_else(|| error.to_string(), chain),
+        };
+        match error.is_connect() || error.is_builder() {
+            true => ClientError::Unreachable { server, why },
+            false => ClientError::Lost { server, why },
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+fn url<'a>(base: &str, path: &str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let query: Vec<String> = pairs
+        .map(|(name, value)| format!("{name}={}", escape(value)))
+        .collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{base}/api/v1/{path}{mark}{}", query.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_team_or_scope_holds_is_escaped_as_utf8() {
+        let pairs = [("team_id", "clerk-user:a b"), ("scope", "agent_to:é&x=1")];
+        assert_eq!(
+            url("http://h", "events", pairs.into_iter()),
+            "http://h/api/v1/events?team_id=clerk-user%3Aa%20b&scope=agent_to%3A%C3%A9%26x%3D1"
+        );
+        assert_eq!(
+            url(
+                "http://h",
+                &format!("agents/{}", escape("../a")),
+                [].into_iter()
+            ),
+            "http://h/api/v1/agents/..%2Fa"
+        );
+    }
+}

@@ -1,0 +1,351 @@
+//! One connection: the handshake, then one step after the other until something ends it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+use super::ClientError;
+use super::connect::{Connector, HANDSHAKE_LIMIT, Socket};
+use super::receiver::{Delivery, Flow, Notice, Receiver};
+use super::session::{Timing, WakeWatch};
+use crate::protocol::error::{CloseCode, REPLACED};
+use crate::protocol::frame::{ClientFrame, Connect, ServerFrame};
+use crate::protocol::id::Seq;
+
+/// How many events may be handled without an ack while more are ready: what a crash of this program repeats.
+const UNACKED_MAX: u32 = 64;
+
+/// How long a frame may take to leave. A server that takes no bytes is as good as gone.
+const SEND_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) enum Ended<E, T> {
+    /// The receiver had enough.
+    Enough,
+    /// The caller wanted it to end.
+    Stopped(T),
+    /// The receiver could not take an event.
+    Receiver(E),
+    /// Another connection has taken the client id.
+    Replaced,
+    /// The key does not open the team.
+    Denied(String),
+    /// The server does not understand this client.
+    Rejected(String),
+    /// It can be tried again.
+    Broken(String),
+    /// The machine slept: whatever the socket says, it is old.
+    Slept,
+}
+
+/// What one look at the world yields.
+enum Step<T> {
+    Frame(Option<Result<Message, WsError>>),
+    Ack,
+    Tick,
+    Stop(T),
+}
+
+/// A connection that the server has answered.
+pub(super) struct Attempt<'a> {
+    socket: Socket,
+    timing: &'a Timing,
+    handled: &'a mut Seq,
+    wake: &'a mut WakeWatch,
+    resumed_from: Seq,
+    unacked: u32,
+    last_received: Instant,
+    next_ping: Instant,
+}
+
+/// The server's answer to `connect`.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The name of the cursor.
+    pub client_id: String,
+    /// Where delivery continues from.
+    pub last_seq: Seq,
+}
+
+/// Opens a socket and has `connect` answered.
+pub(super) async fn establish<E, T>(
+    connector: &Connector,
+    connect: Connect,
+) -> Result<(Socket, Standing), Ended<E, T>> {
+    let broken = |error: ClientError| Ended::Broken(error.to_string());
+    let mut socket = connector.open().await.map_err(broken)?;
+    let talk = async {
+        send(&mut socket, &ClientFrame::Connect(connect)).await?;
+        loop {
+            let Some(text) = text_of(socket.next().await)? else {
+                continue;
+            };
+            match ServerFrame::parse(&text) {
+                Ok(ServerFrame::Connected {
+                    last_seq,
+                    client_id,
+                }) => {
+                    return Ok(Standing {
+                        client_id,
+                        last_seq,
+                    });
+                }
+                Ok(ServerFrame::Error { code, message }) => return Err(judge(code, message)),
+                Ok(_) => {}
+                Err(fault) => return Err(Ended::Broken(fault.to_string())),
+            }
+        }
+    };
+    let standing = timeout(HANDSHAKE_LIMIT, talk).await.unwrap_or_else(|_| {
+        let why = "the server did not answer `connect` in time";
+        Err(Ended::Broken(why.to_owned()))
+    })?;
+    Ok((socket, standing))
+}
+
+/// Says goodbye, so that the server need not wait for silence.
+pub(super) async fn close(socket: &mut Socket) {
+    // Whether it hears that changes nothing here.
+    let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        (socket, standing): (Socket, Standing),
+        timing: &'a Timing,
+        handled: &'a mut Seq,
+        wake: &'a mut WakeWatch,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            timing,
+            handled,
+            wake,
+            resumed_from: standing.last_seq,
+            unacked: 0,
+            last_received: now,
+            next_ping: now + timing.ping_every,
+        }
+    }
+
+    /// Hands events over until something ends it, then acknowledges what was handled.
+    pub(super) async fn run<R: Receiver, S: Future>(
+        mut self,
+        receiver: &mut R,
+        stop: &mut Pin<&mut S>,
+    ) -> Ended<R::Error, S::Output> {
+        let ended = loop {
+            let step = self.step(stop).await;
+            if let Err(ended) = self.act(step, receiver).await {
+                break ended;
+            }
+        };
+        if self.unacked > 0 {
+            // The events come again when this is lost, and are then recognised.
+            let _ = self.ack::<(), ()>().await;
+        }
+        close(&mut self.socket).await;
+        ended
+    }
+
+    /// Waits for the next thing to do. An ack is due only when no further event is ready, or too many wait for one.
+    async fn step<S: Future>(&mut self, stop: &mut Pin<&mut S>) -> Step<S::Output> {
+        let is_ack_overdue = self.unacked >= UNACKED_MAX;
+        let dead = self.last_received + self.timing.dead_after;
+        let tick = self.next_ping.min(dead).min(self.wake.next_look());
+        tokio::select! {
+            biased;
+            output = stop.as_mut() => Step::Stop(output),
+            () = std::future::ready(()), if is_ack_overdue => Step::Ack,
+            frame = self.socket.next() => Step::Frame(frame),
+            () = std::future::ready(()), if self.unacked > 0 => Step::Ack,
+            () = sleep_until(tick) => Step::Tick,
+        }
+    }
+
+    async fn act<R: Receiver, T>(
+        &mut self,
+        step: Step<T>,
+        receiver: &mut R,
+    ) -> Result<(), Ended<R::Error, T>> {
+        match step {
+            Step::Frame(frame) => {
+                self.last_received = Instant::now();
+                match text_of(frame)? {
+                    Some(text) => self.read(&text, receiver).await,
+                    None => Ok(()),
+                }
+            }
+            Step::Ack => self.ack().await,
+            Step::Tick => self.tick().await,
+            Step::Stop(output) => Err(Ended::Stopped(output)),
+        }
+    }
+
+    async fn read<R: Receiver, T>(
+        &mut self,
+        text: &str,
+        receiver: &mut R,
+    ) -> Result<(), Ended<R::Error, T>> {
+        match ServerFrame::parse(text) {
+            Ok(ServerFrame::Event { seq, event }) => {
+                self.hand_over(seq, event.get(), receiver).await
+            }
+            Ok(ServerFrame::Error { code, message }) => Err(judge(code, message)),
+            Ok(ServerFrame::CursorExpired {
+                oldest_available_seq,
+                ..
+            }) => {
+                let to = oldest_available_seq.saturating_sub(1);
+                let from = match *self.handled {
+                    0 => self.resumed_from + 1,
+                    handled => handled + 1,
+                };
+                // The server may already continue behind the gap; where it begins is then unknown.
+                let from = Some(from).filter(|from| *from <= to);
+                receiver.notice(Notice::Gap { from, to });
+                Ok(())
+            }
+            Ok(ServerFrame::BillingBlock(block)) => {
+                receiver.notice(Notice::Blocked {
+                    reason: block.reason,
+                });
+                Ok(())
+            }
+            Ok(ServerFrame::Connected { .. })
+            | Ok(ServerFrame::Response { .. })
+            | Ok(ServerFrame::QuotaSnapshot(_)) => Ok(()),
+            Err(fault) => {
+                receiver.notice(Notice::Unreadable {
+                    why: fault.to_string(),
+                    text: text.to_owned(),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    async fn hand_over<R: Receiver, T>(
+        &mut self,
+        seq: Seq,
+        event: &str,
+        receiver: &mut R,
+    ) -> Result<(), Ended<R::Error, T>> {
+        if seq <= *self.handled {
+            // Its ack was lost with the connection before this one.
+            self.unacked += 1;
+            return Ok(());
+        }
+        let taken = self.take(Delivery::new(seq, event), receiver).await;
+        let flow = taken.map_err(Ended::Receiver)?;
+        *self.handled = seq;
+        self.unacked += 1;
+        match flow {
+            Flow::Continue => Ok(()),
+            Flow::Stop => Err(Ended::Enough),
+        }
+    }
+
+    /// Waits for the receiver, and keeps the connection alive however long that takes.
+    async fn take<R: Receiver>(
+        &mut self,
+        delivery: Delivery,
+        receiver: &mut R,
+    ) -> Result<Flow, R::Error> {
+        let taking = receiver.take(delivery);
+        tokio::pin!(taking);
+        loop {
+            tokio::select! {
+                taken = &mut taking => {
+                    // Nobody listened in the meantime: silence counts from now.
+                    self.last_received = Instant::now();
+                    return taken;
+                }
+                () = sleep_until(self.next_ping) => {
+                    // A socket that broke shows it at the next read.
+                    let _ = self.ping::<(), ()>().await;
+                }
+            }
+        }
+    }
+
+    async fn tick<E, T>(&mut self) -> Result<(), Ended<E, T>> {
+        let now = Instant::now();
+        if self.wake.slept() {
+            return Err(Ended::Slept);
+        }
+        if now >= self.last_received + self.timing.dead_after {
+            let secs = self.timing.dead_after.as_secs();
+            return Err(Ended::Broken(format!("the server was silent for {secs} s")));
+        }
+        if now >= self.next_ping {
+            self.ping().await?;
+        }
+        Ok(())
+    }
+
+    async fn ping<E, T>(&mut self) -> Result<(), Ended<E, T>> {
+        self.next_ping = Instant::now() + self.timing.ping_every;
+        deliver(&mut self.socket, Message::Ping(Default::default())).await
+    }
+
+    async fn ack<E, T>(&mut self) -> Result<(), Ended<E, T>> {
+        self.unacked = 0;
+        send(&mut self.socket, &ClientFrame::Ack(*self.handled)).await
+    }
+}
+
+async fn send<E, T>(socket: &mut Socket, frame: &ClientFrame) -> Result<(), Ended<E, T>> {
+    deliver(socket, Message::text(frame.to_text())).await
+}
+
+async fn deliver<E, T>(socket: &mut Socket, message: Message) -> Result<(), Ended<E, T>> {
+    match timeout(SEND_LIMIT, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        // What the server said before the socket broke is still to be read, and says more than this failure; a socket
+        // with nothing left to read shows at the next read that it broke.
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a frame did not leave");
+            Ok(())
+        }
+        Err(_) => Err(Ended::Broken("the server takes no bytes".to_owned())),
+    }
+}
+
+/// The text of a message; `None` for what the library answers itself.
+fn text_of<E, T>(message: Option<Result<Message, WsError>>) -> Result<Option<String>, Ended<E, T>> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
+        Some(Ok(Message::Close(Some(frame)))) => Err(judge(
+            u32::from(u16::from(frame.code)),
+            frame.reason.as_str().to_owned(),
+        )),
+        Some(Ok(Message::Close(None))) | None => {
+            Err(Ended::Broken("the server closed the connection".to_owned()))
+        }
+        Some(Ok(_)) => Ok(None),
+        Some(Err(error)) => Err(Ended::Broken(error.to_string())),
+    }
+}
+
+/// What an error of the server means for this session (spec 5.3): two of them no reconnect can mend.
+fn judge<E, T>(code: u32, message: String) -> Ended<E, T> {
+    let is = |known: CloseCode| code == u32::from(known.number());
+    if is(CloseCode::AuthFailed) {
+        Ended::Denied(message)
+    } else if is(CloseCode::InvalidMessage) && message.contains(REPLACED) {
+        Ended::Replaced
+    } else if is(CloseCode::InvalidMessage) {
+        Ended::Rejected(message)
+    } else if message.is_empty() {
+        Ended::Broken(format!("the server closed the connection ({code})"))
+    } else {
+        Ended::Broken(format!("{message} ({code})"))
+    }
+}

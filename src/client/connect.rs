@@ -1,0 +1,129 @@
+//! From an address to an open WebSocket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::Error as WsError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use url::Url;
+
+use super::error::chain;
+use super::{ClientError, Refusal, Server, http, tls};
+use crate::protocol::address::{self, AddressError};
+
+/// How long the WebSocket handshake may take, and the protocol's after it (spec 19.1).
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Enough for most events in one read; the library's default reserves eight times as much.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+
+/// The largest event: servers send what they took in, up to 40 MiB of it.
+const MESSAGE_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a client writes is small: acks, and requests of at most 1 MiB.
+const WRITE_BUFFER_MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// Bytes in both directions, with or without TLS.
+pub trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
+
+/// An open WebSocket.
+pub type Socket = WebSocketStream<Box<dyn Pipe>>;
+
+/// Opens sockets to one server. TLS is set up once, at the first need of it.
+#[derive(Clone)]
+pub struct Connector {
+    url: Url,
+    host: String,
+    port: u16,
+    tls: Option<TlsConnector>,
+}
+
+impl Connector {
+    /// Prepares for a server. Fails on what no retry can mend.
+    pub fn new(server: &Server) -> Result<Self, ClientError> {
+        let address = server.ws_url.as_str();
+        let url = Url::parse(address)
+            .map_err(|error| AddressError::Malformed(address.to_owned(), error))?;
+        let no_host = || AddressError::NoHost(address.to_owned());
+        let host = url.host_str().ok_or_else(no_host)?;
+        // A URL writes IPv6 hosts in brackets, sockets and certificates do not.
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let port = url
+            .port_or_known_default()
+            .ok_or_else(|| AddressError::Scheme(address.to_owned()))?;
+        let tls = match address::is_tls(address) {
+            true => Some(Arc::new(tls::config(true, server.ca_file.as_deref())?).into()),
+            false => None,
+        };
+        Ok(Self {
+            url,
+            host,
+            port,
+            tls,
+        })
+    }
+
+    /// Opens a socket, within the limits.
+    pub async fn open(&self) -> Result<Socket, ClientError> {
+        let connecting = timeout(http::CONNECT_LIMIT, self.pipe()).await;
+        let pipe =
+            connecting.unwrap_or_else(|_| Err(self.unreachable("connecting took too long")))?;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
+            .max_message_size(Some(MESSAGE_MAX_BYTES))
+            .max_frame_size(Some(MESSAGE_MAX_BYTES));
+        let handshake =
+            tokio_tungstenite::client_async_with_config(self.url.as_str(), pipe, Some(config));
+        match timeout(HANDSHAKE_LIMIT, handshake).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(WsError::Http(response))) => Err(refusal(*response).into()),
+            Ok(Err(error)) => Err(self.unreachable(&chain(&error))),
+            Err(_) => Err(self.unreachable("the WebSocket handshake took too long")),
+        }
+    }
+
+    async fn pipe(&self) -> Result<Box<dyn Pipe>, ClientError> {
+        let fault = |error: std::io::Error| self.unreachable(&chain(&error));
+        let stream = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(fault)?;
+        // Acks are small and somebody waits for the next event.
+        stream.set_nodelay(true).map_err(fault)?;
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
+        let name = ServerName::try_from(self.host.clone())
+            .map_err(|error| self.unreachable(&error.to_string()))?;
+        let stream = tls.connect(name, stream).await.map_err(fault)?;
+        Ok(Box::new(stream))
+    }
+
+    fn unreachable(&self, why: &str) -> ClientError {
+        ClientError::Unreachable {
+            server: self.url.to_string(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+fn refusal(response: tokio_tungstenite::tungstenite::http::Response<Option<Vec<u8>>>) -> Refusal {
+    let body = response.body().as_deref().unwrap_or_default();
+    Refusal::read(
+        response.status().as_u16(),
+        None,
+        &String::from_utf8_lossy(body),
+    )
+}

@@ -1,0 +1,155 @@
+//! Why a call failed, as a value.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::protocol::address::AddressError;
+
+/// What a server said instead of doing it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text} ({status})")]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's sentence, or the body as it came.
+    pub text: String,
+    /// The machine-readable word, where there is one.
+    pub code: Option<String>,
+    /// How long the server asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// The longest piece of an answer that is shown, in characters. A proxy may answer with a whole page.
+const SHOWN_MAX_CHARS: usize = 500;
+
+impl Refusal {
+    /// Reads an answer that is no success. Other servers may leave out everything or send no JSON at all.
+    pub fn read(status: u16, retry_after_header: Option<&str>, body: &str) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Body {
+            error: Value,
+            code: Value,
+            retry_after_secs: Value,
+        }
+        let members: Body = serde_json::from_str(body).unwrap_or_default();
+        let text = match members.error.as_str() {
+            Some(text) => text.to_owned(),
+            None => body.trim().chars().take(SHOWN_MAX_CHARS).collect(),
+        };
+        let secs = members
+            .retry_after_secs
+            .as_u64()
+            .or_else(|| retry_after_header.and_then(|header| header.trim().parse().ok()));
+        Self {
+            status,
+            text: if text.is_empty() {
+                "no explanation".to_owned()
+            } else {
+                text
+            },
+            code: members.code.as_str().map(str::to_owned),
+            retry_after: secs.map(Duration::from_secs),
+        }
+    }
+
+    /// Whether the path is not served at all there: the server is older, or another product.
+    pub fn is_unserved(&self) -> bool {
+        matches!(self.status, 404 | 405)
+    }
+}
+
+/// Why a call gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server answered with something else than success.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No connection came about: the server has not seen the request.
+    #[error("cannot reach `{server}`: {why}")]
+    Unreachable {
+        /// Where it was tried.
+        server: String,
+        /// What happened.
+        why: String,
+    },
+    /// The connection ended before the answer was complete: the server may have done it.
+    #[error("no answer from `{server}`: {why}")]
+    Lost {
+        /// Who was asked.
+        server: String,
+        /// What happened.
+        why: String,
+    },
+    /// The server answered with success and a body that makes no sense.
+    #[error("`{server}` gave an answer that cannot be read: {why}")]
+    Unreadable {
+        /// Who answered.
+        server: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A WebSocket connection was not let in (error 4001).
+    #[error("the server refused the key: {0}")]
+    Denied(String),
+    /// The address cannot be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The CA file cannot be used.
+    #[error("cannot read the CA file `{path}`: {why}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// TLS cannot be set up on this machine.
+    #[error("cannot set up TLS: {0}")]
+    Tls(String),
+}
+
+impl ClientError {
+    /// Whether the same request may succeed if it is sent again at once (spec 11, as SDKs do).
+    pub fn is_worth_repeating(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => matches!(refusal.status, 502..=504),
+            Self::Lost { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// The causes of an error, outermost first, without the repetitions that wrapping makes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut at = Some(error);
+    while let Some(error) = at {
+        let text = error.to_string();
+        if !parts.iter().any(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+        at = error.source();
+    }
+    parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_what_the_server_said_in_whatever_form() {
+        let kite = Refusal::read(403, None, r#"{"error":"no `write`","code":"forbidden"}"#);
+        assert_eq!(kite.text, "no `write`");
+        assert_eq!(kite.code.as_deref(), Some("forbidden"));
+        let limited = Refusal::read(429, Some("7"), r#"{"error":"slow","code":"new_word"}"#);
+        assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
+        let proxy = Refusal::read(502, None, " <html>bad gateway ");
+        assert_eq!(proxy.text, "<html>bad gateway");
+        assert_eq!(Refusal::read(500, None, "").text, "no explanation");
+        assert_eq!(Refusal::read(500, None, "[1]").text, "[1]");
+    }
+}

@@ -1,0 +1,98 @@
+//! Reading an agent message out of the event that carries it (spec 13.3).
+
+use serde::Deserialize;
+
+use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
+
+/// An agent message as its receiver sees it. Every text was written by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Letter {
+    /// The event's id, which an answer names.
+    #[serde(skip)]
+    pub id: String,
+    /// The sender.
+    pub from: String,
+    /// The receiver.
+    pub to: String,
+    /// The text.
+    pub body: String,
+    /// The conversation.
+    #[serde(default)]
+    pub thread_id: Option<String>,
+    /// The event that is answered.
+    #[serde(default)]
+    pub reply_to_id: Option<String>,
+}
+
+/// Why an event is no message that can be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LetterFault {
+    /// Another type of event.
+    #[error("its type is `{0}`, not `{AGENT_MESSAGE}`")]
+    OtherType(String),
+    /// `data` is missing or does not fit.
+    #[error("its data is not a message: {0}")]
+    Data(String),
+}
+
+impl Letter {
+    /// Reads a message.
+    pub fn read(event: &Event) -> Result<Self, LetterFault> {
+        if event.kind != AGENT_MESSAGE {
+            return Err(LetterFault::OtherType(event.kind.clone()));
+        }
+        let Some(Data::Json(data)) = &event.data else {
+            return Err(LetterFault::Data("there is none".to_owned()));
+        };
+        let letter: Self = serde_json::from_str(data.get())
+            .map_err(|error| LetterFault::Data(error.to_string()))?;
+        Ok(Self {
+            id: event.id.clone(),
+            ..letter
+        })
+    }
+
+    /// Whether this answers the message `sent_id`, which `asker` sent in `thread`.
+    pub fn answers(&self, sent_id: &str, thread: &str, asker: &str) -> bool {
+        let is_reply = self.reply_to_id.as_deref() == Some(sent_id);
+        let is_in_thread = self.thread_id.as_deref() == Some(thread) && self.from != asker;
+        self.id != sent_id && (is_reply || is_in_thread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(data: &str) -> Event {
+        let text = format!(
+            r#"{{"specversion":"1.0","id":"e1","source":"s","type":"{AGENT_MESSAGE}","data":{data}}}"#
+        );
+        Event::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn a_reply_or_anothers_word_in_the_thread_answers() {
+        let read = |data: &str| Letter::read(&event(data)).unwrap();
+        let reply = read(r#"{"from":"b","to":"a","body":"","reply_to_id":"s1"}"#);
+        assert!(reply.answers("s1", "t", "a") && !reply.answers("s2", "t", "a"));
+        let word = read(r#"{"from":"b","to":"a","body":"x","thread_id":"t","reply_to_id":null}"#);
+        assert!(word.answers("s1", "t", "a") && !word.answers("s1", "t", "b"));
+        let itself = read(r#"{"from":"a","to":"a","body":"x","thread_id":"t"}"#);
+        assert!(!itself.answers("e1", "t", "c"));
+    }
+
+    #[test]
+    fn an_event_that_is_no_message_says_why() {
+        let fault = Letter::read(&event(r#"{"from":1}"#)).unwrap_err();
+        assert!(matches!(fault, LetterFault::Data(_)));
+        let mut other = event("{}");
+        other.kind = "com.github.push".to_owned();
+        assert!(
+            Letter::read(&other)
+                .unwrap_err()
+                .to_string()
+                .contains("com.github.push")
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! Talk to a server: HTTP calls and the reconnecting session.
+//!
+//! This room promises that every wait has a limit, that a key goes nowhere but to the server it is given with, and
+//! that an event is acknowledged only after its receiver took it. It prints nothing and decides nothing for a command.
+
+pub mod api;
+pub mod attempt;
+pub mod connect;
+pub mod error;
+pub mod history;
+pub mod http;
+pub mod message;
+pub mod receiver;
+pub mod session;
+pub mod tls;
+
+use std::path::PathBuf;
+
+use crate::protocol::token::Token;
+
+pub use api::Api;
+pub use error::{ClientError, Refusal};
+pub use message::Letter;
+pub use receiver::{Delivery, Flow, Notice, Receiver};
+pub use session::{End, Session, Subscription, Timing};
+
+/// A server, and what opens it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The HTTP base.
+    pub http_base: String,
+    /// The WebSocket address.
+    pub ws_url: String,
+    /// The API key.
+    pub key: Token,
+    /// A CA to trust beside those of the system.
+    pub ca_file: Option<PathBuf>,
+}

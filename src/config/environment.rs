@@ -1,0 +1,53 @@
+//! The one reader of the environment.
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+/// What the environment says. An empty value counts as unset (spec 3.2).
+///
+/// Variables that are also flags (`KITE_PROFILE`, `KITE_SERVER`, `KITE_TEAM_ID`, `KITE_CA_FILE`, `KITE_INSECURE`) come
+/// in with the flags.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// `KITE_API_KEY`.
+    pub api_key: Option<Zeroizing<String>>,
+    /// `KITE_WS_URL`.
+    pub ws_url: Option<String>,
+    /// `KITE_HOOK_BASE_URL`.
+    pub hook_base: Option<String>,
+    /// `KITE_CONFIG_DIR`.
+    pub config_dir: Option<PathBuf>,
+    /// `KITE_DATA_DIR`.
+    pub data_dir: Option<PathBuf>,
+    /// `NO_COLOR` is set.
+    pub no_color: bool,
+    /// Whether a keyring can answer at all: on Linux it lives on the session bus.
+    pub keyring_is_possible: bool,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one reader of the environment"
+    )]
+    pub fn read() -> Self {
+        Self::from(|name| std::env::var(name).ok())
+    }
+
+    /// Reads an environment that is given as a function.
+    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        Self {
+            api_key: set("KITE_API_KEY").map(|key| Zeroizing::new(key.trim().to_owned())),
+            ws_url: set("KITE_WS_URL"),
+            hook_base: set("KITE_HOOK_BASE_URL"),
+            config_dir: set("KITE_CONFIG_DIR").map(PathBuf::from),
+            data_dir: set("KITE_DATA_DIR").map(PathBuf::from),
+            no_color: set("NO_COLOR").is_some(),
+            keyring_is_possible: !cfg!(target_os = "linux")
+                || set("DBUS_SESSION_BUS_ADDRESS").is_some(),
+        }
+    }
+}
