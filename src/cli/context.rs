@@ -78,6 +78,20 @@ pub fn block_on<T>(
     result
 }
 
+/// Runs a future on a runtime of all cores: what a server needs.
+#[cfg(feature = "server")]
+pub fn block_on_all_cores<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
 /// Everything on stdin, as text.
 pub fn read_stdin(what: &str) -> Result<String, CommandError> {
     let mut text = String::new();

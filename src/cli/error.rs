@@ -7,6 +7,10 @@ use super::output::PrintFault;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
 use crate::protocol::id::IdError;
+#[cfg(feature = "server")]
+use crate::server::StartError;
+#[cfg(feature = "server")]
+use crate::store::StoreError;
 
 /// What kind of failure it is. Picks the exit code, and is the `code` under `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +178,7 @@ impl CommandError {
 
     /// There is no identity to send or listen as (spec 19.3).
     pub fn no_agent() -> Self {
-        let message = "No agent registered. Run kite agent register first.";
+        let message = "No agent registered. Run `kite agent register` first.";
         Self::new(Kind::NotLoggedIn, message)
             .with_hint("`kite agent register --name NAME` makes an identity")
     }
@@ -285,6 +289,49 @@ impl From<Refusal> for CommandError {
             },
             502..=504 => error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again"),
             _ => error(Kind::Failed),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> Self {
+        let text = error.to_string();
+        match error {
+            StartError::Listen { source, .. } => Self::failed(format!("{text}: {source}"))
+                .with_hint("`--listen` takes another address; port 0 picks a free one"),
+            StartError::DataDir { source, .. } => Self::failed(format!("{text}: {source}"))
+                .with_hint("`--data-dir` names another directory"),
+            StartError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::Address(_) | StoreError::NoPostgres => Self::usage(message),
+            StoreError::Missing(_) => Self::new(Kind::NotFound, message)
+                .with_hint("`kite serve` makes one; `--data-dir` or `--database` says where it is"),
+            StoreError::NotKite(_) => {
+                Self::failed(message).with_hint("`--database` names another file")
+            }
+            StoreError::Newer { .. } => {
+                Self::failed(message).with_hint("run the kite that made it, or a newer one")
+            }
+            StoreError::InUse(_) => Self::failed(message)
+                .with_hint("end the other server, or give this one its own `--data-dir`"),
+            StoreError::Unusable { .. } => {
+                Self::failed(message).with_hint("`--data-dir` or `--database` names another place")
+            }
+            StoreError::OtherInstance { .. } => Self::failed(message)
+                .with_hint("leave `--instance-id` out, or name another database"),
+            StoreError::NotFound(_) => Self::new(Kind::NotFound, message),
+            StoreError::Failed(_) | StoreError::Closed | StoreError::Exists(_) => {
+                Self::failed(message)
+            }
         }
     }
 }

@@ -17,12 +17,18 @@ mod logs;
 mod render;
 mod since;
 
+#[cfg(feature = "server")]
+mod admin;
+#[cfg(feature = "server")]
+mod serve;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Environment, Flags};
 use context::Context;
@@ -87,6 +93,10 @@ enum Verb {
     Agent(agent::AgentArgs),
     Emit(emit::EmitArgs),
     Logs(logs::LogsArgs),
+    #[cfg(feature = "server")]
+    Serve(serve::ServeArgs),
+    #[cfg(feature = "server")]
+    Admin(admin::AdminArgs),
 }
 
 impl Verb {
@@ -97,6 +107,19 @@ impl Verb {
             Self::Agent(args) => args.run(context),
             Self::Emit(args) => emit::run(args, context),
             Self::Logs(args) => logs::run(args, context),
+            #[cfg(feature = "server")]
+            Self::Serve(args) => serve::run(args, context),
+            #[cfg(feature = "server")]
+            Self::Admin(args) => admin::run(args, context),
+        }
+    }
+
+    /// How much is logged without `-v`: a server says what happens to it, a command says only its results.
+    fn log_level(&self) -> LevelFilter {
+        match self {
+            #[cfg(feature = "server")]
+            Self::Serve(_) => LevelFilter::INFO,
+            _ => LevelFilter::OFF,
         }
     }
 }
@@ -114,7 +137,12 @@ pub fn run() -> ExitCode {
 
 fn start(cli: Cli, environment: Environment) -> Exit {
     let global = cli.global;
-    output::log_to_stderr(global.verbose);
+    let level = match global.verbose {
+        0 => cli.verb.log_level(),
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    output::log_to_stderr(level);
     let context = Context {
         out: Output::new(
             global.json,

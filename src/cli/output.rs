@@ -11,6 +11,9 @@ use colored::Colorize;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::error::CommandError;
 use super::text::visible_lines;
@@ -151,17 +154,11 @@ impl Drop for Spinner {
     }
 }
 
-/// Sends the log of this program to stderr: `-v` what it does, `-vv` every step.
-pub fn log_to_stderr(verbosity: u8) {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    use tracing_subscriber::layer::SubscriberExt;
-    use tracing_subscriber::util::SubscriberInitExt;
-
-    let level = match verbosity {
-        0 => return,
-        1 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
+/// Sends the log of this program to stderr.
+pub fn log_to_stderr(level: LevelFilter) {
+    if level == LevelFilter::OFF {
+        return;
+    }
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false);

@@ -1,7 +1,7 @@
 //! Who is calling, and whether they may.
 //!
 //! Keys and endpoints are read from the store once and remembered. A number in the store changes with every change of
-//! them, by whatever process; it is watched, so that a revoked key is known within a second (spec 2.3 allows two).
+//! them, by whatever process; it is watched, so that a revoked key is known within half a second (spec 2.3 allows two).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError};
 use super::error::ApiError;
 
 /// How often the number is looked at.
-pub(super) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How many keys and how many endpoints are remembered. Beyond it everything is forgotten and read again.
 const REMEMBERED_MAX: usize = 10_000;

@@ -32,12 +32,7 @@ pub(super) fn lock(path: &Path, role: Role) -> Result<Option<File>> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = Path::new(&name);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(lock_path)
-        .map_err(|error| unusable(lock_path, &error))?;
+    let file = make_private(lock_path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
@@ -45,14 +40,23 @@ pub(super) fn lock(path: &Path, role: Role) -> Result<Option<File>> {
     }
 }
 
+/// Opens a file for writing; a new one is for its owner alone. SQLite gives its own files beside it the same mode.
+fn make_private(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| unusable(path, &error))
+}
+
 /// Opens a connection with the settings that the promises rest on.
 pub(super) fn connect(path: &Path, role: Role) -> Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if role == Role::Server {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        drop(make_private(path)?);
     } else if !path.exists() {
         return Err(StoreError::Missing(path.to_owned()));
     }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
     configure(&connection).map_err(|error| match error.sqlite_error_code() {

@@ -1,0 +1,274 @@
+//! `kite admin`: teams and keys, straight on the database, also while a server runs on it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::context::{Context, block_on};
+use super::error::CommandError;
+use super::exit::Exit;
+use super::output::Output;
+use super::serve::place;
+use crate::base::clock::{Clock, rfc3339};
+use crate::protocol::id::TeamId;
+use crate::protocol::permission::{Permission, Permissions};
+use crate::protocol::scope::{Scope, Scopes};
+use crate::server::{KEY_FILE, new_key};
+use crate::store::{Role, Store, open};
+
+const EXAMPLES: &str = "\
+Examples:
+  kite admin teams create acme
+  kite admin keys create --team acme --name ci --permissions read,write";
+
+/// Manage teams and keys, straight on the database
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct AdminArgs {
+    /// The database [default: sqlite:kite.db in the data directory]
+    #[arg(long, value_name = "URL", env = "KITE_DATABASE_URL", global = true)]
+    database: Option<String>,
+
+    /// Where the server keeps its files
+    #[arg(long, value_name = "DIR", env = "KITE_DATA_DIR", global = true)]
+    data_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Teams: make and list them
+    #[command(subcommand)]
+    Teams(TeamsCommand),
+    /// API keys: make and revoke them
+    #[command(subcommand)]
+    Keys(KeysCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TeamsCommand {
+    /// Make a team and its first admin key
+    Create {
+        /// The team's id
+        name: TeamId,
+    },
+    /// List the teams
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a key; it is shown this once
+    Create(KeyArgs),
+    /// Revoke a key by its id; its connections end within two seconds
+    Revoke {
+        /// The key's id, as it was shown when the key was made
+        id: String,
+    },
+    /// Remove the file that keeps the first key
+    ForgetBootstrap,
+}
+
+#[derive(Debug, Args)]
+struct KeyArgs {
+    /// What to call it
+    #[arg(long)]
+    name: Option<String>,
+    /// What it may do: read, write, admin
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "read", value_parser = permission)]
+    permissions: Vec<String>,
+    /// Which events it may see
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "*")]
+    scopes: Vec<Scope>,
+    /// When it stops working, such as 2027-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<Timestamp>,
+}
+
+fn permission(word: &str) -> Result<String, String> {
+    Permission::parse(word)
+        .map(|permission| permission.word().to_owned())
+        .ok_or_else(|| "use read, write or admin".to_owned())
+}
+
+#[derive(Serialize)]
+struct MadeTeam {
+    team_id: TeamId,
+    api_key: String,
+}
+
+#[derive(Serialize)]
+struct ListedTeam {
+    team_id: TeamId,
+    created_at: String,
+    last_seq: u64,
+}
+
+#[derive(Serialize)]
+struct MadeKey {
+    id: String,
+    team_id: TeamId,
+    name: Option<String>,
+    key_prefix: String,
+    api_key: String,
+    scopes: Scopes,
+    permissions: Permissions,
+    created_at: String,
+    expires_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RevokedKey {
+    id: String,
+    revoked: bool,
+}
+
+#[derive(Serialize)]
+struct ForgottenKey {
+    key_file: PathBuf,
+    removed: bool,
+}
+
+/// The team that a new key opens where `--team` names none.
+const TEAM_DEFAULT: &str = "default";
+
+/// Runs a command on the database.
+pub(super) fn run(args: AdminArgs, context: &Context) -> Result<Exit, CommandError> {
+    let out = &context.out;
+    let (address, data_dir) = place(
+        args.database.as_deref(),
+        args.data_dir,
+        &context.environment,
+    )?;
+    block_on(async {
+        let store = || open(&address, Role::Visitor);
+        match args.command {
+            AdminCommand::Teams(TeamsCommand::Create { name }) => {
+                create_team(store().await?, name, out).await
+            }
+            AdminCommand::Teams(TeamsCommand::List) => list_teams(store().await?, out).await,
+            AdminCommand::Keys(KeysCommand::Create(args)) => {
+                let team = context.flags.team.as_deref().unwrap_or(TEAM_DEFAULT);
+                create_key(store().await?, team.parse()?, args, out).await
+            }
+            AdminCommand::Keys(KeysCommand::Revoke { id }) => {
+                revoke_key(store().await?, id, out).await
+            }
+            AdminCommand::Keys(KeysCommand::ForgetBootstrap) => {
+                forget_bootstrap(data_dir.join(KEY_FILE), out)
+            }
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn create_team(
+    store: Arc<dyn Store>,
+    team: TeamId,
+    out: &Output,
+) -> Result<(), CommandError> {
+    let admin = Permissions(vec![Permission::Admin.word().to_owned()]);
+    let now = Clock::system().unix_millis();
+    let (key, record) = new_key(
+        team.clone(),
+        Some("first".to_owned()),
+        admin,
+        Scopes::all(),
+        now,
+    );
+    store.create_team(team.clone(), record).await?;
+    let made = MadeTeam {
+        team_id: team,
+        api_key: key.reveal().to_owned(),
+    };
+    Ok(out.show(&made, |made| {
+        format!(
+            "Made the team {}\nAdmin key (shown this once): {}",
+            made.team_id, made.api_key
+        )
+    })?)
+}
+
+async fn list_teams(store: Arc<dyn Store>, out: &Output) -> Result<(), CommandError> {
+    for team in store.teams().await? {
+        let team = ListedTeam {
+            team_id: team.id,
+            created_at: rfc3339(team.created_at),
+            last_seq: team.last_seq,
+        };
+        out.show(&team, |team| {
+            format!(
+                "{}  made {}  {} events",
+                team.team_id, team.created_at, team.last_seq
+            )
+        })?;
+    }
+    Ok(())
+}
+
+async fn create_key(
+    store: Arc<dyn Store>,
+    team: TeamId,
+    args: KeyArgs,
+    out: &Output,
+) -> Result<(), CommandError> {
+    let now = Clock::system().unix_millis();
+    let expires_at = args.expires_at.map(Timestamp::as_millisecond);
+    if expires_at.is_some_and(|end| end <= now) {
+        return Err(CommandError::usage("`--expires-at` lies in the past"));
+    }
+    let scopes: Vec<String> = args.scopes.iter().map(Scope::to_string).collect();
+    let scopes = Scopes::parse(&scopes).map_err(|error| CommandError::usage(error.to_string()))?;
+    let (key, mut record) = new_key(team, args.name, Permissions(args.permissions), scopes, now);
+    record.expires_at = expires_at;
+    store.create_key(record.clone()).await?;
+    let made = MadeKey {
+        id: record.id,
+        team_id: record.team,
+        name: record.name,
+        key_prefix: record.prefix,
+        api_key: key.reveal().to_owned(),
+        scopes: record.scopes,
+        permissions: record.permissions,
+        created_at: rfc3339(record.created_at),
+        expires_at: record.expires_at.map(rfc3339),
+    };
+    Ok(out.show(&made, |made| {
+        format!(
+            "Made a key for the team {}\nid: {}\nKey (shown this once): {}",
+            made.team_id, made.id, made.api_key
+        )
+    })?)
+}
+
+async fn revoke_key(store: Arc<dyn Store>, id: String, out: &Output) -> Result<(), CommandError> {
+    store
+        .revoke_key(None, id.clone(), Clock::system().unix_millis())
+        .await?;
+    let revoked = RevokedKey { id, revoked: true };
+    Ok(out.show(&revoked, |key| format!("Revoked the key {}", key.id))?)
+}
+
+fn forget_bootstrap(key_file: PathBuf, out: &Output) -> Result<(), CommandError> {
+    let removed = match std::fs::remove_file(&key_file) {
+        Ok(()) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => {
+            let text = format!("cannot remove `{}`: {error}", key_file.display());
+            return Err(CommandError::failed(text));
+        }
+    };
+    let forgotten = ForgottenKey { key_file, removed };
+    Ok(out.show(&forgotten, |forgotten| match forgotten.removed {
+        true => format!(
+            "Removed {}. The key itself goes on working",
+            forgotten.key_file.display()
+        ),
+        false => format!("There is no {}", forgotten.key_file.display()),
+    })?)
+}

@@ -1,0 +1,263 @@
+//! `kite serve`: flags, environment and file become a plain configuration, and the configuration a running server.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::context::{Context, block_on_all_cores};
+use super::error::CommandError;
+use super::exit::Exit;
+use super::output::Output;
+use super::signal::Interrupt;
+use crate::config::{Environment, Paths};
+use crate::server::{Bootstrap, Config, Server};
+use crate::store::{Address, StoreError};
+
+/// The port where nothing else was said (spec 1).
+const PORT_DEFAULT: u16 = 7700;
+
+/// The largest body where nothing else was said (spec 3.3).
+const MAX_BODY_DEFAULT: usize = 256 * 1024;
+
+/// How many connections are taken where nothing else was said. An idle one costs kilobytes; the cap is there so that a
+/// flood ends before the memory does.
+const MAX_CONNECTIONS_DEFAULT: usize = 20_000;
+
+/// The database in a data directory.
+const DATABASE_FILE: &str = "kite.db";
+
+const EXAMPLES: &str = "\
+Examples:
+  kite serve
+  kite serve --listen 127.0.0.1:0 --data-dir ./data --json";
+
+/// Run the server
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ServeArgs {
+    /// Read settings from a TOML file; flags and variables win over it
+    #[arg(long, value_name = "FILE", env = "KITE_CONFIG")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What a server can be told, as flags, as `KITE_…` variables and as keys of the file.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Where to listen; port 0 picks one [default: 127.0.0.1:7700]
+    #[arg(long, value_name = "ADDR", env = "KITE_LISTEN")]
+    listen: Option<SocketAddr>,
+
+    /// The host alone, as deployments of the hosted server set it; `--listen` wins
+    #[arg(long, hide = true, env = "KITE_HOST")]
+    host: Option<IpAddr>,
+
+    /// The port alone, likewise
+    #[arg(long, hide = true, env = "KITE_PORT")]
+    port: Option<u16>,
+
+    /// The database [default: sqlite:kite.db in the data directory]
+    #[arg(long, value_name = "URL", env = "KITE_DATABASE_URL")]
+    database: Option<String>,
+
+    /// Where the server keeps its files
+    #[arg(long, value_name = "DIR", env = "KITE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// The id of this instance [default: made once and kept]
+    #[arg(long, value_name = "ID", env = "KITE_INSTANCE_ID")]
+    instance_id: Option<String>,
+
+    /// The largest request body [default: 262144]
+    #[arg(long, value_name = "BYTES", env = "KITE_MAX_BODY_BYTES")]
+    max_body_bytes: Option<usize>,
+
+    /// How many connections to take at a time [default: 20000]
+    #[arg(long, value_name = "N", env = "KITE_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+}
+
+impl Settings {
+    /// What is missing here is taken from there.
+    fn or(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            host: self.host.or(other.host),
+            port: self.port.or(other.port),
+            database: self.database.or(other.database),
+            data_dir: self.data_dir.or(other.data_dir),
+            instance_id: self.instance_id.or(other.instance_id),
+            max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
+            max_connections: self.max_connections.or(other.max_connections),
+        }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        let host = self.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        self.listen
+            .unwrap_or_else(|| SocketAddr::new(host, self.port.unwrap_or(PORT_DEFAULT)))
+    }
+}
+
+/// Where a database is: what was said, else the file in the data directory.
+pub(super) fn place(
+    database: Option<&str>,
+    data_dir: Option<PathBuf>,
+    environment: &Environment,
+) -> Result<(Address, PathBuf), StoreError> {
+    let data_dir = data_dir.unwrap_or_else(|| Paths::find(environment).data_dir().to_owned());
+    let address = match database {
+        Some(address) => address.parse()?,
+        None => Address::Sqlite(data_dir.join(DATABASE_FILE)),
+    };
+    Ok((address, data_dir))
+}
+
+impl ServeArgs {
+    fn config(self, environment: &Environment) -> Result<Config, CommandError> {
+        let settings = match &self.config {
+            Some(path) => self.settings.or(read_file(path)?),
+            None => self.settings,
+        };
+        let listen = settings.listen();
+        let (database, data_dir) =
+            place(settings.database.as_deref(), settings.data_dir, environment)?;
+        Ok(Config {
+            listen,
+            database,
+            data_dir,
+            instance_id: settings.instance_id,
+            max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
+            max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Settings, CommandError> {
+    let refuse = |why: String| {
+        CommandError::usage(format!(
+            "cannot use the configuration `{}`: {why}",
+            path.display()
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| refuse(error.to_string()))
+}
+
+/// Runs the server until it is told to end.
+pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandError> {
+    block_on_all_cores(async {
+        // Before anything is promised: a signal that comes early must not be lost.
+        let mut interrupt = Interrupt::new()?;
+        let config = args.config(&context.environment)?;
+        let database = config.database.clone();
+        let mut server = Server::bind(config).await?;
+        let url = format!("http://{}", server.address());
+        if let Some(bootstrap) = server.take_bootstrap() {
+            tell_first_start(&bootstrap, &url, &context.out)?;
+        }
+        tell_listening(&server, &url, &database, &context.out)?;
+        server.run(interrupt.wait()).await;
+        Ok(Exit::Done)
+    })
+}
+
+fn tell_listening(
+    server: &Server,
+    url: &str,
+    database: &Address,
+    out: &Output,
+) -> Result<(), CommandError> {
+    let ws_url = format!("ws://{}/ws", server.address());
+    let version = env!("CARGO_PKG_VERSION");
+    if out.json {
+        let line = json!({
+            "event": "listening",
+            "url": url,
+            "ws_url": ws_url,
+            "instance_id": server.instance_id(),
+            "version": version,
+        });
+        return Ok(out.object(&line.to_string())?);
+    }
+    let Address::Sqlite(path) = database;
+    out.note(&format!(
+        "kite {version} listens on {url} (WebSocket {ws_url})\ndata: {}\nCtrl-C ends it",
+        path.display()
+    ));
+    Ok(())
+}
+
+fn tell_first_start(bootstrap: &Bootstrap, url: &str, out: &Output) -> Result<(), CommandError> {
+    let key_file = bootstrap.key_file.display().to_string();
+    if out.json {
+        let line = json!({
+            "event": "bootstrap",
+            "team_id": bootstrap.team,
+            "api_key": bootstrap.key.reveal(),
+            "key_file": key_file,
+        });
+        return Ok(out.object(&line.to_string())?);
+    }
+    // The key itself is not said: stderr of a service is a log.
+    out.note(&format!(
+        "first start: made the team `{}` and an admin key, kept in {key_file}\n\
+         next, in another terminal:\n\
+         \x20 kite login --server {url} --with-token < {}\n\
+         \x20 kite agent register --name agent-alpha\n\
+         \x20 kite agent listen",
+        bootstrap.team,
+        shell_word(&key_file),
+    ));
+    Ok(())
+}
+
+/// A path as a shell reads it as one word.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file_and_an_address_over_its_parts() {
+        let flags = Settings {
+            port: Some(1),
+            ..Settings::default()
+        };
+        let file: Settings = toml::from_str("listen = \"0.0.0.0:9\"\nmax_connections = 5").unwrap();
+        let both = flags.or(file);
+        assert_eq!(both.listen().to_string(), "0.0.0.0:9");
+        assert_eq!(both.max_connections, Some(5));
+        let parts = Settings {
+            port: Some(1),
+            ..Settings::default()
+        };
+        assert_eq!(parts.listen().to_string(), "127.0.0.1:1");
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_file_is_named() {
+        let error = toml::from_str::<Settings>("lisen = \"x\"").unwrap_err();
+        assert!(error.to_string().contains("lisen"));
+    }
+
+    #[test]
+    fn a_path_is_one_word_for_the_shell() {
+        assert_eq!(shell_word("/a/b.key"), "/a/b.key");
+        assert_eq!(shell_word("/a b/it's"), r"'/a b/it'\''s'");
+    }
+}
