@@ -120,10 +120,9 @@ fn events_are_emitted_and_logged_with_their_data_as_it_was() {
         ])
         .succeeds()
         .json();
-    assert_eq!(
-        emitted,
-        json!({"accepted": 1, "duplicate": 0, "refused": 0})
-    );
+    for (name, count) in [("accepted", 1), ("duplicate", 0), ("refused", 0)] {
+        assert_eq!(emitted[name], count, "{emitted}");
+    }
     person
         .kite(&[
             "emit",

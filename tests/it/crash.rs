@@ -173,7 +173,7 @@ async fn what_was_acknowledged_survives_every_kill_once_and_in_order() {
 
     let access = server.owner();
     let log = access.log().await;
-    check_the_log(&log, &acknowledged);
+    check_the_log(&log, &acknowledged).unwrap();
     let _listening = listener(access, Arc::clone(&heard));
     eventually("the listener has heard the whole log", || async {
         (heard.lock().unwrap().len() == log.len()).then_some(())
@@ -196,22 +196,47 @@ async fn what_was_acknowledged_survives_every_kill_once_and_in_order() {
     );
 }
 
-/// Nothing acknowledged is missing, nothing stands twice, the numbers are dense.
-fn check_the_log(log: &[Value], acknowledged: &BTreeMap<String, String>) {
+/// Whether nothing acknowledged is missing, nothing stands twice, and the numbers are dense.
+fn check_the_log(log: &[Value], acknowledged: &BTreeMap<String, String>) -> Result<(), String> {
     let body = |listed: &Value| listed["event"]["data"]["body"].as_str().unwrap().to_owned();
     let id = |listed: &Value| listed["event"]["id"].as_str().unwrap().to_owned();
-    let stored: BTreeMap<String, String> = log
+    let stored: BTreeMap<_, _> = log
         .iter()
         .map(|listed| (body(listed), id(listed)))
         .collect();
-    assert_eq!(stored.len(), log.len(), "a message stands twice in the log");
-    let lost: Vec<_> = acknowledged
-        .iter()
-        .filter(|(body, id)| stored.get(*body) != Some(id))
-        .collect();
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    if stored.len() != log.len() {
+        return Err("a message stands twice in the log".to_owned());
+    }
+    let is_lost = |(body, id): &(&String, &String)| stored.get(*body) != Some(*id);
+    let lost: Vec<_> = acknowledged.iter().filter(is_lost).collect();
+    if !lost.is_empty() {
+        return Err(format!("acknowledged and lost: {lost:?}"));
+    }
     let seqs = log.iter().map(|listed| listed["seq"].as_u64().unwrap());
-    assert!(seqs.eq(1..=log.len() as u64), "the numbers are not dense");
+    if !seqs.eq(1..=log.len() as u64) {
+        return Err("the numbers are not dense".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_accounting_finds_losses_repetitions_and_holes() {
+    let listed =
+        |seq: u64, body: &str| json!({"seq": seq, "event": {"id": body, "data": {"body": body}}});
+    let acknowledged = BTreeMap::from([("a".to_owned(), "a".to_owned())]);
+    let check = |log: &[Value]| check_the_log(log, &acknowledged);
+    assert!(check(&[listed(1, "a"), listed(2, "b")]).is_ok());
+    assert!(check(&[listed(1, "b")]).unwrap_err().contains("lost"));
+    assert!(
+        check(&[listed(1, "a"), listed(2, "a")])
+            .unwrap_err()
+            .contains("twice")
+    );
+    assert!(
+        check(&[listed(1, "a"), listed(3, "b")])
+            .unwrap_err()
+            .contains("dense")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

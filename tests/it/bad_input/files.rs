@@ -167,7 +167,8 @@ fn a_database_of_a_newer_kite_is_refused_and_left_alone() {
     let person = Person::new();
     serve(&person, &["--data-dir", text(&server.data_dir())])
         .stdout("")
-        .stderr_has("newer")
+        .stderr_has(text(&database))
+        .stderr_has("1000000")
         .exits(1);
     let connection = Connection::open(&database).unwrap();
     let version: u32 = connection
@@ -206,7 +207,6 @@ fn what_the_server_keeps_is_for_its_owner_alone() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&server.data_dir()), 0o700);
     assert_eq!(mode(server.key_file()), 0o600);
-    assert_eq!(mode(&database_in(&server.data_dir())), 0o600);
     let key = fs::read_to_string(server.key_file()).unwrap();
     assert_eq!(key.trim_end(), server.owner().key);
 }

@@ -18,9 +18,10 @@ async fn a_revoked_key_opens_nothing_and_its_connections_end() {
 
     server.admin(&["keys", "revoke", &id]);
 
+    // Another process revoked it: the end of its connection shows that the server knows.
+    socket.expect_refusal(4001).await;
     key.message(MESSAGE).await.refused(401, "unauthorized");
     key.get("/api/v1/events").await.refused(401, "unauthorized");
-    socket.expect_refusal(4001).await;
     let mut socket = Socket::open(&key.ws_url).await;
     socket.send(&connect_frame(&key, &["*"], "c")).await;
     socket.expect_refusal(4001).await;

@@ -152,6 +152,8 @@ async fn malformed_events_are_refused_by_name_and_change_nothing() {
 async fn unknown_paths_methods_and_scopes_have_their_own_errors() {
     let server = Server::start();
     let owner = server.owner();
+    let not_offered = owner.get("/api/v1/bootstrap/x402").await;
+    not_offered.refused(404, "not_supported");
     owner.get("/api/v1/nothing").await.refused(404, "not_found");
     owner.get("/nothing").await.refused(404, "not_found");
     owner

@@ -130,7 +130,7 @@ fn a_key_goes_over_plain_http_to_this_machine_only() {
         )
         .env("KITE_TEAM_ID", "default")
         .stderr_has("--insecure")
-        .exits(1);
+        .exits(4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kite::base::random::uuid7;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -79,10 +80,15 @@ impl Server {
         self.access(&self.first_team, &self.first_key)
     }
 
-    /// Makes a team, with an admin key of it.
+    /// Makes the team with this id, and an admin key of it.
     pub(crate) fn team(&self, name: &str) -> Access {
         let made = self.admin(&["teams", "create", name]);
         self.access(&text(&made, "team_id"), &text(&made, "api_key"))
+    }
+
+    /// Makes a team whose id begins with this and is nobody else's.
+    pub(crate) fn fresh_team(&self, name: &str) -> Access {
+        self.team(&format!("{name} {}", uuid7()))
     }
 
     /// Makes a key of a team with these permissions, separated by commas.

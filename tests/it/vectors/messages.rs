@@ -49,13 +49,13 @@ async fn vectors_agent_messages() {
 }
 
 async fn check(server: Arc<Server>, case: Case) {
-    let team = server.team(&case.key_team);
+    let team = server.fresh_team(&case.key_team);
     let named = case.team_id.as_ref().map(|named| {
         let is_own = *named == case.key_team;
         if is_own {
             team.team.clone()
         } else {
-            server.team(named).team
+            server.fresh_team(named).team
         }
     });
     let key = case

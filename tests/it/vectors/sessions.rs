@@ -86,7 +86,7 @@ fn a_session_vector_with_an_unknown_step_fails() {
 }
 
 async fn check(server: Arc<Server>, case: Case) {
-    let team = server.team("team of a session");
+    let team = server.fresh_team("team of a session");
     set_the_stage(&team, case.stored, &case.cursors).await;
     let mut play = Play {
         stage: Stage {
