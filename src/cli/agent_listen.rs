@@ -93,7 +93,7 @@ async fn listen(
     let mut stop = Box::pin(stop(Interrupt::new()?, args.timeout));
     let team = tokio::select! {
         biased;
-        _ = &mut stop => return Ok(Exit::Interrupted),
+        why = &mut stop => return stopped_early(why),
         team = team(&settings, &server) => team?,
     };
     let cursor = Cursor::choose(&args, context, &settings, &team, &agent)?;
@@ -126,6 +126,17 @@ async fn listen(
         None => session.run(&mut listener, &mut stop).await,
     };
     listener.finish(ended, args.timeout)
+}
+
+/// The end of a run that did not come to listening.
+fn stopped_early(why: Stop) -> Result<Exit, CommandError> {
+    match why {
+        Stop::Interrupted => Ok(Exit::Interrupted),
+        Stop::TimedOut => Err(CommandError::new(
+            Kind::NothingCame,
+            "the server did not answer in time",
+        )),
+    }
 }
 
 async fn stop(mut interrupt: Interrupt, timeout: Option<Duration>) -> Stop {

@@ -193,27 +193,10 @@ impl Errand<'_> {
             return Err(CommandError::new(Kind::Unreachable, message));
         }
         let id = self.post().await?;
-        let thread = self.request.thread_id.clone().unwrap_or_default();
-        let asker = self.from.clone();
-        let reply = async {
-            while let Some(delivery) = replies.recv().await {
-                let letter = delivery
-                    .event
-                    .as_ref()
-                    .ok()
-                    .and_then(|event| Letter::read(event).ok());
-                if let Some(letter) = letter
-                    && letter.answers(&id, &thread, asker.as_str())
-                {
-                    return Some((letter, delivery.text));
-                }
-            }
-            None
-        };
         let spinner = self.context.out.spinner("waiting for the reply");
         let waited = tokio::select! {
             biased;
-            reply = timeout(wait, reply) => reply.ok().flatten(),
+            reply = timeout(wait, reply_to(&self.request, &id, &mut replies)) => reply.ok().flatten(),
             () = self.interrupt.wait() => {
                 let message = format!("interrupted while waiting for the reply to `{id}`, which was sent");
                 return Err(CommandError::new(Kind::Interrupted, message));
@@ -233,6 +216,24 @@ impl Errand<'_> {
             false => self.context.out.line(&render::letter(&letter))?,
         }
         Ok(Exit::Done)
+    }
+}
+
+/// The first message that answers `asked`, which was sent as `id`; and the text of its event.
+async fn reply_to(
+    asked: &MessageRequest,
+    id: &str,
+    replies: &mut mpsc::Receiver<Delivery>,
+) -> Option<(Letter, String)> {
+    let thread = asked.thread_id.as_deref().unwrap_or_default();
+    let asker = asked.from.as_deref().unwrap_or_default();
+    loop {
+        let delivery = replies.recv().await?;
+        if let Some(Ok(letter)) = delivery.event.as_ref().ok().map(Letter::read)
+            && letter.answers(id, thread, asker)
+        {
+            return Some((letter, delivery.text));
+        }
     }
 }
 

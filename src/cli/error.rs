@@ -1,6 +1,6 @@
 //! The one place that turns errors into words, a hint and an exit code.
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::PrintFault;
@@ -142,12 +142,13 @@ impl CommandError {
 
     /// The error as one JSON object on one line.
     pub fn to_json(&self) -> String {
-        json!({"error": {
-            "code": self.kind.code(),
-            "message": self.message,
-            "hint": self.hint,
-        }})
-        .to_string()
+        let error = Shown {
+            code: self.kind.code(),
+            message: &self.message,
+            hint: self.hint.as_deref(),
+        };
+        // Strings always serialise.
+        serde_json::to_string(&Enveloped { error }).unwrap_or_default()
     }
 
     /// A fault that the argument parser found.
@@ -203,6 +204,19 @@ impl CommandError {
         ))
         .with_hint("one of the two may be too old")
     }
+}
+
+/// The JSON form of an error.
+#[derive(Serialize)]
+struct Enveloped<'a> {
+    error: Shown<'a>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    code: &'a str,
+    message: &'a str,
+    hint: Option<&'a str>,
 }
 
 const LOGIN_HINT: &str =

@@ -213,16 +213,22 @@ impl Api {
 
     fn no_answer(&self, error: &reqwest::Error) -> ClientError {
         let server = self.server.http_base.clone();
-        // The address is named already, and it carries the team.
         let why = match error.is_timeout() {
             true => "it took too long".to_owned(),
-            false => std::error::Error::source(error).map_or_else(|| error.to_string(), chain),
+            false => cause(error),
         };
         match error.is_connect() || error.is_builder() {
             true => ClientError::Unreachable { server, why },
             false => ClientError::Lost { server, why },
         }
     }
+}
+
+/// What happened, without the layers that only say that something did, and without the address: it carries the team.
+fn cause(error: &reqwest::Error) -> String {
+    let outer = std::error::Error::source(error);
+    let inner = outer.and_then(|outer| outer.source());
+    inner.or(outer).map_or_else(|| error.to_string(), chain)
 }
 
 fn escape(text: &str) -> String {
@@ -238,23 +244,5 @@ fn url<'a>(base: &str, path: &str, pairs: impl Iterator<Item = (&'a str, &'a str
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whatever_a_team_or_scope_holds_is_escaped_as_utf8() {
-        let pairs = [("team_id", "clerk-user:a b"), ("scope", "agent_to:é&x=1")];
-        assert_eq!(
-            url("http://h", "events", pairs.into_iter()),
-            "http://h/api/v1/events?team_id=clerk-user%3Aa%20b&scope=agent_to%3A%C3%A9%26x%3D1"
-        );
-        assert_eq!(
-            url(
-                "http://h",
-                &format!("agents/{}", escape("../a")),
-                [].into_iter()
-            ),
-            "http://h/api/v1/agents/..%2Fa"
-        );
-    }
-}
+#[path = "api_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::ClientError;
 use super::connect::{Connector, HANDSHAKE_LIMIT, Socket};
+use super::memory::{self, Memory};
 use super::receiver::{Delivery, Flow, Notice, Receiver};
 use super::session::{Timing, WakeWatch};
 use crate::protocol::error::{CloseCode, REPLACED};
@@ -55,9 +56,10 @@ enum Step<T> {
 pub(super) struct Attempt<'a> {
     socket: Socket,
     timing: &'a Timing,
-    handled: &'a mut Seq,
+    memory: &'a mut Memory,
     wake: &'a mut WakeWatch,
     resumed_from: Seq,
+    seen: Seq,
     unacked: u32,
     last_received: Instant,
     next_ping: Instant,
@@ -118,16 +120,17 @@ impl<'a> Attempt<'a> {
     pub(super) fn new(
         (socket, standing): (Socket, Standing),
         timing: &'a Timing,
-        handled: &'a mut Seq,
+        memory: &'a mut Memory,
         wake: &'a mut WakeWatch,
     ) -> Self {
         let now = Instant::now();
         Self {
             socket,
             timing,
-            handled,
+            memory,
             wake,
             resumed_from: standing.last_seq,
+            seen: 0,
             unacked: 0,
             last_received: now,
             next_ping: now + timing.ping_every,
@@ -203,7 +206,7 @@ impl<'a> Attempt<'a> {
                 ..
             }) => {
                 let to = oldest_available_seq.saturating_sub(1);
-                let from = match *self.handled {
+                let from = match self.memory.highest() {
                     0 => self.resumed_from + 1,
                     handled => handled + 1,
                 };
@@ -237,14 +240,18 @@ impl<'a> Attempt<'a> {
         event: &str,
         receiver: &mut R,
     ) -> Result<(), Ended<R::Error, T>> {
-        if seq <= *self.handled {
-            // Its ack was lost with the connection before this one.
-            self.unacked += 1;
-            return Ok(());
-        }
-        let taken = self.take(Delivery::new(seq, event), receiver).await;
-        let flow = taken.map_err(Ended::Receiver)?;
-        *self.handled = seq;
+        let delivery = Delivery::new(seq, event);
+        // What was handled before comes again when its ack was lost with the connection.
+        let flow = if self.memory.holds(&delivery) {
+            Flow::Continue
+        } else {
+            let trace = memory::trace(&delivery);
+            let flow = self.take(delivery, receiver).await;
+            let flow = flow.map_err(Ended::Receiver)?;
+            self.memory.keep(trace);
+            flow
+        };
+        self.seen = seq;
         self.unacked += 1;
         match flow {
             Flow::Continue => Ok(()),
@@ -297,7 +304,7 @@ impl<'a> Attempt<'a> {
 
     async fn ack<E, T>(&mut self) -> Result<(), Ended<E, T>> {
         self.unacked = 0;
-        send(&mut self.socket, &ClientFrame::Ack(*self.handled)).await
+        send(&mut self.socket, &ClientFrame::Ack(self.seen)).await
     }
 }
 

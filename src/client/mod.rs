@@ -14,6 +14,8 @@ pub mod receiver;
 pub mod session;
 pub mod tls;
 
+mod memory;
+
 use std::path::PathBuf;
 
 use crate::protocol::token::Token;

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::attempt::{self, Attempt, Ended, Standing};
 use super::connect::Connector;
+use super::memory::Memory;
 use super::receiver::{Notice, Receiver};
 use super::{ClientError, Server};
 use crate::base::backoff::Backoff;
@@ -84,7 +85,7 @@ pub struct Session {
     subscription: Subscription,
     timing: Timing,
     wake: WakeWatch,
-    handled: Seq,
+    memory: Memory,
 }
 
 impl Session {
@@ -101,13 +102,13 @@ impl Session {
             wake: WakeWatch::new(clock, timing.look_every),
             subscription,
             timing,
-            handled: 0,
+            memory: Memory::default(),
         })
     }
 
     /// Everything up to here was handled already, by other means; it is not handed over.
     pub fn skip_to(&mut self, seq: Seq) {
-        self.handled = self.handled.max(seq);
+        self.memory.skip_to(seq);
     }
 
     /// Connects and takes leave at once: the cursor stands then, and nothing stored after it is missed. The name that
@@ -193,7 +194,7 @@ impl Session {
             last_seq: standing.last_seq,
         });
         let since = Instant::now();
-        let attempt = Attempt::new(connection, &self.timing, &mut self.handled, &mut self.wake);
+        let attempt = Attempt::new(connection, &self.timing, &mut self.memory, &mut self.wake);
         let ended = attempt.run(receiver, stop).await;
         (ended, since.elapsed())
     }

@@ -202,6 +202,27 @@ async fn a_reconnect_resumes_and_hands_nothing_over_twice() {
 }
 
 #[tokio::test]
+async fn a_log_that_begins_anew_is_not_taken_for_a_repetition() {
+    let script = Script::new().await;
+    let mut session = script.session(Some("cursor"), quick());
+    let (mut receiver, takes, _hears) = told(u64::MAX);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = async {
+        let mut peer = script.stand(5).await;
+        peer.event(6).await;
+        peer.acked(6).await;
+        drop(peer);
+        let mut peer = script.stand(0).await;
+        peer.event(1).await;
+        peer.acked(1).await;
+        stop.send(()).unwrap();
+    };
+    let (end, ()) = tokio::join!(session.run(&mut receiver, stopped), server);
+    assert!(matches!(end, End::Stopped(Ok(()))));
+    assert_eq!(drain(takes), [6, 1]);
+}
+
+#[tokio::test]
 async fn without_a_client_id_a_reconnect_uses_the_one_that_the_server_gave() {
     let script = Script::new().await;
     let mut session = script.session(None, quick());

@@ -1,0 +1,134 @@
+//! The calls against a server that follows a script.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::client::history::{History, Start};
+use crate::protocol::token::Token;
+
+struct Script {
+    listener: TcpListener,
+}
+
+impl Script {
+    async fn new() -> (Self, Api) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Server {
+            http_base: format!("http://{address}"),
+            ws_url: format!("ws://{address}/ws"),
+            key: Token::parse("kite_0a1b2c3d_0011223344556677").unwrap(),
+            ca_file: None,
+        };
+        let api = Api::new(&server, Some("a team".parse().unwrap())).unwrap();
+        (Self { listener }, api)
+    }
+
+    /// Reads one request and answers it, or hangs up when there is no answer. Returns the request's head.
+    async fn serve(&self, answer: Option<(u16, &str)>) -> String {
+        let (mut stream, _) = self.listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        if let Some((status, body)) = answer {
+            let len = body.len();
+            let text = format!(
+                "HTTP/1.1 {status} X\r\ncontent-length: {len}\r\nconnection: close\r\n\r\n{body}"
+            );
+            stream.write_all(text.as_bytes()).await.unwrap();
+        }
+        String::from_utf8_lossy(&request).into_owned()
+    }
+}
+
+fn idempotency_key(head: &str) -> Option<String> {
+    let lines = head.lines().map(str::to_ascii_lowercase);
+    lines
+        .filter_map(|line| line.strip_prefix("idempotency-key: ").map(str::to_owned))
+        .next()
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
+    let (script, api) = Script::new().await;
+    let message = MessageRequest::default();
+    let server = async {
+        let lost = script.serve(None).await;
+        let busy = script.serve(Some((503, "{}"))).await;
+        let done = script.serve(Some((201, r#"{"id":"e1","more":1}"#))).await;
+        [lost, busy, done]
+    };
+    let (answer, heads) = tokio::join!(api.send_message(&message, "k1"), server);
+    assert_eq!(answer.unwrap().value.id, "e1");
+    for head in heads {
+        assert_eq!(idempotency_key(&head).as_deref(), Some("k1"));
+        assert!(head.starts_with("POST /api/v1/agents/messages?team_id=a%20team HTTP"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_final() {
+    let (script, api) = Script::new().await;
+    let message = MessageRequest::default();
+    let server = script.serve(Some((403, r#"{"error":"no"}"#)));
+    let (answer, _) = tokio::join!(api.send_message(&message, "k1"), server);
+    assert!(matches!(answer, Err(ClientError::Refused(refusal)) if refusal.text == "no"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_from_one_that_hung_up() {
+    let (script, api) = Script::new().await;
+    let (lost, _) = tokio::join!(api.stats(), script.serve(None));
+    assert!(matches!(lost, Err(ClientError::Lost { .. })));
+    drop(script);
+    let error = api.stats().await.unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { .. }));
+    assert!(!error.to_string().contains("team"), "{error}");
+}
+
+#[tokio::test]
+async fn a_history_ends_where_the_log_ended_when_it_began() {
+    let (script, api) = Script::new().await;
+    let event = |seq: Seq| format!(r#"{{"seq":{seq},"created_at":"c","event":{{}}}}"#);
+    let page = |events: &str, last_seq: Seq, next: Seq| {
+        format!(
+            r#"{{"events":[{events}],"oldest_available_seq":1,"last_seq":{last_seq},"next_after_seq":{next}}}"#
+        )
+    };
+    let first = page(&event(2), 5, 3);
+    // Event 6 came while the first page was read.
+    let second = page(&format!("{},{}", event(5), event(6)), 6, 6);
+    let mut history = History::new(Start::Seq(2), vec![Scope::All]);
+    let read = async {
+        let mut seqs = Vec::new();
+        while let Some(events) = history.next_page(&api).await.unwrap() {
+            seqs.extend(events.iter().map(|event| event.seq));
+        }
+        seqs
+    };
+    let server = async {
+        let head = script.serve(Some((200, &first))).await;
+        assert!(head.contains("&after_seq=1&scope=%2A "), "{head}");
+        let head = script.serve(Some((200, &second))).await;
+        assert!(head.contains("&after_seq=3&"), "{head}");
+    };
+    let (seqs, ()) = tokio::join!(read, server);
+    assert_eq!(seqs, [2, 5]);
+    assert_eq!(history.position(), 5);
+}
+
+#[test]
+fn whatever_a_team_or_scope_holds_is_escaped_as_utf8() {
+    let pairs = [("team_id", "clerk-user:a b"), ("scope", "agent_to:é&x=1")];
+    assert_eq!(
+        url("http://h", "events", pairs.into_iter()),
+        "http://h/api/v1/events?team_id=clerk-user%3Aa%20b&scope=agent_to%3A%C3%A9%26x%3D1"
+    );
+    let path = format!("agents/{}", escape("../a"));
+    assert_eq!(
+        url("http://h", &path, [].into_iter()),
+        "http://h/api/v1/agents/..%2Fa"
+    );
+}
