@@ -179,7 +179,7 @@ impl CommandError {
 
     /// There is no identity to send or listen as (spec 19.3).
     pub fn no_agent() -> Self {
-        let message = "No agent registered. Run `kite agent register` first.";
+        let message = "No agent registered. Run kite agent register first.";
         Self::new(Kind::NotLoggedIn, message)
             .with_hint("`kite agent register --name NAME` makes an identity")
     }
