@@ -7,6 +7,7 @@ mod access;
 mod agents;
 mod body;
 mod bootstrap;
+mod connection;
 mod error;
 mod events;
 mod health;

@@ -1,0 +1,317 @@
+//! A connection: what happens on it, one thing after the other.
+//!
+//! One loop: one `select!` yields one input, one `match` acts on it. Events come from the log until the session has
+//! caught up, then from a subscription; a subscription that ends because the session was too slow leads back to the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
+
+use super::registry::{Presence, Told};
+use super::rpc;
+use super::session::{Hello, Refusal, Session, Wish};
+use super::socket::{End, Socket, binary, first_text, in_time, write};
+use super::state::App;
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::log::{Delivery, Subscription};
+use crate::protocol::error::CloseCode;
+use crate::protocol::frame::{QuotaSnapshot, ServerFrame, event_frame};
+use crate::protocol::id::{ClientId, Seq};
+use crate::protocol::permission::Permission;
+use crate::protocol::scope::Filter;
+use crate::store::record::{KeyRecord, Stretch};
+
+/// How long a client may take until its `connect` (spec 5.3).
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a client is pinged (spec 5.6).
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a connection may be silent: three pings (spec 5.6).
+const SILENCE_LIMIT: Duration = Duration::from_secs(90);
+
+/// How many live events go into one flush.
+const BURST_MAX: usize = 64;
+
+/// How many calls of one connection are answered at the same time.
+const CALLS_MAX: usize = 64;
+
+/// How many events a page of the log brings.
+const PAGE_MAX_EVENTS: usize = 256;
+
+/// The handshake: from the first frame to `connected` and what belongs to it (spec 5.4).
+pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connection, End> {
+    let hello = timeout(CONNECT_LIMIT, first_text(socket))
+        .await
+        .map_err(|_| {
+            Refusal::new(CloseCode::InvalidMessage, "no `connect` frame came in time")
+        })??;
+    let hello = Hello::parse(&hello)?;
+    let key = app
+        .access
+        .key(&hello.token)
+        .await?
+        .ok_or_else(Refusal::auth)?;
+    if !hello.admits(&key) || !key.permissions.allow(Permission::Read) {
+        return Err(Refusal::auth().into());
+    }
+    let team = key.team.clone();
+    let client = match hello.client {
+        Some(client) => client,
+        None => random::uuid7()
+            .parse()
+            .map_err(|_| Refusal::new(CloseCode::InvalidMessage, "no client id"))?,
+    };
+    let filter = Arc::new(Filter {
+        requested: hello.scopes,
+        allowed: key.scopes.clone(),
+    });
+    let presence = app
+        .registry
+        .enter(team.clone(), client.clone(), key.clone());
+    let digest = filter.digest();
+    let cursor = app.log.open_cursor(&team, &client, digest).await?;
+    let start = cursor.resume(&digest);
+
+    let connected = ServerFrame::Connected {
+        last_seq: start,
+        client_id: client.to_string(),
+    };
+    in_time(socket.feed(Message::text(connected.to_text()))).await?;
+    let mut session = Session::new(filter, start);
+    let pruned = app.log.bounds(&team).await?.pruned;
+    if start < pruned {
+        let oldest = pruned + 1;
+        let expired = ServerFrame::CursorExpired {
+            oldest_available_seq: oldest,
+            message: format!("cursor {start} is older than the oldest stored event {oldest}"),
+        };
+        in_time(socket.feed(Message::text(expired.to_text()))).await?;
+        session.looked_to(pruned);
+    }
+    let quota = ServerFrame::QuotaSnapshot(quota(app, &key).await?);
+    write(socket, Message::text(quota.to_text())).await?;
+    Ok(Connection {
+        app: app.clone(),
+        key,
+        client,
+        session,
+        presence,
+        live: None,
+        target: 0,
+        calls: FuturesUnordered::new(),
+        heard: Instant::now(),
+    })
+}
+
+async fn quota(app: &App, key: &KeyRecord) -> Result<QuotaSnapshot, End> {
+    let (usage, period_end) = app.log.usage(&key.team).await?;
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    Ok(QuotaSnapshot {
+        provider: "self_hosted".to_owned(),
+        events_used: signed(usage.events_used),
+        events_limit: signed(usage.events_limit),
+        current_period_end: rfc3339(period_end),
+    })
+}
+
+/// A connection that was let in.
+pub(super) struct Connection {
+    app: Arc<App>,
+    pub(super) key: Arc<KeyRecord>,
+    pub(super) client: ClientId,
+    session: Session,
+    presence: Presence,
+    /// Live events; none while the session reads the log.
+    live: Option<Subscription>,
+    /// Up to here the log is to be read before the next look at `live`.
+    target: Seq,
+    /// Calls that are being answered.
+    calls: FuturesUnordered<BoxFuture<'static, ServerFrame>>,
+    heard: Instant,
+}
+
+/// One thing that happened.
+enum Input {
+    Frame(Option<Result<Message, WsError>>),
+    Live(Option<Delivery>),
+    /// There is something to read in the log.
+    Behind,
+    /// A call was answered.
+    Answer(ServerFrame),
+    Tick,
+    Told(Told),
+}
+
+impl Connection {
+    /// Runs until there is a reason to end.
+    pub(super) async fn run(&mut self, socket: &mut Socket) -> End {
+        let mut ping = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        loop {
+            let input = tokio::select! {
+                biased;
+                told = &mut self.presence.told => Input::Told(told.unwrap_or(Told::Ending)),
+                _ = ping.tick() => Input::Tick,
+                Some(answer) = self.calls.next() => Input::Answer(answer),
+                // With enough calls under way, the next ones wait in the socket.
+                frame = socket.next(), if self.calls.len() < CALLS_MAX => Input::Frame(frame),
+                event = next_event(&mut self.live, &self.session, self.target) => event,
+            };
+            let done = match input {
+                Input::Frame(frame) => self.frame(frame, socket).await,
+                Input::Live(Some(delivery)) => self.deliver(delivery, socket).await,
+                Input::Live(None) => self.fall_behind(),
+                Input::Behind => self.read_log(socket).await,
+                Input::Answer(answer) => write(socket, Message::text(answer.to_text())).await,
+                Input::Tick => self.tick(socket).await,
+                Input::Told(told) => Err(told.into()),
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    async fn frame(
+        &mut self,
+        frame: Option<Result<Message, WsError>>,
+        socket: &mut Socket,
+    ) -> Result<(), End> {
+        self.heard = Instant::now();
+        let text = match frame {
+            Some(Ok(Message::Text(text))) => text,
+            // The library answers pings by itself.
+            Some(Ok(Message::Ping(_))) => return in_time(socket.flush()).await,
+            Some(Ok(Message::Pong(_) | Message::Frame(_))) => return Ok(()),
+            Some(Ok(Message::Binary(_))) => return Err(binary().into()),
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Err(error)) => return Err(error.into()),
+        };
+        let acked = self.session.acked();
+        let now = self.app.clock.unix_millis() / 1000;
+        match self.session.receive(&text, now, !self.calls.is_empty())? {
+            Wish::Nothing => {
+                self.look_up();
+                if let Some(cursor) = self.session.acknowledged(acked) {
+                    self.app
+                        .log
+                        .move_cursor(&self.key.team, &self.client, cursor);
+                }
+            }
+            Wish::Call(request) => {
+                let answer = rpc::answer(self.app.clone(), self.key.clone(), request);
+                self.calls.push(Box::pin(answer));
+            }
+            Wish::BadCall { id, why } => {
+                let response = rpc::malformed(id, &why);
+                write(socket, Message::text(response.to_text())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a live event and those that wait behind it, then flushes once.
+    async fn deliver(&mut self, first: Delivery, socket: &mut Socket) -> Result<(), End> {
+        let mut next = Some(first);
+        for _ in 0..BURST_MAX {
+            let Some(delivery) = next else { break };
+            if self.session.send(delivery.seq) {
+                in_time(socket.feed(Message::Text(delivery.frame))).await?;
+            }
+            next = self.live.as_mut().and_then(Subscription::try_next);
+        }
+        // Taken from the queue but not fed: it goes with the next burst's first.
+        if let Some(delivery) = next
+            && self.session.send(delivery.seq)
+        {
+            in_time(socket.feed(Message::Text(delivery.frame))).await?;
+        }
+        in_time(socket.flush()).await
+    }
+
+    /// The subscription ended because its queue was full: the log has the rest.
+    fn fall_behind(&mut self) -> Result<(), End> {
+        self.live = None;
+        Ok(())
+    }
+
+    /// Sends a page of the log, or subscribes where there is nothing left to read.
+    async fn read_log(&mut self, socket: &mut Socket) -> Result<(), End> {
+        if self.session.position() >= self.target {
+            let head = self.app.log.head(&self.key.team).await?;
+            if self.session.position() >= head {
+                let live = self
+                    .app
+                    .log
+                    .subscribe(&self.key.team, &self.session.filter)
+                    .await?;
+                self.target = live.head;
+                self.live = Some(live);
+                return Ok(());
+            }
+            self.target = head;
+        }
+        let stretch = Stretch {
+            team: self.key.team.clone(),
+            after: self.session.position(),
+            through: self.target,
+            filter: self.session.filter.clone(),
+            max_events: PAGE_MAX_EVENTS,
+        };
+        let page = self.app.log.read(stretch).await?;
+        for event in page.events {
+            if self.session.send(event.seq) {
+                let frame = event_frame(event.seq, &event.text);
+                in_time(socket.feed(Message::text(frame))).await?;
+            }
+        }
+        self.session.looked_to(page.scanned_to);
+        in_time(socket.flush()).await
+    }
+
+    async fn tick(&mut self, socket: &mut Socket) -> Result<(), End> {
+        if self.heard.elapsed() > SILENCE_LIMIT {
+            return Err(End::Gone);
+        }
+        self.note_progress();
+        write(socket, Message::Ping(Bytes::new())).await
+    }
+
+    /// Takes note of how far the live queue shows that the log was looked at.
+    fn look_up(&mut self) {
+        if self.session.position() < self.target {
+            return;
+        }
+        if let Some(head) = self.live.as_ref().and_then(Subscription::caught_up_to) {
+            self.session.looked_to(head);
+        }
+    }
+
+    /// Writes down where the client is, also when nothing was acknowledged: a quiet agent does not fall behind.
+    pub(super) fn note_progress(&mut self) {
+        self.look_up();
+        if let Some(cursor) = self.session.progress() {
+            self.app
+                .log
+                .move_cursor(&self.key.team, &self.client, cursor);
+        }
+    }
+}
+
+/// The next live event, or that there is something to read first.
+async fn next_event(live: &mut Option<Subscription>, session: &Session, target: Seq) -> Input {
+    if session.filter.requested.is_empty() {
+        // Calls only: no event will ever come.
+        return std::future::pending().await;
+    }
+    match live {
+        Some(live) if session.position() >= target => Input::Live(live.next().await),
+        _ => Input::Behind,
+    }
+}
