@@ -1,4 +1,4 @@
-//! Calls over the WebSocket: names, parameters and payloads (spec 6).
+//! Calls over the WebSocket: names, parameters and payloads (spec 6). The REST mirrors (spec 7.3) have the same members.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,16 +13,55 @@ pub enum Method {
     EventsRecent,
     /// `hooks.create`.
     HooksCreate,
+    /// `hooks.deactivate`.
+    HooksDeactivate,
+    /// `hooks.github.prepare_install`.
+    HooksGithubPrepareInstall,
+    /// `hooks.list`.
+    HooksList,
+    /// `hooks.rotate_secret`.
+    HooksRotateSecret,
+    /// `keys.create`.
+    KeysCreate,
+    /// `keys.list`.
+    KeysList,
+    /// `keys.revoke`.
+    KeysRevoke,
 }
 
 impl Method {
+    /// All methods, by name.
+    pub const ALL: [Self; 10] = [
+        Self::DashboardStats,
+        Self::EventsRecent,
+        Self::HooksCreate,
+        Self::HooksDeactivate,
+        Self::HooksGithubPrepareInstall,
+        Self::HooksList,
+        Self::HooksRotateSecret,
+        Self::KeysCreate,
+        Self::KeysList,
+        Self::KeysRevoke,
+    ];
+
     /// The method that a name names.
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "dashboard.stats" => Some(Self::DashboardStats),
-            "events.recent" => Some(Self::EventsRecent),
-            "hooks.create" => Some(Self::HooksCreate),
-            _ => None,
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DashboardStats => "dashboard.stats",
+            Self::EventsRecent => "events.recent",
+            Self::HooksCreate => "hooks.create",
+            Self::HooksDeactivate => "hooks.deactivate",
+            Self::HooksGithubPrepareInstall => "hooks.github.prepare_install",
+            Self::HooksList => "hooks.list",
+            Self::HooksRotateSecret => "hooks.rotate_secret",
+            Self::KeysCreate => "keys.create",
+            Self::KeysList => "keys.list",
+            Self::KeysRevoke => "keys.revoke",
         }
     }
 }
@@ -49,10 +88,13 @@ pub struct Stats {
     /// Keys that are neither revoked nor expired.
     pub active_api_keys: u64,
     /// What the calling key may do.
+    #[serde(default)]
     pub current_key_permissions: Vec<String>,
     /// The plan; kite has none.
+    #[serde(default)]
     pub plan_name: Option<String>,
     /// How many endpoints the plan allows; kite sets no limit.
+    #[serde(default)]
     pub active_sources_limit: Option<u64>,
 }
 
@@ -60,19 +102,57 @@ pub struct Stats {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsRecent {
     /// How many, 1 to 1000.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
 }
 
-/// The parameters of `hooks.create`.
+/// The payload of `events.recent`: newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RecentEvents {
+    /// The events.
+    pub events: Vec<super::api::ListedEvent>,
+}
+
+/// An endpoint in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The endpoint's id.
+    pub id: String,
+    /// The source slug.
+    pub source: String,
+    /// Whether it takes posts.
+    pub active: bool,
+    /// Whether posts must be signed.
+    pub webhook_secret_configured: bool,
+    /// When it was made, RFC 3339; other servers may leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+}
+
+/// The payload of `hooks.list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// The key's team.
+    pub team_id: String,
+    /// The endpoints by source.
+    pub hooks: Vec<Hook>,
+}
+
+/// The parameters of `hooks.create`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HooksCreate {
     /// The source slug.
     pub source: String,
+    /// The secret that posts are signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_secret: Option<String>,
+    /// How large a body may be, in bytes (kite's own).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body_bytes: Option<u64>,
 }
 
 /// The payload of `hooks.create`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookCreated {
     /// The endpoint's id.
     pub id: String,
@@ -86,4 +166,157 @@ pub struct HookCreated {
     pub endpoint_with_token: String,
     /// Whether posts must be signed.
     pub webhook_secret_configured: bool,
+    /// For the source `github` made without a secret: the one that was made up, shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github_webhook_secret: Option<String>,
+}
+
+/// The parameters of `hooks.rotate_secret`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HooksRotateSecret {
+    /// The source slug.
+    pub source: String,
+    /// The new secret; the old one stays valid for ten minutes.
+    pub webhook_secret: String,
+}
+
+/// The payload of `hooks.rotate_secret`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookRotated {
+    /// The endpoint's id.
+    pub id: String,
+    /// The source slug.
+    pub source: String,
+    /// Always true.
+    #[serde(default)]
+    pub webhook_secret_configured: bool,
+}
+
+/// The parameters of `hooks.deactivate` and `keys.revoke`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ById {
+    /// The endpoint's or key's id.
+    pub id: String,
+}
+
+/// The payload of `hooks.deactivate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookDeactivated {
+    /// The endpoint's id.
+    pub id: String,
+    /// Always false.
+    #[serde(default)]
+    pub active: bool,
+}
+
+/// The parameters of `hooks.github.prepare_install`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrepareInstall {
+    /// Whether to make a new secret.
+    #[serde(default)]
+    pub rotate_secret: bool,
+}
+
+/// The payload of `hooks.github.prepare_install`. The hosted service's clients need all five.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstallPrepared {
+    /// The endpoint's id.
+    pub id: String,
+    /// The key's team.
+    pub team_id: String,
+    /// The endpoint with the token in the path.
+    pub endpoint_with_token: String,
+    /// The secret that GitHub signs with.
+    pub github_webhook_secret: String,
+    /// Whether the secret is a new one.
+    pub secret_rotated: bool,
+}
+
+/// A key in a listing, without the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The key's id.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The public part.
+    pub key_prefix: String,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+    /// Which events it may see; other servers may leave it out.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What it may do; other servers may leave it out.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// When it stops working, RFC 3339.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// When it last opened something, RFC 3339.
+    #[serde(default)]
+    pub last_used_at: Option<String>,
+}
+
+/// The payload of `keys.list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// The key's team.
+    pub team_id: String,
+    /// The keys, oldest first.
+    pub keys: Vec<Key>,
+}
+
+/// The parameters of `keys.create`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysCreate {
+    /// What to call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Which events it may see; `["*"]` when absent.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// What it may do; `["read"]` when absent.
+    #[serde(default)]
+    pub permissions: Option<Vec<String>>,
+    /// When it stops working, RFC 3339.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+}
+
+/// The payload of `keys.create`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyCreated {
+    /// The key's id.
+    pub id: String,
+    /// The public part.
+    pub key_prefix: String,
+    /// The key, shown this once.
+    pub api_key: String,
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Which events it may see.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What it may do.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// When it stops working, RFC 3339.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// When it was made, RFC 3339.
+    #[serde(default)]
+    pub created_at: Option<String>,
+}
+
+/// The payload of `keys.revoke`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRevoked {
+    /// The key's id.
+    pub id: String,
+    /// Always true.
+    #[serde(default)]
+    pub revoked: bool,
 }

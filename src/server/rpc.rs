@@ -98,6 +98,10 @@ async fn call(
             require(key, Permission::Write)?;
             payload(&create_hook(app, key, parse(params)?).await?)
         }
+        _ => Err(failure(
+            ErrorCode::UnknownMethod,
+            format!("{} is not answered yet", method.name()),
+        )),
     }
 }
 
@@ -198,5 +202,6 @@ async fn create_hook(
         endpoint: path,
         hook_token: token.reveal().to_owned(),
         webhook_secret_configured: false,
+        github_webhook_secret: None,
     })
 }
