@@ -6,6 +6,9 @@ pub mod base;
 pub mod protocol;
 
 #[cfg(feature = "server")]
+pub mod webhook;
+
+#[cfg(feature = "server")]
 pub mod store;
 
 #[cfg(feature = "server")]

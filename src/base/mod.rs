@@ -4,3 +4,4 @@ pub mod backoff;
 pub mod clock;
 pub mod duration;
 pub mod random;
+pub mod secret;

@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::id::Seq;
-use super::json::{self, JsonFault};
+use super::json::{self, JsonFault, Object};
 use super::summary;
 
 /// The type of an agent message (spec 13.3).
@@ -144,37 +142,12 @@ pub enum EventFault {
     ReservedType(String),
 }
 
-/// The members of a JSON object, in order, each as its text.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(12);
-                while let Some(member) = map.next_entry::<String, &RawValue>()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
-}
-
 impl EventDraft {
     /// Reads a CloudEvent in JSON format (spec 11). Extensions that are null count as absent; `id` and `source` may be
     /// missing.
     pub fn parse(text: &str) -> Result<Self, EventFault> {
         json::check(text)?;
-        let Members(members) =
+        let Object(members) =
             serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))?;
         refuse_twins(&members)?;
 
@@ -249,8 +222,9 @@ impl Event {
     }
 
     /// Readies an event that a client sent for the log: what only the server may say is removed, the summary becomes
-    /// one line, and types that only the server makes are refused (spec 11). `kitesource` names the door it came by.
-    pub fn admit(&mut self, kitesource: &str) -> Result<(), EventFault> {
+    /// one line, and types that only the server makes are refused (spec 11). `kitesource` names the door it came by,
+    /// `is_verified` says whether its signature was checked there.
+    pub fn admit(&mut self, kitesource: &str, is_verified: bool) -> Result<(), EventFault> {
         if is_reserved_type(&self.kind) {
             return Err(EventFault::ReservedType(self.kind.clone()));
         }
@@ -264,7 +238,7 @@ impl Event {
         self.extensions
             .insert("kitesource".to_owned(), kitesource.into());
         self.extensions
-            .insert("kiteverified".to_owned(), Extension::Flag(false));
+            .insert("kiteverified".to_owned(), Extension::Flag(is_verified));
         Ok(())
     }
 
@@ -579,7 +553,7 @@ mod tests {
         let text = r#"{"specversion":"1.0","id":"1","source":"s","type":"t","kiteseq":9,"kiteverified":true,
             "kitefedorigin":"x","kitesource":"github","kitesummary":"a\nb"}"#;
         let mut event = Event::parse(text).unwrap();
-        event.admit("api").unwrap();
+        event.admit("api", false).unwrap();
         let text = event.to_text();
         assert!(
             !text.contains("kiteseq") && !text.contains("kitefed"),
@@ -597,8 +571,8 @@ mod tests {
             r#"{"specversion":"1.0","id":"1","source":"s","type":"com.kite.agent.message"}"#,
         )
         .unwrap();
-        assert!(event.admit("api").is_err());
+        assert!(event.admit("api", false).is_err());
         event.kind = "com.kite.other".to_owned();
-        assert!(event.admit("api").is_ok());
+        assert!(event.admit("api", false).is_ok());
     }
 }

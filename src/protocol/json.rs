@@ -3,6 +3,10 @@
 //! `data` travels as text, so what a receiver's parser would choke on has to be found here: published clients fail on
 //! frames deeper than 128, on numbers that no double can hold, and on half a surrogate pair.
 
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The deepest nesting of arrays and objects that is accepted.
@@ -47,6 +51,71 @@ pub fn check_object(text: &str) -> Result<&RawValue, JsonFault> {
         Ok(value)
     } else {
         Err(JsonFault::Syntax("expected an object".to_owned()))
+    }
+}
+
+/// An object, one level deep: its members in order, each as its text. Looking at a few members of a large payload costs
+/// one walk over it and builds no tree.
+pub struct Object<'a>(pub Vec<(String, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    /// The members of an object; `None` for any other value.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// A member.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let member = self.0.iter().find(|(member, _)| member == name)?;
+        Some(member.1)
+    }
+
+    /// A member that is a string.
+    pub fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+
+    /// A member that is an object.
+    pub fn object(&self, name: &str) -> Option<Object<'a>> {
+        Self::parse(self.get(name)?.get())
+    }
+
+    /// A member that is an integer.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+
+    /// Whether a member is `true`.
+    pub fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.get() == "true")
+    }
+
+    /// How many elements a member has that is an array.
+    pub fn count(&self, name: &str) -> Option<usize> {
+        let elements: Vec<IgnoredAny> = serde_json::from_str(self.get(name)?.get()).ok()?;
+        Some(elements.len())
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(12);
+                while let Some(member) = map.next_entry::<String, &RawValue>()? {
+                    members.push(member);
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
     let hello = Hello::parse(&hello)?;
     let key = app
         .access
-        .key(&hello.token)
+        .key(hello.token.reveal())
         .await?
         .ok_or_else(Refusal::auth)?;
     if !hello.admits(&key) || !key.permissions.allow(Permission::Read) {

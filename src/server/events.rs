@@ -58,7 +58,7 @@ pub(super) async fn accept(
     // An id that we make up here is new every time: there is nothing to recognise.
     let named = draft.id.is_some();
     let mut event = draft.complete(random::uuid7, || format!("https://{source}"));
-    event.admit(source.as_str())?;
+    event.admit(source.as_str(), false)?;
     store(app, team, event, named).await
 }
 

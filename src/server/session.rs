@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::base::secret::Secret;
 use crate::protocol::VERSION;
 use crate::protocol::error::CloseCode;
 use crate::protocol::frame::{ClientFrame, Connect, FrameFault, Request};
@@ -46,7 +47,7 @@ impl Refusal {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The key's text.
-    pub token: zeroize::Zeroizing<String>,
+    pub token: Secret,
     /// The team; none when the text can be no team's id.
     pub team: Option<TeamId>,
     /// What the client wants to see.

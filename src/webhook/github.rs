@@ -1,0 +1,225 @@
+//! GitHub (spec 9, 10.1, 10.3).
+
+use url::Url;
+
+use super::signature::hmac_sha256_hex;
+use super::{Description, Object, Provider, Request, Unverified, word};
+
+pub(super) const PROVIDER: Provider = Provider {
+    slug: "github",
+    // GitHub's own cap on a payload.
+    max_body_bytes: 25 * 1024 * 1024,
+    verify,
+    describe,
+    delivery_id,
+};
+
+const HOST: &str = "github.com";
+
+/// The longest repository name that goes into `source`, in bytes; GitHub's own are at most 140.
+const REPOSITORY_MAX_BYTES: usize = 256;
+
+/// The SHA-1 header is never enough.
+fn verify(request: &Request<'_>, secret: &[u8], _now: i64) -> Result<(), Unverified> {
+    let value = request
+        .headers
+        .get("x-hub-signature-256")
+        .ok_or(Unverified)?;
+    hmac_sha256_hex(value, "sha256=", secret, request.body)
+}
+
+fn delivery_id(request: &Request<'_>, _payload: Option<&Object<'_>>) -> Option<String> {
+    request.headers.get("x-github-delivery").map(str::to_owned)
+}
+
+fn describe(request: &Request<'_>, payload: Option<&Object<'_>>) -> Description {
+    let event = request
+        .headers
+        .get("x-github-event")
+        .unwrap_or_default()
+        .trim();
+    let empty = Object(Vec::new());
+    let payload = payload.unwrap_or(&empty);
+    Description {
+        kind: format!("com.github.{}", word(event)),
+        source: source(payload.object("repository").as_ref()),
+        summary: summary(event, payload),
+    }
+}
+
+/// The repository's page: on github.com by its name, on another host by its own address.
+fn source(repository: Option<&Object<'_>>) -> String {
+    let fits =
+        |text: &String| text.len() <= REPOSITORY_MAX_BYTES && !text.contains(char::is_control);
+    let member = |name: &str| repository?.text(name).filter(fits);
+    let elsewhere = member("html_url").filter(|address| {
+        Url::parse(address).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.host_str() != Some(HOST)
+        })
+    });
+    match (elsewhere, member("full_name")) {
+        (Some(address), _) => address,
+        (None, Some(name)) => format!("https://{HOST}/{name}"),
+        (None, None) => format!("https://{HOST}"),
+    }
+}
+
+/// A missing or wrongly typed person reads `someone`, a missing event or action word `event`, anything else `unknown`.
+struct Words<'a> {
+    payload: &'a Object<'a>,
+}
+
+impl Words<'_> {
+    /// A text two levels down.
+    fn of(&self, object: &str, member: &str) -> Option<String> {
+        self.payload.object(object)?.text(member)
+    }
+
+    fn sender(&self) -> String {
+        self.of("sender", "login")
+            .unwrap_or_else(|| "someone".to_owned())
+    }
+
+    fn pusher(&self) -> String {
+        self.of("pusher", "name").unwrap_or_else(|| self.sender())
+    }
+
+    fn repository(&self) -> String {
+        known(self.of("repository", "full_name"))
+    }
+
+    fn action(&self) -> String {
+        self.payload
+            .text("action")
+            .unwrap_or_else(|| "event".to_owned())
+    }
+
+    fn branch(&self) -> String {
+        let name = known(self.payload.text("ref"));
+        let short = ["refs/heads/", "refs/tags/"]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix));
+        short.unwrap_or(&name).to_owned()
+    }
+
+    /// The number of an issue or pull request.
+    fn number(&self, object: &str) -> String {
+        let inner = self
+            .payload
+            .object(object)
+            .and_then(|inner| inner.integer("number"));
+        let number = inner.or_else(|| self.payload.integer("number"));
+        known(number.map(|number| number.to_string()))
+    }
+
+    /// How a run ended, or where it stands.
+    fn outcome(&self, object: &str) -> String {
+        known(
+            self.of(object, "conclusion")
+                .or_else(|| self.of(object, "status")),
+        )
+    }
+}
+
+fn known(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn summary(event: &str, payload: &Object<'_>) -> String {
+    let words = Words { payload };
+    let repository = words.repository();
+    match event {
+        "push" if payload.is_true("deleted") => {
+            format!(
+                "{} deleted {} in {repository}",
+                words.pusher(),
+                words.branch()
+            )
+        }
+        "push" => {
+            let count = payload.count("commits").unwrap_or(0);
+            let commits = if count == 1 { "commit" } else { "commits" };
+            let (pusher, branch) = (words.pusher(), words.branch());
+            format!("{pusher} pushed {count} {commits} to {branch} in {repository}")
+        }
+        "pull_request" => {
+            let pull = payload.object("pull_request");
+            let is_merged = pull.as_ref().is_some_and(|pull| pull.is_true("merged"));
+            let action = match words.action() {
+                action if action == "closed" && is_merged => "merged".to_owned(),
+                action => action,
+            };
+            let title = known(words.of("pull_request", "title"));
+            let number = words.number("pull_request");
+            format!(
+                "{} {action} pull request #{number} in {repository}: {title}",
+                words.sender()
+            )
+        }
+        "issues" => {
+            let (action, number) = (words.action(), words.number("issue"));
+            let title = known(words.of("issue", "title"));
+            format!(
+                "{} {action} issue #{number} in {repository}: {title}",
+                words.sender()
+            )
+        }
+        "issue_comment" => {
+            format!(
+                "{} commented on #{} in {repository}",
+                words.sender(),
+                words.number("issue")
+            )
+        }
+        "pull_request_review" => {
+            let number = words.number("pull_request");
+            let state = known(words.of("review", "state"));
+            format!(
+                "{} reviewed pull request #{number} in {repository} ({state})",
+                words.sender()
+            )
+        }
+        "create" | "delete" => {
+            let done = if event == "create" {
+                "created"
+            } else {
+                "deleted"
+            };
+            let kind = known(payload.text("ref_type"));
+            let name = known(payload.text("ref"));
+            format!("{} {done} {kind} {name} in {repository}", words.sender())
+        }
+        "release" => {
+            let tag = known(words.of("release", "tag_name"));
+            format!(
+                "{} {} release {tag} in {repository}",
+                words.sender(),
+                words.action()
+            )
+        }
+        "workflow_run" => {
+            let name = known(words.of("workflow_run", "name"));
+            let branch = known(words.of("workflow_run", "head_branch"));
+            format!(
+                "workflow {name} {} on {branch} in {repository}",
+                words.outcome("workflow_run")
+            )
+        }
+        "check_run" => {
+            let name = known(words.of("check_run", "name"));
+            format!(
+                "check {name} {} in {repository}",
+                words.outcome("check_run")
+            )
+        }
+        "ping" => format!("GitHub ping from {repository}"),
+        other => {
+            let event = if other.is_empty() { "event" } else { other };
+            let action = payload.text("action").map(|action| format!(" {action}"));
+            format!(
+                "GitHub {event}{} in {repository}",
+                action.unwrap_or_default()
+            )
+        }
+    }
+}

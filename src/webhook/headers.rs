@@ -1,0 +1,105 @@
+//! Request headers: looked up without regard to case, and kept beside the event without what is secret or of the
+//! connection (spec 10.2).
+
+use std::collections::BTreeMap;
+
+/// What the kept headers may take together, in bytes of names and values.
+const KEPT_MAX_BYTES: usize = 16 * 1024;
+
+/// Headers of the connection, of proxies, and credentials.
+const DROPPED: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-real-ip",
+];
+
+/// Parts of names that speak of a credential.
+const CREDENTIAL_PARTS: &[&str] = &["token", "secret", "api-key", "apikey"];
+
+/// Headers by lower-case name; repeated ones are joined with `, `.
+#[derive(Debug, Clone, Default)]
+pub struct Headers(BTreeMap<String, String>);
+
+impl Headers {
+    /// Collects headers in the order in which they came.
+    pub fn new<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in pairs {
+            headers
+                .entry(name.as_ref().to_ascii_lowercase())
+                .and_modify(|joined| {
+                    joined.push_str(", ");
+                    joined.push_str(value.as_ref());
+                })
+                .or_insert_with(|| value.as_ref().to_owned());
+        }
+        Self(headers)
+    }
+
+    /// A header by its lower-case name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// What is kept beside the event, as the text of a JSON object of strings.
+    pub fn to_keep(&self, hook_token: Option<&str>) -> String {
+        let mut kept: BTreeMap<&str, &str> = self
+            .0
+            .iter()
+            .filter(|(name, value)| {
+                is_kept(name) && !hook_token.is_some_and(|token| value.contains(token))
+            })
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let mut bytes: usize = kept
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        while bytes > KEPT_MAX_BYTES {
+            let longest = kept.iter().max_by_key(|(_, value)| value.len());
+            let Some((name, value)) = longest.map(|(name, value)| (*name, *value)) else {
+                break;
+            };
+            bytes -= name.len() + value.len();
+            kept.remove(name);
+        }
+        // Strings only: it always serialises.
+        serde_json::to_string(&kept).unwrap_or_default()
+    }
+}
+
+fn is_kept(name: &str) -> bool {
+    let is_credential = CREDENTIAL_PARTS.iter().any(|part| name.contains(part))
+        && name != "i-twilio-idempotency-token";
+    !is_credential
+        && !DROPPED.contains(&name)
+        && !name.starts_with("x-forwarded-")
+        && !name.starts_with("cf-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_values_go_first_when_there_are_too_many() {
+        let long = "x".repeat(10_000);
+        let longer = "y".repeat(12_000);
+        let headers = Headers::new([("a", long.as_str()), ("b", longer.as_str()), ("c", "1")]);
+        let kept: BTreeMap<String, String> = serde_json::from_str(&headers.to_keep(None)).unwrap();
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["a", "c"]);
+    }
+}

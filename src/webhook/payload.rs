@@ -1,0 +1,195 @@
+//! From a body to `data` (spec 10).
+
+use base64::Engine as _;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::protocol::event::Data;
+use crate::protocol::json::{self, JsonFault};
+
+const JSON: &str = "application/json";
+
+/// A body as an event carries it.
+pub(super) struct Payload {
+    pub(super) data: Option<Data>,
+    pub(super) datacontenttype: Option<String>,
+    /// Whether the text of `data` is byte for byte the body, or its bytes can be had from it.
+    pub(super) is_verbatim: bool,
+}
+
+impl Payload {
+    /// The text of a JSON payload.
+    pub(super) fn json(&self) -> Option<&str> {
+        match &self.data {
+            Some(Data::Json(data)) => Some(data.get()),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a body by what its `Content-Type` declares. Without one, JSON is recognised by its grammar.
+pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, JsonFault> {
+    let media_type = content_type.and_then(|text| text.split(';').next());
+    let media_type = media_type.unwrap_or_default().trim().to_ascii_lowercase();
+    let own = || content_type.map(str::to_owned);
+    if is_json(&media_type) {
+        return match body {
+            [] => Ok(empty(Some(JSON.to_owned()))),
+            body => json_payload(body),
+        };
+    }
+    if media_type == "application/x-www-form-urlencoded" {
+        return Ok(form(body));
+    }
+    if body.is_empty() {
+        return Ok(empty(own()));
+    }
+    if media_type.is_empty()
+        && let Ok(payload) = json_payload(body)
+    {
+        return Ok(payload);
+    }
+    let text = std::str::from_utf8(body)
+        .ok()
+        .filter(|_| is_text(&media_type));
+    Ok(match text {
+        Some(text) => Payload {
+            data: to_raw_value(text).ok().map(Data::Json),
+            datacontenttype: own(),
+            is_verbatim: false,
+        },
+        None => Payload {
+            data: Some(Data::Base64(
+                base64::engine::general_purpose::STANDARD.encode(body),
+            )),
+            datacontenttype: own(),
+            is_verbatim: true,
+        },
+    })
+}
+
+fn is_json(media_type: &str) -> bool {
+    media_type == JSON || media_type == "text/json" || media_type.ends_with("+json")
+}
+
+fn is_text(media_type: &str) -> bool {
+    media_type.is_empty()
+        || media_type.starts_with("text/")
+        || media_type == "application/xml"
+        || media_type.ends_with("+xml")
+}
+
+fn empty(datacontenttype: Option<String>) -> Payload {
+    Payload {
+        data: Some(Data::Json(RawValue::NULL.to_owned())),
+        datacontenttype,
+        is_verbatim: false,
+    }
+}
+
+fn json_payload(body: &[u8]) -> Result<Payload, JsonFault> {
+    let raw = json::check(json::text(body)?)?;
+    Ok(Payload {
+        is_verbatim: raw.get().len() == body.len(),
+        data: Some(Data::Json(raw.to_owned())),
+        datacontenttype: Some(JSON.to_owned()),
+    })
+}
+
+/// A form as an object of strings; a repeated name becomes an array. Order is that of the first appearance.
+fn form(body: &[u8]) -> Payload {
+    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(body) {
+        let value = value.into_owned();
+        match fields.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(value),
+            None => fields.push((name.into_owned(), vec![value])),
+        }
+    }
+    Payload {
+        data: Some(match body {
+            [] => Data::Json(RawValue::NULL.to_owned()),
+            _ => form_object(&fields),
+        }),
+        datacontenttype: Some(JSON.to_owned()),
+        is_verbatim: false,
+    }
+}
+
+fn form_object(fields: &[(String, Vec<String>)]) -> Data {
+    let json = |text: &String| serde_json::to_string(text).unwrap_or_default();
+    let member = |(name, values): &(String, Vec<String>)| {
+        let values: Vec<String> = values.iter().map(json).collect();
+        let value = match values.as_slice() {
+            [value] => value.clone(),
+            values => format!("[{}]", values.join(",")),
+        };
+        format!("{}:{value}", json(name))
+    };
+    let members: Vec<String> = fields.iter().map(member).collect();
+    let text = format!("{{{}}}", members.join(","));
+    // Made of JSON strings: it always parses.
+    Data::Json(RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(content_type: Option<&str>, body: &[u8]) -> (String, bool) {
+        let payload = read(content_type, body).unwrap();
+        let text = match payload.data {
+            Some(Data::Json(data)) => data.get().to_owned(),
+            Some(Data::Base64(data)) => format!("base64 {data}"),
+            None => String::new(),
+        };
+        (text, payload.is_verbatim)
+    }
+
+    #[test]
+    fn json_stays_as_it_is_and_white_space_round_it_is_told() {
+        let body = br#"{"b": 1.0, "a": 1e2}"#;
+        assert_eq!(
+            data(Some("application/json"), body),
+            (r#"{"b": 1.0, "a": 1e2}"#.to_owned(), true)
+        );
+        assert_eq!(
+            data(Some("application/vnd.x+json; a=b"), b" [1]\n"),
+            ("[1]".to_owned(), false)
+        );
+        assert_eq!(data(None, b"[1]"), ("[1]".to_owned(), true));
+    }
+
+    #[test]
+    fn other_bodies_become_text_or_base64() {
+        assert_eq!(
+            data(Some("text/plain"), b"a\"b"),
+            (r#""a\"b""#.to_owned(), false)
+        );
+        assert_eq!(
+            data(Some("text/plain"), b"\xff"),
+            ("base64 /w==".to_owned(), true)
+        );
+        assert_eq!(
+            data(Some("application/octet-stream"), b"hi"),
+            ("base64 aGk=".to_owned(), true)
+        );
+        assert_eq!(data(None, b"hi"), (r#""hi""#.to_owned(), false));
+        assert_eq!(data(Some("text/plain"), b""), ("null".to_owned(), false));
+    }
+
+    #[test]
+    fn a_form_becomes_an_object_in_its_own_order() {
+        let form = Some("application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(
+            data(form, b"z=1&a=%C3%A9+x&z=2").0,
+            r#"{"z":["1","2"],"a":"é x"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_declared_json_and_is_not_is_refused() {
+        for body in [&b"{\"a\":"[..], b"\xff", b"nope", b"[1e400]"] {
+            assert!(read(Some("application/json"), body).is_err());
+        }
+    }
+}
