@@ -316,6 +316,8 @@ impl From<StartError> for CommandError {
                 .with_hint("`--listen` takes another address; port 0 picks a free one"),
             StartError::DataDir { source, .. } => Self::failed(format!("{text}: {source}"))
                 .with_hint("`--data-dir` names another directory"),
+            StartError::SecretKey(_) => Self::failed(text)
+                .with_hint("`KITE_SECRET_KEY` gives it; otherwise it is made once"),
             StartError::Store(error) => error.into(),
         }
     }
@@ -342,6 +344,9 @@ impl From<StoreError> for CommandError {
             }
             StoreError::OtherInstance { .. } => Self::failed(message)
                 .with_hint("leave `--instance-id` out, or name another database"),
+            StoreError::OtherSecretKey => Self::failed(message).with_hint(
+                "give the key that it began with: in `KITE_SECRET_KEY`, or in `secret.key` in the data directory",
+            ),
             StoreError::NotFound(_) => Self::new(Kind::NotFound, message),
             StoreError::Failed(_) | StoreError::Closed | StoreError::Exists(_) => {
                 Self::failed(message)

@@ -133,6 +133,7 @@ impl ServeArgs {
             database,
             data_dir,
             instance_id: settings.instance_id,
+            secret_key: environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
         })

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::base::secret::Secret;
+
 /// What the environment says. An empty value counts as unset (spec 3.2).
 ///
 /// Variables that are also flags (`KITE_PROFILE`, `KITE_SERVER`, `KITE_TEAM_ID`, `KITE_CA_FILE`, `KITE_INSECURE`) come
@@ -20,6 +22,8 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// `KITE_DATA_DIR`.
     pub data_dir: Option<PathBuf>,
+    /// `KITE_SECRET_KEY`, else `KITE_HOOK_SECRET_CIPHER_KEY` as deployments of the hosted server name it.
+    pub secret_key: Option<Secret>,
     /// `NO_COLOR` is set.
     pub no_color: bool,
     /// Whether a keyring can answer at all: on Linux it lives on the session bus.
@@ -45,6 +49,9 @@ impl Environment {
             hook_base: set("KITE_HOOK_BASE_URL"),
             config_dir: set("KITE_CONFIG_DIR").map(PathBuf::from),
             data_dir: set("KITE_DATA_DIR").map(PathBuf::from),
+            secret_key: set("KITE_SECRET_KEY")
+                .or_else(|| set("KITE_HOOK_SECRET_CIPHER_KEY"))
+                .map(Secret::from),
             no_color: set("NO_COLOR").is_some(),
             keyring_is_possible: !cfg!(target_os = "linux")
                 || set("DBUS_SESSION_BUS_ADDRESS").is_some(),

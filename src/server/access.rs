@@ -15,13 +15,16 @@ use crate::base::clock::Clock;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::permission::Permission;
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::{EndpointRecord, KeyHash, KeyRecord};
+use crate::store::record::{EndpointRecord, KeyHash, KeyRecord, Millis};
 use crate::store::{Store, StoreError};
 
 use super::error::ApiError;
 
 /// How often the number is looked at.
 pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How many looks go by until the use of keys is written down: half a minute.
+pub(super) const ROUNDS_PER_FLUSH: u64 = 60;
 
 /// How many keys and how many endpoints are remembered. Beyond it everything is forgotten and read again.
 const REMEMBERED_MAX: usize = 10_000;
@@ -34,6 +37,8 @@ pub struct Access {
     store: Arc<dyn Store>,
     clock: Clock,
     known: Mutex<Known>,
+    /// When keys, by prefix, were last used, as far as that is not written down yet.
+    used: Mutex<HashMap<String, Millis>>,
 }
 
 #[derive(Default)]
@@ -50,6 +55,7 @@ impl Access {
             store,
             clock,
             known: Mutex::default(),
+            used: Mutex::default(),
         }
     }
 
@@ -82,8 +88,29 @@ impl Access {
         let Some(key) = self.record(token.prefix()).await? else {
             return Ok(None);
         };
-        let live = key.is_live(self.clock.unix_millis()) && self.matches(&key, token).await?;
-        Ok(live.then_some(key))
+        let now = self.clock.unix_millis();
+        if !key.is_live(now) || !self.matches(&key, token).await? {
+            return Ok(None);
+        }
+        self.note_use(&key, now);
+        Ok(Some(key))
+    }
+
+    fn note_use(&self, key: &KeyRecord, now: Millis) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        match used.get_mut(&key.prefix) {
+            Some(time) => *time = now,
+            None => drop(used.insert(key.prefix.clone(), now)),
+        }
+    }
+
+    /// Writes down when keys were last used.
+    pub async fn flush_uses(&self) -> Result<(), StoreError> {
+        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        if used.is_empty() {
+            return Ok(());
+        }
+        self.store.use_keys(used.into_iter().collect()).await
     }
 
     /// Whether a key that was accepted before still is.
@@ -147,12 +174,7 @@ impl Access {
                 return Err(ApiError::forbidden("the API key belongs to another team"));
             }
         }
-        if !key.permissions.allow(needed) {
-            return Err(ApiError::forbidden(format!(
-                "the API key lacks the permission `{}`",
-                needed.word()
-            )));
-        }
+        key.require(needed)?;
         Ok(key)
     }
 
@@ -182,6 +204,19 @@ impl Access {
             remember(&mut known.endpoints, name, &endpoint);
         }
         Ok(Some(endpoint))
+    }
+}
+
+impl KeyRecord {
+    /// Refuses a call that the key may not make.
+    pub(super) fn require(&self, needed: Permission) -> Result<(), ApiError> {
+        if self.permissions.allow(needed) {
+            return Ok(());
+        }
+        Err(ApiError::forbidden(format!(
+            "the API key lacks the permission `{}`",
+            needed.word()
+        )))
     }
 }
 

@@ -100,10 +100,7 @@ pub(super) async fn put(
     let (parts, sent) = request.into_parts();
     let key = app.access.caller(&parts, Permission::Write).await?;
     let id: AgentId = id.parse()?;
-    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
-    let text = json::check_object(json::text(&sent)?)?.get();
-    let update: AgentUpdate = serde_json::from_str(text)
-        .map_err(|error| ApiError::bad_request(format!("malformed agent: {error}")))?;
+    let update: AgentUpdate = body::read_json(&app, &parts.headers, sent).await?;
     if let Some(name) = &update.name {
         check_text("the agent's name", name, NAME_MAX_CHARS)?;
     }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::state::App;
 use crate::protocol::error::ErrorCode;
+use crate::protocol::json;
 
 /// What all bodies that are being read may hold together: the server's memory for strangers.
 pub(super) const ALL_BODIES_MAX_BYTES: usize = 256 * 1024 * 1024;
@@ -62,6 +64,18 @@ pub(super) async fn read(
             "the body did not arrive in time",
         )),
     }
+}
+
+/// Reads a body that is a JSON object with the members of a type.
+pub(super) async fn read_json<T: DeserializeOwned>(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<T, ApiError> {
+    let sent = read(app, headers, body, app.max_body_bytes).await?;
+    let text = json::check_object(json::text(&sent)?)?.get();
+    serde_json::from_str(text)
+        .map_err(|error| ApiError::bad_request(format!("malformed body: {error}")))
 }
 
 enum Fault {

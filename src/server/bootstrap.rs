@@ -7,15 +7,20 @@ use std::sync::Arc;
 
 use super::StartError;
 use crate::base::random;
+use crate::base::secret::Secret;
 use crate::protocol::id::TeamId;
 use crate::protocol::permission::{Permission, Permissions};
 use crate::protocol::scope::Scopes;
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::Store;
 use crate::store::record::{KeyHash, KeyRecord, Millis};
+use crate::store::seal::KEY_LEN;
 
 /// The file in the data directory that keeps the first key until it is no longer needed.
 pub const KEY_FILE: &str = "bootstrap.key";
+
+/// The file in the data directory that keeps the key of the sealed secrets.
+const SECRET_KEY_FILE: &str = "secret.key";
 
 /// The team of the first start.
 const FIRST_TEAM: &str = "default";
@@ -51,6 +56,7 @@ pub fn new_key(
         created_at: now,
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     };
     (token, record)
 }
@@ -98,6 +104,42 @@ pub(super) async fn first_start(
         key,
         key_file,
     }))
+}
+
+/// The key that secrets are sealed with: the one that was given, else the one in the data directory, made once.
+pub(super) fn secret_key(given: Option<&Secret>, dir: &Path) -> Result<[u8; KEY_LEN], StartError> {
+    if let Some(given) = given {
+        return <[u8; KEY_LEN]>::try_from(given.reveal().as_bytes())
+            .map_err(|_| StartError::SecretKey(format!("it must be {KEY_LEN} ASCII characters")));
+    }
+    let path = dir.join(SECRET_KEY_FILE);
+    let failed = |source| StartError::DataDir {
+        path: path.clone(),
+        source,
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) => key_from_hex(text.trim()).ok_or_else(|| {
+            StartError::SecretKey(format!("{} does not hold 64 hex digits", path.display()))
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key: [u8; KEY_LEN] = random::bytes();
+            let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            write_secret(&path, &text).map_err(failed)?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn key_from_hex(text: &str) -> Option<[u8; KEY_LEN]> {
+    let mut key = [0; KEY_LEN];
+    if text.len() != 2 * KEY_LEN || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in key.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(key)
 }
 
 /// Writes a file that only its owner can read, whole or not at all.

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 use super::registry::{Presence, Told};
 use super::rpc;
 use super::session::{Hello, Refusal, Session, Wish};
-use super::socket::{End, Socket, binary, first_text, in_time, write};
+use super::socket::{End, Socket, binary, feed_event, first_text, in_time, write};
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
@@ -222,7 +222,7 @@ impl Connection {
         for _ in 0..BURST_MAX {
             let Some(delivery) = next else { break };
             if self.session.send(delivery.seq) {
-                in_time(socket.feed(Message::Text(delivery.frame))).await?;
+                feed_event(socket, delivery.frame).await?;
             }
             next = self.live.as_mut().and_then(Subscription::try_next);
         }
@@ -230,7 +230,7 @@ impl Connection {
         if let Some(delivery) = next
             && self.session.send(delivery.seq)
         {
-            in_time(socket.feed(Message::Text(delivery.frame))).await?;
+            feed_event(socket, delivery.frame).await?;
         }
         in_time(socket.flush()).await
     }
@@ -268,7 +268,7 @@ impl Connection {
         for event in page.events {
             if self.session.send(event.seq) {
                 let frame = event_frame(event.seq, &event.text);
-                in_time(socket.feed(Message::text(frame))).await?;
+                feed_event(socket, frame.into()).await?;
             }
         }
         self.session.looked_to(page.scanned_to);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -42,58 +42,89 @@ pub(super) async fn post(
         None => SourceSlug::parse(API_SOURCE)?,
     };
     let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
-    accept(&app, key.team.clone(), &source, &parts.headers, &sent).await
+    match binding(&parts.headers)? {
+        Binding::Structured => {}
+        Binding::None if is_json(&parts.headers) => {}
+        Binding::None => return Err(not_read()),
+    }
+    store_structured(&app, key.team.clone(), &source, false, &sent).await
 }
 
-/// Stores a CloudEvent in structured mode and answers for it (spec 8, 11).
-pub(super) async fn accept(
-    app: &App,
-    team: TeamId,
-    source: &SourceSlug,
-    headers: &HeaderMap,
-    sent: &Bytes,
-) -> Result<Response, ApiError> {
-    require_structured(headers)?;
-    let draft = EventDraft::parse(json::text(sent)?)?;
-    // An id that we make up here is new every time: there is nothing to recognise.
-    let named = draft.id.is_some();
-    let mut event = draft.complete(random::uuid7, || format!("https://{source}"));
-    event.admit(source.as_str(), false)?;
-    store(app, team, event, named).await
+/// How a request carries a CloudEvent (spec 11).
+pub(super) enum Binding {
+    /// The body is one event.
+    Structured,
+    /// It carries none.
+    None,
 }
 
-/// Only structured mode is read: what else may come has its own step, and is refused by name until then.
-fn require_structured(headers: &HeaderMap) -> Result<(), ApiError> {
+/// Recognises the binding. Binary mode and batches are refused by name: taken for a plain body they would be stored as
+/// something else than they are.
+pub(super) fn binding(headers: &HeaderMap) -> Result<Binding, ApiError> {
+    if headers.contains_key("ce-specversion") {
+        return Err(not_read());
+    }
+    match media_type(headers).as_str() {
+        "application/cloudevents+json" => Ok(Binding::Structured),
+        "application/cloudevents-batch+json" => Err(not_read()),
+        _ => Ok(Binding::None),
+    }
+}
+
+fn not_read() -> ApiError {
+    ApiError::unsupported(
+        "send one CloudEvent in structured mode, with `Content-Type: application/cloudevents+json`",
+    )
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    media_type(headers) == "application/json"
+}
+
+fn media_type(headers: &HeaderMap) -> String {
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    let structured = ["application/cloudevents+json", "application/json"];
-    if headers.contains_key("ce-specversion")
-        || !structured
-            .iter()
-            .any(|known| media_type.eq_ignore_ascii_case(known))
-    {
-        return Err(ApiError::unsupported(
-            "send one CloudEvent in structured mode, with `Content-Type: application/cloudevents+json`",
-        ));
-    }
-    Ok(())
+    given
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
-async fn store(
+/// Stores a CloudEvent in structured mode and answers for it (spec 8, 11).
+pub(super) async fn store_structured(
     app: &App,
     team: TeamId,
-    mut event: Event,
-    named: bool,
+    source: &SourceSlug,
+    is_verified: bool,
+    sent: &Bytes,
 ) -> Result<Response, ApiError> {
-    let now = app.clock.unix_millis();
-    event.time.get_or_insert_with(|| rfc3339(now));
-    let dedup = named.then(|| Dedup {
+    let draft = EventDraft::parse(json::text(sent)?)?;
+    // An id that we make up here is new every time: there is nothing to recognise.
+    let is_named = draft.id.is_some();
+    let mut event = draft.complete(random::uuid7, || format!("https://{source}"));
+    event.admit(source.as_str(), is_verified)?;
+    event
+        .time
+        .get_or_insert_with(|| rfc3339(app.clock.unix_millis()));
+    let dedup = is_named.then(|| Dedup {
         key: event.dedup_key(),
         fingerprint: None,
     });
+    store(app, team, event, dedup).await
+}
+
+/// Stores an event and answers for it (spec 8).
+pub(super) async fn store(
+    app: &App,
+    team: TeamId,
+    event: Event,
+    dedup: Option<Dedup>,
+) -> Result<Response, ApiError> {
+    let now = app.clock.unix_millis();
     let new = NewEvent::new(team, &event, now, dedup);
     let (outcome, usage) = app.log.append(new).await?;
     let (status, answer, id) = match outcome {
@@ -118,6 +149,28 @@ async fn store(
         response.headers_mut().insert(name, id);
     }
     Ok(response)
+}
+
+/// `GET /api/v1/events/{id}`: one event; the newest, where senders chose the same id twice.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let key = app.access.caller(&parts, Permission::Read).await?;
+    let found = app.store.find_events(key.team.clone(), id.clone()).await?;
+    let visible = |event: &StoredEvent| {
+        let event = Event::parse(&event.text);
+        event.is_ok_and(|event| key.scopes.match_any(&event.header()))
+    };
+    let event = found.into_iter().find(visible).ok_or_else(|| {
+        let id: String = id.chars().filter(|c| !c.is_control()).take(64).collect();
+        ApiError::not_found(format!("there is no event `{id}`"))
+    })?;
+    let mut text = String::new();
+    push_event(&mut text, &event);
+    Ok(json_text(StatusCode::OK, text))
 }
 
 /// `GET /api/v1/events`: newest first, or ascending behind `after_seq` or `since`.
@@ -173,17 +226,23 @@ pub(super) async fn list(
 pub(super) fn push_events(text: &mut String, events: &[StoredEvent]) {
     text.push_str("\"events\":[");
     for (index, event) in events.iter().enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "{comma}{{\"seq\":{},\"created_at\":\"{}\",\"event\":{}}}",
-            event.seq,
-            rfc3339(event.created_at),
-            with_seq(&event.text, event.seq)
-        );
+        if index > 0 {
+            text.push(',');
+        }
+        push_event(text, event);
     }
     text.push(']');
+}
+
+fn push_event(text: &mut String, event: &StoredEvent) {
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "{{\"seq\":{},\"created_at\":\"{}\",\"event\":{}}}",
+        event.seq,
+        rfc3339(event.created_at),
+        with_seq(&event.text, event.seq)
+    );
 }
 
 fn limit(parts: &Parts) -> Result<usize, ApiError> {

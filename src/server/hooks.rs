@@ -1,21 +1,28 @@
 //! `POST /hooks/{team}/{source}`: ingest through an endpoint (spec 8).
+//!
+//! The order is fixed: size, then who is asking, then what was sent, then whether it is new, then the store.
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::access::bearer;
 use super::error::ApiError;
-use super::{body, events, state::App};
+use super::events::{Binding, binding, store, store_structured};
+use super::{body, state::App};
+use crate::base::clock::rfc3339;
+use crate::base::random;
 use crate::protocol::error::ErrorCode;
+use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::EndpointRecord;
+use crate::store::record::{Dedup, EndpointRecord};
+use crate::webhook::{self, Headers, Receipt};
 
-/// The token in the `Authorization` header.
+/// The token in the `Authorization` header, or none.
 pub(super) async fn bare(
     State(app): State<Arc<App>>,
     Path((team, source)): Path<(String, String)>,
@@ -33,16 +40,31 @@ pub(super) async fn with_token(
     ingest(&app, &team, &source, Some(&token), request).await
 }
 
+/// One answer for an unknown team, an unknown source and a wrong token.
+fn refused() -> ApiError {
+    ApiError::unauthorized("invalid hook token")
+}
+
 async fn ingest(
     app: &App,
     team: &str,
     source: &str,
-    token: Option<&str>,
+    in_path: Option<&str>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (parts, sent) = request.into_parts();
-    let sent = body::read(app, &parts.headers, sent, app.max_body_bytes).await?;
-    let endpoint = authenticate(app, team, source, token, &parts.headers).await?;
+    let endpoint = find(app, team, source).await?;
+    let token = one_token(in_path, bearer(&parts.headers));
+    let max = max_body_bytes(app, endpoint.as_deref(), source);
+    let sent = body::read(app, &parts.headers, sent, max).await?;
+
+    let endpoint = endpoint.ok_or_else(refused)?;
+    let post = Post {
+        headers: headers(&parts.headers),
+        body: sent,
+        token: token?,
+    };
+    let is_verified = post.authenticate(app, &endpoint)?;
     if !endpoint.active {
         return Err(ApiError::new(
             StatusCode::GONE,
@@ -50,39 +72,124 @@ async fn ingest(
             format!("the endpoint `{}` was deactivated", endpoint.source),
         ));
     }
-    events::accept(
-        app,
-        endpoint.team.clone(),
-        &endpoint.source,
-        &parts.headers,
-        &sent,
-    )
-    .await
+    match binding(&parts.headers)? {
+        Binding::Structured => {
+            store_structured(
+                app,
+                endpoint.team.clone(),
+                &endpoint.source,
+                is_verified,
+                &post.body,
+            )
+            .await
+        }
+        Binding::None => post.store(app, &endpoint, is_verified).await,
+    }
 }
 
-/// The endpoint that a token opens. Unknown team, unknown source and wrong token are one and the same answer.
-async fn authenticate(
+async fn find(
     app: &App,
     team: &str,
     source: &str,
-    in_path: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Arc<EndpointRecord>, ApiError> {
-    let refused = || ApiError::unauthorized("invalid hook token");
-    let token = match (in_path, bearer(headers)) {
-        (Some(path), Some(bearer)) if path != bearer => return Err(refused()),
-        (Some(token), _) | (None, Some(token)) => Token::parse(token).map_err(|_| refused())?,
-        (None, None) => return Err(refused()),
+) -> Result<Option<Arc<EndpointRecord>>, ApiError> {
+    let (Ok(team), Ok(source)) = (team.parse::<TeamId>(), SourceSlug::parse(source)) else {
+        return Ok(None);
     };
-    let team: TeamId = team.parse().map_err(|_| refused())?;
-    let source = SourceSlug::parse(source).map_err(|_| refused())?;
-    let endpoint = app
-        .access
-        .endpoint(team, source)
-        .await?
-        .ok_or_else(refused)?;
-    if token.kind() != TokenKind::HookToken || !endpoint.token_hash.matches(&token) {
-        return Err(refused());
+    Ok(app.access.endpoint(team, source).await?)
+}
+
+/// The token that was given, if any. Given twice, it must be the same.
+fn one_token<'a>(
+    in_path: Option<&'a str>,
+    bearer: Option<&'a str>,
+) -> Result<Option<&'a str>, ApiError> {
+    match (in_path, bearer) {
+        (Some(path), Some(bearer)) if path != bearer => Err(refused()),
+        (path, bearer) => Ok(path.or(bearer)),
     }
-    Ok(endpoint)
+}
+
+/// What the endpoint says, else what its source allows, else what the server allows.
+fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) -> usize {
+    let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
+    match own.and_then(|own| usize::try_from(own).ok()) {
+        Some(own) => own,
+        None => webhook::max_body_bytes(&source.trim().to_lowercase()).max(app.max_body_bytes),
+    }
+}
+
+fn headers(map: &HeaderMap) -> Headers {
+    Headers::new(
+        map.iter()
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))),
+    )
+}
+
+/// A post whose body was read.
+struct Post<'a> {
+    headers: Headers,
+    body: Bytes,
+    token: Option<&'a str>,
+}
+
+impl Post<'_> {
+    fn request<'b>(&'b self, endpoint: &'b EndpointRecord) -> webhook::Request<'b> {
+        webhook::Request {
+            slug: endpoint.source.as_str(),
+            headers: &self.headers,
+            body: &self.body,
+        }
+    }
+
+    /// Whether the sender may post here; `true` when a signature says so (the table of spec 8).
+    fn authenticate(&self, app: &App, endpoint: &EndpointRecord) -> Result<bool, ApiError> {
+        if let Some(token) = self.token {
+            let token = Token::parse(token).map_err(|_| refused())?;
+            if token.kind() != TokenKind::HookToken || !endpoint.token_hash.matches(&token) {
+                return Err(refused());
+            }
+        }
+        if endpoint.secret.is_none() {
+            return self.token.map(|_| false).ok_or_else(refused);
+        }
+        let now = app.clock.unix_millis();
+        let place = EndpointRecord::place(&endpoint.team, &endpoint.source);
+        let secrets = endpoint
+            .live_secrets(now)
+            .map(|sealed| app.sealer.open(&place, sealed))
+            .collect::<Result<Vec<_>, _>>()?;
+        let secrets: Vec<&[u8]> = secrets
+            .iter()
+            .map(|secret| secret.reveal().as_bytes())
+            .collect();
+        match webhook::verify(&self.request(endpoint), &secrets, now / 1000) {
+            Ok(()) => Ok(true),
+            // Only who knows the token learns that there is an endpoint.
+            Err(unverified) if self.token.is_some() => {
+                Err(ApiError::unauthorized(unverified.to_string()))
+            }
+            Err(_) => Err(refused()),
+        }
+    }
+
+    /// Stores a post that is no CloudEvent.
+    async fn store(
+        &self,
+        app: &App,
+        endpoint: &EndpointRecord,
+        is_verified: bool,
+    ) -> Result<Response, ApiError> {
+        let receipt = Receipt {
+            id: random::uuid7(),
+            time: rfc3339(app.clock.unix_millis()),
+            hook_token: self.token,
+            is_verified,
+        };
+        let ingested = webhook::ingest(&self.request(endpoint), receipt)?;
+        let dedup = ingested.delivery_id.map(|id| Dedup {
+            key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
+            fingerprint: None,
+        });
+        store(app, endpoint.team.clone(), ingested.event, dedup).await
+    }
 }

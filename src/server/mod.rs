@@ -8,10 +8,12 @@ mod agents;
 mod body;
 mod bootstrap;
 mod connection;
+mod endpoints;
 mod error;
 mod events;
 mod health;
 mod hooks;
+mod keys;
 mod listen;
 mod registry;
 mod rpc;
@@ -31,15 +33,18 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::base::clock::Clock;
 use crate::base::random;
+use crate::base::secret::Secret;
 use crate::log::{Log, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::permission::Permission;
+use crate::store::record::Identity;
+use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use error::{ApiError, json};
@@ -65,6 +70,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The instance's id, where it is to be a certain one.
     pub instance_id: Option<String>,
+    /// The key that secrets are sealed with: 32 ASCII characters. Without one it is made once and kept in the data
+    /// directory.
+    pub secret_key: Option<Secret>,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// How many connections there may be at a time.
@@ -92,6 +100,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The key for sealed secrets cannot be used.
+    #[error("cannot use the secret key: {0}")]
+    SecretKey(String),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -121,9 +132,15 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
 
         let now = clock.unix_millis();
-        let instance_id = store
-            .instance_id(config.instance_id, random::uuid7(), now)
-            .await?;
+        let secret_key = bootstrap::secret_key(config.secret_key.as_ref(), &config.data_dir)?;
+        let sealer = Sealer::new(&secret_key)?;
+        let identity = Identity {
+            wanted: config.instance_id,
+            fresh: random::uuid7(),
+            secret_check: sealer.check(),
+            now,
+        };
+        let instance_id = store.instance(identity).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         let (log, tasks) = Log::start(store.clone(), clock.clone());
         let app = Arc::new(App {
@@ -133,6 +150,7 @@ impl Server {
             clock,
             store,
             instance_id,
+            sealer,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             ending: AtomicBool::new(false),
@@ -200,21 +218,31 @@ async fn wait_for_sessions(registry: &Registry) {
     }
 }
 
-/// Notices keys that were revoked or have expired, by whatever process, and ends their connections.
+/// Notices keys that were revoked or have expired, by whatever process, and ends their connections. Writes down when keys
+/// were used.
 async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
-    loop {
+    for round in 1u64.. {
         let pause = tokio::time::sleep(access::WATCH_INTERVAL);
-        tokio::select! {
-            () = pause => {}
-            () = listen::ended(&mut ending) => return,
-        }
+        let is_ending = tokio::select! {
+            () = pause => false,
+            () = listen::ended(&mut ending) => true,
+        };
         app.registry.expire(app.clock.unix_millis());
         if let Err(error) = end_dead_keys(&app).await {
             tracing::warn!(%error, "keys could not be checked");
         }
+        if (is_ending || round.is_multiple_of(access::ROUNDS_PER_FLUSH))
+            && let Err(error) = app.access.flush_uses().await
+        {
+            tracing::warn!(%error, "the use of keys was not written down");
+        }
+        if is_ending {
+            return;
+        }
     }
 }
 
+/// Ends the connections of keys that no longer work, if any key has changed.
 async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
     if !app.access.refresh().await? {
         return Ok(());
@@ -239,6 +267,15 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/agents", get(agents::list))
         .route("/api/v1/agents/{id}", put(agents::put).get(agents::show))
         .route("/api/v1/events", post(events::post).get(events::list))
+        .route("/api/v1/events/{id}", get(events::show))
+        .route("/api/v1/keys", get(keys::get_all).post(keys::post))
+        .route("/api/v1/keys/{id}", delete(keys::delete))
+        .route(
+            "/api/v1/hooks",
+            get(endpoints::get_all).post(endpoints::post),
+        )
+        .route("/api/v1/hooks/{id}", delete(endpoints::delete))
+        .route("/api/v1/hooks/{id}/secret", post(endpoints::post_secret))
         .route("/api/v1/stats", get(stats))
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
@@ -10,16 +9,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::error::ApiError;
 use super::events::{LIMIT_DEFAULT, LIMIT_MAX, push_events};
 use super::state::App;
+use super::{endpoints, keys};
 use crate::base::clock::day_start;
-use crate::base::random;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::frame::{Request, ServerFrame};
-use crate::protocol::id::SourceSlug;
-use crate::protocol::permission::Permission;
-use crate::protocol::rpc::{EventsRecent, Failure, HookCreated, HooksCreate, Method, Stats};
+use crate::protocol::rpc::{EventsRecent, Failure, Method, Stats};
 use crate::protocol::scope::{Filter, Scopes};
-use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::{EndpointRecord, KeyHash, KeyRecord};
+use crate::store::record::KeyRecord;
 
 /// Answers one request.
 pub(super) async fn answer(app: Arc<App>, key: Arc<KeyRecord>, request: Request) -> ServerFrame {
@@ -92,25 +88,19 @@ async fn call(
     params: Option<&RawValue>,
 ) -> Result<Box<RawValue>, Failure> {
     match method {
-        Method::DashboardStats => payload(&stats(app, key).await?),
+        Method::DashboardStats => payload(stats(app, key).await),
         Method::EventsRecent => recent(app, key, parse(params)?).await,
-        Method::HooksCreate => {
-            require(key, Permission::Write)?;
-            payload(&create_hook(app, key, parse(params)?).await?)
+        Method::HooksCreate => payload(endpoints::create(app, key, parse(params)?).await),
+        Method::HooksDeactivate => payload(endpoints::deactivate(app, key, parse(params)?).await),
+        Method::HooksGithubPrepareInstall => {
+            payload(endpoints::prepare_install(app, key, parse(params)?).await)
         }
-        _ => Err(failure(
-            ErrorCode::UnknownMethod,
-            format!("{} is not answered yet", method.name()),
-        )),
+        Method::HooksList => payload(endpoints::list(app, key).await),
+        Method::HooksRotateSecret => payload(endpoints::rotate(app, key, parse(params)?).await),
+        Method::KeysCreate => payload(keys::create(app, key, parse(params)?).await),
+        Method::KeysList => payload(keys::list(app, key).await),
+        Method::KeysRevoke => payload(keys::revoke(app, key, parse(params)?).await),
     }
-}
-
-fn require(key: &KeyRecord, needed: Permission) -> Result<(), Failure> {
-    if key.permissions.allow(needed) {
-        return Ok(());
-    }
-    let text = format!("the API key lacks the permission `{}`", needed.word());
-    Err(failure(ErrorCode::Forbidden, text))
 }
 
 /// Absent parameters, null and `{}` are the same.
@@ -123,8 +113,8 @@ fn parse<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| failure(ErrorCode::BadParams, error.to_string()))
 }
 
-fn payload<T: Serialize>(value: &T) -> Result<Box<RawValue>, Failure> {
-    to_raw_value(value).map_err(|error| failure(ErrorCode::Internal, error.to_string()))
+fn payload<T: Serialize>(result: Result<T, ApiError>) -> Result<Box<RawValue>, Failure> {
+    to_raw_value(&result?).map_err(|error| failure(ErrorCode::Internal, error.to_string()))
 }
 
 /// `dashboard.stats`, and `GET /api/v1/stats`.
@@ -168,40 +158,4 @@ async fn recent(
     push_events(&mut text, &events);
     text.push('}');
     RawValue::from_string(text).map_err(|error| failure(ErrorCode::Internal, error.to_string()))
-}
-
-/// `hooks.create`: a new endpoint, or a new token for an existing one, which wakes it up again.
-async fn create_hook(
-    app: &App,
-    key: &KeyRecord,
-    params: HooksCreate,
-) -> Result<HookCreated, Failure> {
-    let source = SourceSlug::parse(&params.source)
-        .map_err(|error| failure(ErrorCode::BadParams, error.to_string()))?;
-    let token = Token::mint(TokenKind::HookToken, &random::bytes());
-    let endpoint = EndpointRecord {
-        id: random::uuid7(),
-        team: key.team.clone(),
-        source,
-        active: true,
-        token_hash: KeyHash::of(&token),
-        created_at: app.clock.unix_millis(),
-    };
-    let stored = app
-        .store
-        .put_endpoint(endpoint)
-        .await
-        .map_err(ApiError::from)?;
-    app.access.refresh().await.map_err(ApiError::from)?;
-    let team = utf8_percent_encode(stored.team.as_str(), NON_ALPHANUMERIC);
-    let path = format!("/hooks/{team}/{}", stored.source);
-    Ok(HookCreated {
-        id: stored.id,
-        source: stored.source.to_string(),
-        endpoint_with_token: format!("{path}/{}", token.reveal()),
-        endpoint: path,
-        hook_token: token.reveal().to_owned(),
-        webhook_secret_configured: false,
-        github_webhook_secret: None,
-    })
 }

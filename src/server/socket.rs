@@ -12,9 +12,12 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as WsCloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{
+    CloseCode as WsCloseCode, Data, OpCode,
+};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 
 use super::connection;
 use super::error::ApiError;
@@ -30,6 +33,9 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the client may take to answer a close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// The largest frame that published clients take; their limit for a whole message is higher.
+const FRAME_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Buffers of an idle connection: the library's defaults hold 128 KiB each.
 fn socket_config() -> WebSocketConfig {
@@ -202,6 +208,23 @@ async fn drain(mut socket: Socket) {
 /// Writes a frame and flushes it, unless the client is too slow.
 pub(super) async fn write(socket: &mut Socket, message: Message) -> Result<(), End> {
     in_time(socket.send(message)).await
+}
+
+/// Hands an event to the socket without flushing. One that is larger than what clients take in a frame goes in
+/// fragments (spec 3.3).
+pub(super) async fn feed_event(socket: &mut Socket, frame: Utf8Bytes) -> Result<(), End> {
+    if frame.len() <= FRAME_MAX_BYTES {
+        return in_time(socket.feed(Message::Text(frame))).await;
+    }
+    let mut rest = Bytes::from(frame);
+    let mut code = OpCode::Data(Data::Text);
+    while !rest.is_empty() {
+        let part = rest.split_to(rest.len().min(FRAME_MAX_BYTES));
+        let fragment = Frame::message(part, code, rest.is_empty());
+        in_time(socket.feed(Message::Frame(fragment))).await?;
+        code = OpCode::Data(Data::Continue);
+    }
+    Ok(())
 }
 
 /// Waits for a write, unless the client is too slow.

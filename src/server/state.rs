@@ -10,6 +10,7 @@ use super::registry::Registry;
 use crate::base::clock::Clock;
 use crate::log::Log;
 use crate::store::Store;
+use crate::store::seal::Sealer;
 
 /// The running server, as its handlers see it.
 pub struct App {
@@ -25,6 +26,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// The instance's id.
     pub instance_id: String,
+    /// Seals secrets.
+    pub sealer: Sealer,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.

@@ -61,6 +61,9 @@ pub enum StoreError {
         /// The id that was asked for.
         given: String,
     },
+    /// The key that secrets are sealed with is not the one that the database knows.
+    #[error("the secrets in the database are sealed with another key")]
+    OtherSecretKey,
 }
 
 impl From<rusqlite::Error> for StoreError {

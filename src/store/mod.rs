@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod record;
+pub mod seal;
 pub mod sqlite;
 
 use std::path::PathBuf;
@@ -17,8 +18,8 @@ use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use error::StoreError;
 use record::{
-    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointRecord, KeyHash,
-    KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
+    EndpointRecord, Identity, KeyHash, KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
 };
 
 /// What every method answers.
@@ -30,14 +31,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;
 
-    /// The instance's id. A new database takes `wanted`, or else `fresh`; one that has another id than `wanted` is an
-    /// error.
-    async fn instance_id(
-        &self,
-        wanted: Option<String>,
-        fresh: String,
-        now: Millis,
-    ) -> Result<String>;
+    /// The instance's id. A new database takes the identity that is given; one that has another is an error.
+    async fn instance(&self, identity: Identity) -> Result<String>;
 
     /// Stores a batch: dedup, numbers, events, usage, all or nothing. One outcome per event, in order.
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>>;
@@ -52,6 +47,9 @@ pub trait Store: Send + Sync + 'static {
         filter: Arc<Filter>,
         limit: usize,
     ) -> Result<Vec<StoredEvent>>;
+
+    /// The events of a team with an id, newest first: senders choose ids, and two may choose the same.
+    async fn find_events(&self, team: TeamId, id: String) -> Result<Vec<StoredEvent>>;
 
     /// The ends of a team's log.
     async fn bounds(&self, team: TeamId) -> Result<Bounds>;
@@ -86,6 +84,12 @@ pub trait Store: Send + Sync + 'static {
     /// The key with a public part.
     async fn find_key(&self, prefix: String) -> Result<Option<KeyRecord>>;
 
+    /// A team's keys, oldest first.
+    async fn keys(&self, team: TeamId) -> Result<Vec<KeyRecord>>;
+
+    /// Takes note of when keys, by prefix, were used. Changes no access.
+    async fn use_keys(&self, used: Vec<(String, Millis)>) -> Result<()>;
+
     /// Revokes a key by id; a team narrows the search to its own keys.
     async fn revoke_key(&self, team: Option<TeamId>, id: String, now: Millis) -> Result<()>;
 
@@ -96,7 +100,22 @@ pub trait Store: Send + Sync + 'static {
     async fn access_version(&self) -> Result<u64>;
 
     /// Makes an endpoint, or gives an existing one the new token and wakes it up. Answers what is stored.
-    async fn put_endpoint(&self, endpoint: EndpointRecord) -> Result<EndpointRecord>;
+    async fn put_endpoint(&self, draft: EndpointDraft) -> Result<EndpointRecord>;
+
+    /// Replaces an endpoint's secret; the old one stays valid until a time. Answers what is stored.
+    async fn rotate_secret(
+        &self,
+        team: TeamId,
+        source: SourceSlug,
+        secret: Vec<u8>,
+        old_secret_until: Millis,
+    ) -> Result<EndpointRecord>;
+
+    /// Makes an endpoint take no more posts.
+    async fn deactivate_endpoint(&self, team: TeamId, id: String) -> Result<()>;
+
+    /// A team's endpoints by source.
+    async fn endpoints(&self, team: TeamId) -> Result<Vec<EndpointRecord>>;
 
     /// The endpoint of a team for a source.
     async fn find_endpoint(

@@ -276,6 +276,8 @@ pub struct KeyRecord {
     pub expires_at: Option<Millis>,
     /// When it was revoked.
     pub revoked_at: Option<Millis>,
+    /// When it last opened something, to the minute.
+    pub last_used_at: Option<Millis>,
 }
 
 impl KeyRecord {
@@ -309,8 +311,71 @@ pub struct EndpointRecord {
     pub active: bool,
     /// The hash of its hook token.
     pub token_hash: KeyHash,
+    /// The hook token, sealed, where it has to be shown again.
+    pub token: Option<Vec<u8>>,
+    /// The secret that posts are signed with, sealed.
+    pub secret: Option<Vec<u8>>,
+    /// The one before it, and until when it is still accepted.
+    pub old_secret: Option<(Vec<u8>, Millis)>,
+    /// How large a body may be, where it is not what its source allows.
+    pub max_body_bytes: Option<u64>,
     /// When it was made.
     pub created_at: Millis,
+}
+
+impl EndpointRecord {
+    /// The place that an endpoint's secrets are sealed for.
+    pub fn place(team: &TeamId, source: &SourceSlug) -> String {
+        format!("endpoint {source} {team}")
+    }
+
+    /// The sealed secrets that are accepted at a time.
+    pub fn live_secrets(&self, now: Millis) -> impl Iterator<Item = &[u8]> {
+        let old = self
+            .old_secret
+            .as_ref()
+            .filter(move |(_, until)| now < *until);
+        self.secret
+            .iter()
+            .map(Vec::as_slice)
+            .chain(old.map(|(secret, _)| secret.as_slice()))
+    }
+}
+
+/// What makes an endpoint, or renews one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointDraft {
+    /// The id of a new one.
+    pub id: String,
+    /// Whose it is.
+    pub team: TeamId,
+    /// Its slug.
+    pub source: SourceSlug,
+    /// The hash of the new token.
+    pub token_hash: KeyHash,
+    /// The new token, sealed, where it has to be shown again.
+    pub token: Option<Vec<u8>>,
+    /// A new secret, sealed; without one the stored secret stays.
+    pub secret: Option<Vec<u8>>,
+    /// A new limit; without one the stored limit stays.
+    pub max_body_bytes: Option<u64>,
+    /// The present time.
+    pub now: Millis,
+    /// Until when a secret that is replaced stays valid.
+    pub old_secret_until: Millis,
+}
+
+/// Who an instance is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The id that it is to have.
+    pub wanted: Option<String>,
+    /// The id of a new one that is to have no certain one.
+    pub fresh: String,
+    /// [`super::seal::Sealer::check`] of its key.
+    pub secret_check: [u8; 32],
+    /// The present time.
+    pub now: Millis,
 }
 
 /// An entry in the register of agents.

@@ -36,6 +36,7 @@ impl Running {
             database: Address::Sqlite(dir.path().join("kite.db")),
             data_dir: dir.path().to_owned(),
             instance_id: None,
+            secret_key: None,
             max_body_bytes: 262_144,
             max_connections: 100,
         })

@@ -8,8 +8,8 @@ use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointRecord, KeyHash, KeyRecord, NewEvent,
-    Outcome, Stretch,
+    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Identity, KeyHash, KeyRecord,
+    NewEvent, Outcome, Stretch,
 };
 use kite::store::{Address, Role, Store, StoreError, open};
 
@@ -26,8 +26,7 @@ async fn sqlite() -> Room {
     for team in ["acme", "rival"] {
         store.create_team(id(team), key(team)).await.unwrap();
     }
-    let fresh = "instance".to_owned();
-    store.instance_id(None, fresh, 0).await.unwrap();
+    store.instance(identity(None, 1)).await.unwrap();
     Room { store, _dir: dir }
 }
 
@@ -62,7 +61,11 @@ contract! {
     an_endpoint_keeps_its_id_when_its_token_is_replaced,
     agents_belong_to_their_team,
     counts_tell_only_of_the_team,
-    an_instance_keeps_its_id,
+    an_instance_keeps_its_id_and_its_key,
+    a_rotated_secret_leaves_the_old_one_for_a_while,
+    a_deactivated_endpoint_is_woken_by_a_new_token,
+    keys_are_listed_with_their_last_use,
+    events_are_found_by_their_id_within_their_team,
 }
 
 fn id(team: &str) -> TeamId {
@@ -384,37 +387,129 @@ async fn every_change_of_access_changes_the_version(store: &dyn Store) {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
 }
 
-fn endpoint(source: &str) -> EndpointRecord {
-    EndpointRecord {
+fn endpoint(source: &str) -> EndpointDraft {
+    EndpointDraft {
         id: format!("id-of-{source}"),
         team: id("acme"),
         source: SourceSlug::parse(source).unwrap(),
-        active: true,
         token_hash: KeyHash::Sha256([1; 32]),
-        created_at: 1,
+        token: None,
+        secret: None,
+        max_body_bytes: Some(9),
+        now: 1,
+        old_secret_until: 100,
     }
+}
+
+fn slug(source: &str) -> SourceSlug {
+    SourceSlug::parse(source).unwrap()
 }
 
 async fn an_endpoint_keeps_its_id_when_its_token_is_replaced(store: &dyn Store) {
     let first = store.put_endpoint(endpoint("github")).await.unwrap();
-    let again = EndpointRecord {
+    let again = EndpointDraft {
         id: "another".to_owned(),
         token_hash: KeyHash::Sha256([2; 32]),
+        max_body_bytes: None,
         ..endpoint("github")
     };
-    let second = store.put_endpoint(again.clone()).await.unwrap();
+    let second = store.put_endpoint(again).await.unwrap();
+    assert_eq!((&second.id, second.max_body_bytes), (&first.id, Some(9)));
+    assert_eq!(second.token_hash, KeyHash::Sha256([2; 32]));
+    let found = store
+        .find_endpoint(id("acme"), slug("github"))
+        .await
+        .unwrap();
+    assert_eq!(found, Some(second));
     assert_eq!(
-        (&second.id, &second.token_hash),
-        (&first.id, &again.token_hash)
-    );
-    let slug = || SourceSlug::parse("github").unwrap();
-    assert_eq!(
-        store.find_endpoint(id("acme"), slug()).await.unwrap(),
-        Some(second)
-    );
-    assert_eq!(
-        store.find_endpoint(id("rival"), slug()).await.unwrap(),
+        store
+            .find_endpoint(id("rival"), slug("github"))
+            .await
+            .unwrap(),
         None
+    );
+    assert_eq!(store.endpoints(id("acme")).await.unwrap().len(), 1);
+    assert!(store.endpoints(id("rival")).await.unwrap().is_empty());
+}
+
+async fn a_rotated_secret_leaves_the_old_one_for_a_while(store: &dyn Store) {
+    let rotate =
+        |source, secret: &[u8]| store.rotate_secret(id("acme"), slug(source), secret.to_vec(), 50);
+    let missing = rotate("github", b"x").await;
+    assert!(matches!(missing, Err(StoreError::NotFound(_))));
+    store.put_endpoint(endpoint("github")).await.unwrap();
+    let first = rotate("github", b"one").await.unwrap();
+    assert_eq!(first.live_secrets(0).collect::<Vec<_>>(), [b"one"]);
+    let second = rotate("github", b"two").await.unwrap();
+    assert_eq!(
+        second.live_secrets(49).collect::<Vec<_>>(),
+        [b"two", b"one"]
+    );
+    assert_eq!(second.live_secrets(50).collect::<Vec<_>>(), [b"two"]);
+    let renewed = EndpointDraft {
+        secret: Some(b"six".to_vec()),
+        ..endpoint("github")
+    };
+    let third = store.put_endpoint(renewed).await.unwrap();
+    assert_eq!(third.live_secrets(99).collect::<Vec<_>>(), [b"six", b"two"]);
+    let kept = store.put_endpoint(endpoint("github")).await.unwrap();
+    assert_eq!(kept.live_secrets(99).collect::<Vec<_>>(), [b"six", b"two"]);
+}
+
+async fn a_deactivated_endpoint_is_woken_by_a_new_token(store: &dyn Store) {
+    let made = store.put_endpoint(endpoint("github")).await.unwrap();
+    let elsewhere = store
+        .deactivate_endpoint(id("rival"), made.id.clone())
+        .await;
+    assert!(matches!(elsewhere, Err(StoreError::NotFound(_))));
+    store
+        .deactivate_endpoint(id("acme"), made.id)
+        .await
+        .unwrap();
+    let found = store
+        .find_endpoint(id("acme"), slug("github"))
+        .await
+        .unwrap();
+    assert!(!found.unwrap().active);
+    assert!(store.put_endpoint(endpoint("github")).await.unwrap().active);
+}
+
+async fn keys_are_listed_with_their_last_use(store: &dyn Store) {
+    let (_, record) = new_key(id("acme"), None, Permissions::default(), Scopes::all(), 5);
+    store.create_key(record.clone()).await.unwrap();
+    let version = store.access_version().await.unwrap();
+    let used = |time| vec![(record.prefix.clone(), time), ("ffffffff".to_owned(), 1)];
+    store.use_keys(used(70)).await.unwrap();
+    store.use_keys(used(60)).await.unwrap();
+    assert_eq!(store.access_version().await.unwrap(), version);
+    let keys = store.keys(id("acme")).await.unwrap();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(
+        (keys[0].last_used_at, keys[1].last_used_at),
+        (None, Some(70))
+    );
+    assert_eq!(store.keys(id("rival")).await.unwrap().len(), 1);
+}
+
+async fn events_are_found_by_their_id_within_their_team(store: &dyn Store) {
+    append(
+        store,
+        vec![
+            event("acme", "x", 1),
+            event("acme", "y", 2),
+            event("acme", "x", 3),
+        ],
+    )
+    .await;
+    let found = store.find_events(id("acme"), "x".to_owned()).await.unwrap();
+    let seqs: Vec<u64> = found.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [3, 1]);
+    assert!(
+        store
+            .find_events(id("rival"), "x".to_owned())
+            .await
+            .unwrap()
+            .is_empty()
     );
 }
 
@@ -453,17 +548,27 @@ async fn counts_tell_only_of_the_team(store: &dyn Store) {
     );
 }
 
-async fn an_instance_keeps_its_id(store: &dyn Store) {
-    let fresh = || "other".to_owned();
+fn identity(wanted: Option<&str>, key: u8) -> Identity {
+    Identity {
+        wanted: wanted.map(str::to_owned),
+        fresh: "instance".to_owned(),
+        secret_check: [key; 32],
+        now: 1,
+    }
+}
+
+async fn an_instance_keeps_its_id_and_its_key(store: &dyn Store) {
+    let again = Identity {
+        fresh: "other".to_owned(),
+        ..identity(None, 1)
+    };
+    assert_eq!(store.instance(again).await.unwrap(), "instance");
     assert_eq!(
-        store.instance_id(None, fresh(), 1).await.unwrap(),
+        store.instance(identity(Some("instance"), 1)).await.unwrap(),
         "instance"
     );
-    let given = Some("instance".to_owned());
-    assert_eq!(
-        store.instance_id(given, fresh(), 1).await.unwrap(),
-        "instance"
-    );
-    let foreign = store.instance_id(Some(fresh()), fresh(), 1).await;
+    let foreign = store.instance(identity(Some("other"), 1)).await;
     assert!(matches!(foreign, Err(StoreError::OtherInstance { .. })));
+    let other_key = store.instance(identity(None, 2)).await;
+    assert!(matches!(other_key, Err(StoreError::OtherSecretKey)));
 }

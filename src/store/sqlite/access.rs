@@ -1,12 +1,13 @@
-//! Teams, keys, endpoints and agents.
+//! The instance, teams, keys, endpoints and agents.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::append::{MAX_SEQ, key};
-use super::{team_number, unsigned};
+use super::{signed, team_number, unsigned};
 use crate::protocol::id::{AgentId, SourceSlug, TeamId};
 use crate::store::record::{
-    AgentRecord, Counts, EndpointRecord, KeyHash, KeyRecord, Millis, TeamRecord,
+    AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
+    TeamRecord,
 };
 use crate::store::{Result, StoreError};
 
@@ -32,6 +33,36 @@ fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
             Box::new(error),
         )
     })
+}
+
+pub(super) fn instance(transaction: &Transaction<'_>, identity: Identity) -> Result<String> {
+    let Identity {
+        wanted,
+        fresh,
+        secret_check,
+        now,
+    } = identity;
+    let new = wanted.as_ref().unwrap_or(&fresh);
+    transaction.execute(
+        "INSERT INTO instance (id, instance_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
+        params![new, now],
+    )?;
+    transaction.execute(
+        "UPDATE instance SET secret_check = ?1 WHERE secret_check IS NULL",
+        [secret_check],
+    )?;
+    let (stored, check): (String, [u8; 32]) = transaction.query_row(
+        "SELECT instance_id, secret_check FROM instance",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if check != secret_check {
+        return Err(StoreError::OtherSecretKey);
+    }
+    match wanted {
+        Some(given) if given != stored => Err(StoreError::OtherInstance { stored, given }),
+        _ => Ok(stored),
+    }
 }
 
 pub(super) fn create_team(
@@ -92,29 +123,52 @@ pub(super) fn create_key(transaction: &Transaction<'_>, key: &KeyRecord) -> Resu
     touch(transaction)
 }
 
+/// The columns of a key, for [`key_in`].
+const KEY_COLUMNS: &str =
+    "keys.id, teams.id, prefix, hash, name, scopes, permissions, keys.created_at, expires_at,
+    revoked_at, last_used_at FROM keys JOIN teams ON teams.number = keys.team";
+
+fn key_in(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+    Ok(KeyRecord {
+        id: row.get(0)?,
+        team: parsed(row, 1, TeamId::try_from)?,
+        prefix: row.get(2)?,
+        hash: parsed(row, 3, |text: String| text.parse::<KeyHash>())?,
+        name: row.get(4)?,
+        scopes: parsed(row, 5, |text: String| serde_json::from_str(&text))?,
+        permissions: parsed(row, 6, |text: String| serde_json::from_str(&text))?,
+        created_at: row.get(7)?,
+        expires_at: row.get(8)?,
+        revoked_at: row.get(9)?,
+        last_used_at: row.get(10)?,
+    })
+}
+
 pub(super) fn find_key(connection: &Connection, prefix: &str) -> Result<Option<KeyRecord>> {
-    let row = |row: &Row<'_>| {
-        Ok(KeyRecord {
-            id: row.get(0)?,
-            team: parsed(row, 1, TeamId::try_from)?,
-            prefix: row.get(2)?,
-            hash: parsed(row, 3, |text: String| text.parse::<KeyHash>())?,
-            name: row.get(4)?,
-            scopes: parsed(row, 5, |text: String| serde_json::from_str(&text))?,
-            permissions: parsed(row, 6, |text: String| serde_json::from_str(&text))?,
-            created_at: row.get(7)?,
-            expires_at: row.get(8)?,
-            revoked_at: row.get(9)?,
-        })
-    };
     let key = connection
-        .prepare_cached(
-            "SELECT keys.id, teams.id, prefix, hash, name, scopes, permissions, keys.created_at, expires_at, revoked_at
-             FROM keys JOIN teams ON teams.number = keys.team WHERE prefix = ?1",
-        )?
-        .query_row([prefix], row)
+        .prepare_cached(&format!("SELECT {KEY_COLUMNS} WHERE prefix = ?1"))?
+        .query_row([prefix], key_in)
         .optional()?;
     Ok(key)
+}
+
+pub(super) fn keys(connection: &Connection, team: &TeamId) -> Result<Vec<KeyRecord>> {
+    let number = team_number(connection, team)?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {KEY_COLUMNS} WHERE keys.team = ?1 ORDER BY keys.created_at, keys.id"
+    ))?;
+    let rows = statement.query_map([number], key_in)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn use_keys(transaction: &Transaction<'_>, used: &[(String, Millis)]) -> Result<()> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE keys SET last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE prefix = ?1",
+    )?;
+    for (prefix, time) in used {
+        update.execute(params![prefix, time])?;
+    }
+    Ok(())
 }
 
 pub(super) fn revoke_key(
@@ -138,24 +192,98 @@ pub(super) fn revoke_key(
 
 pub(super) fn put_endpoint(
     transaction: &Transaction<'_>,
-    endpoint: &EndpointRecord,
+    draft: &EndpointDraft,
 ) -> Result<EndpointRecord> {
-    let team = team_number(transaction, &endpoint.team)?;
+    let team = team_number(transaction, &draft.team)?;
+    let max_body_bytes = draft.max_body_bytes.map(signed);
     transaction.execute(
-        "INSERT INTO endpoints (id, team, source, active, token_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (team, source) DO UPDATE SET active = ?4, token_hash = ?5",
+        "INSERT INTO endpoints (id, team, source, active, token_hash, token, secret, max_body_bytes, created_at)
+         VALUES (?1, ?2, ?3, TRUE, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (team, source) DO UPDATE SET
+             active = TRUE,
+             token_hash = ?4,
+             token = ?5,
+             old_secret = CASE WHEN ?6 IS NULL THEN old_secret ELSE secret END,
+             old_secret_until = CASE WHEN ?6 IS NULL THEN old_secret_until ELSE ?9 END,
+             secret = coalesce(?6, secret),
+             max_body_bytes = coalesce(?7, max_body_bytes)",
         params![
-            endpoint.id,
+            draft.id,
             team,
-            endpoint.source.as_str(),
-            endpoint.active,
-            endpoint.token_hash.to_string(),
-            endpoint.created_at
+            draft.source.as_str(),
+            draft.token_hash.to_string(),
+            draft.token,
+            draft.secret,
+            max_body_bytes,
+            draft.now,
+            draft.old_secret_until
         ],
     )?;
     touch(transaction)?;
-    find_endpoint(transaction, &endpoint.team, &endpoint.source)?
-        .ok_or_else(|| StoreError::NotFound(format!("endpoint `{}`", endpoint.source)))
+    stored_endpoint(transaction, &draft.team, &draft.source)
+}
+
+pub(super) fn rotate_secret(
+    transaction: &Transaction<'_>,
+    team: &TeamId,
+    source: &SourceSlug,
+    secret: &[u8],
+    old_secret_until: Millis,
+) -> Result<EndpointRecord> {
+    let number = team_number(transaction, team)?;
+    transaction.execute(
+        "UPDATE endpoints SET old_secret = secret, old_secret_until = ?4, secret = ?3 WHERE team = ?1 AND source = ?2",
+        params![number, source.as_str(), secret, old_secret_until],
+    )?;
+    touch(transaction)?;
+    stored_endpoint(transaction, team, source)
+}
+
+pub(super) fn deactivate_endpoint(
+    transaction: &Transaction<'_>,
+    team: &TeamId,
+    id: &str,
+) -> Result<()> {
+    let number = team_number(transaction, team)?;
+    let found = transaction.execute(
+        "UPDATE endpoints SET active = FALSE WHERE team = ?1 AND id = ?2",
+        params![number, id],
+    )?;
+    if found == 0 {
+        return Err(StoreError::NotFound(format!("endpoint `{id}`")));
+    }
+    touch(transaction)
+}
+
+/// The columns of an endpoint, for [`endpoint_in`].
+const ENDPOINT_COLUMNS: &str = "endpoints.id, teams.id, source, active, token_hash, token, secret, old_secret,
+    old_secret_until, max_body_bytes, endpoints.created_at FROM endpoints JOIN teams ON teams.number = endpoints.team";
+
+fn endpoint_in(row: &Row<'_>) -> rusqlite::Result<EndpointRecord> {
+    let old_secret: Option<Vec<u8>> = row.get(7)?;
+    let old_secret_until: Option<Millis> = row.get(8)?;
+    let max_body_bytes: Option<i64> = row.get(9)?;
+    Ok(EndpointRecord {
+        id: row.get(0)?,
+        team: parsed(row, 1, TeamId::try_from)?,
+        source: parsed(row, 2, |text: String| SourceSlug::parse(&text))?,
+        active: row.get(3)?,
+        token_hash: parsed(row, 4, |text: String| text.parse::<KeyHash>())?,
+        token: row.get(5)?,
+        secret: row.get(6)?,
+        old_secret: old_secret.zip(old_secret_until),
+        max_body_bytes: max_body_bytes.map(unsigned),
+        created_at: row.get(10)?,
+    })
+}
+
+fn stored_endpoint(
+    connection: &Connection,
+    team: &TeamId,
+    source: &SourceSlug,
+) -> Result<EndpointRecord> {
+    find_endpoint(connection, team, source)?
+        .ok_or_else(|| StoreError::NotFound(format!("endpoint for `{source}`")))
 }
 
 pub(super) fn find_endpoint(
@@ -164,22 +292,20 @@ pub(super) fn find_endpoint(
     source: &SourceSlug,
 ) -> Result<Option<EndpointRecord>> {
     let endpoint = connection
-        .prepare_cached(
-            "SELECT endpoints.id, active, token_hash, endpoints.created_at
-             FROM endpoints JOIN teams ON teams.number = endpoints.team WHERE teams.id = ?1 AND source = ?2",
-        )?
-        .query_row(params![team.as_str(), source.as_str()], |row| {
-            Ok(EndpointRecord {
-                id: row.get(0)?,
-                team: team.clone(),
-                source: source.clone(),
-                active: row.get(1)?,
-                token_hash: parsed(row, 2, |text: String| text.parse::<KeyHash>())?,
-                created_at: row.get(3)?,
-            })
-        })
+        .prepare_cached(&format!(
+            "SELECT {ENDPOINT_COLUMNS} WHERE teams.id = ?1 AND source = ?2"
+        ))?
+        .query_row(params![team.as_str(), source.as_str()], endpoint_in)
         .optional()?;
     Ok(endpoint)
+}
+
+pub(super) fn endpoints(connection: &Connection, team: &TeamId) -> Result<Vec<EndpointRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ENDPOINT_COLUMNS} WHERE teams.id = ?1 ORDER BY source"
+    ))?;
+    let rows = statement.query_map([team.as_str()], endpoint_in)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn put_agent(

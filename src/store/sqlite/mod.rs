@@ -17,8 +17,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tokio::sync::{Semaphore, oneshot};
 
 use super::record::{
-    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointRecord, KeyHash,
-    KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
+    EndpointRecord, Identity, KeyHash, KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
 };
 use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -137,25 +137,8 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn instance_id(
-        &self,
-        wanted: Option<String>,
-        fresh: String,
-        now: Millis,
-    ) -> Result<String> {
-        self.write(move |t| {
-            let new = wanted.as_ref().unwrap_or(&fresh);
-            t.execute(
-                "INSERT INTO instance (id, instance_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING",
-                params![new, now],
-            )?;
-            let stored: String = t.query_row("SELECT instance_id FROM instance", [], |row| row.get(0))?;
-            match wanted {
-                Some(given) if given != stored => Err(StoreError::OtherInstance { stored, given }),
-                _ => Ok(stored),
-            }
-        })
-        .await
+    async fn instance(&self, identity: Identity) -> Result<String> {
+        self.write(move |t| access::instance(t, identity)).await
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
@@ -174,6 +157,10 @@ impl Store for Sqlite {
     ) -> Result<Vec<StoredEvent>> {
         self.query(move |c| read::recent(c, &team, &filter, limit))
             .await
+    }
+
+    async fn find_events(&self, team: TeamId, id: String) -> Result<Vec<StoredEvent>> {
+        self.query(move |c| read::find_events(c, &team, &id)).await
     }
 
     async fn bounds(&self, team: TeamId) -> Result<Bounds> {
@@ -228,6 +215,14 @@ impl Store for Sqlite {
         self.query(move |c| access::find_key(c, &prefix)).await
     }
 
+    async fn keys(&self, team: TeamId) -> Result<Vec<KeyRecord>> {
+        self.query(move |c| access::keys(c, &team)).await
+    }
+
+    async fn use_keys(&self, used: Vec<(String, Millis)>) -> Result<()> {
+        self.write(move |t| access::use_keys(t, &used)).await
+    }
+
     async fn revoke_key(&self, team: Option<TeamId>, id: String, now: Millis) -> Result<()> {
         self.write(move |t| access::revoke_key(t, team.as_ref(), &id, now))
             .await
@@ -254,9 +249,28 @@ impl Store for Sqlite {
         .await
     }
 
-    async fn put_endpoint(&self, endpoint: EndpointRecord) -> Result<EndpointRecord> {
-        self.write(move |t| access::put_endpoint(t, &endpoint))
+    async fn put_endpoint(&self, draft: EndpointDraft) -> Result<EndpointRecord> {
+        self.write(move |t| access::put_endpoint(t, &draft)).await
+    }
+
+    async fn rotate_secret(
+        &self,
+        team: TeamId,
+        source: SourceSlug,
+        secret: Vec<u8>,
+        old_secret_until: Millis,
+    ) -> Result<EndpointRecord> {
+        self.write(move |t| access::rotate_secret(t, &team, &source, &secret, old_secret_until))
             .await
+    }
+
+    async fn deactivate_endpoint(&self, team: TeamId, id: String) -> Result<()> {
+        self.write(move |t| access::deactivate_endpoint(t, &team, &id))
+            .await
+    }
+
+    async fn endpoints(&self, team: TeamId) -> Result<Vec<EndpointRecord>> {
+        self.query(move |c| access::endpoints(c, &team)).await
     }
 
     async fn find_endpoint(

@@ -12,7 +12,10 @@ use crate::store::{Result, Role, StoreError};
 const APPLICATION_ID: i32 = 0x6b69_7465;
 
 /// The steps from an empty file to the newest schema. A step never changes once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/sqlite/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_first.sql"),
+    include_str!("../migrations/sqlite/0002_secrets.sql"),
+];
 
 /// How long a write waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

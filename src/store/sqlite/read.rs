@@ -96,6 +96,26 @@ pub(super) fn recent(
     Ok(events)
 }
 
+/// The events with an id; see [`crate::store::Store::find_events`].
+pub(super) fn find_events(
+    connection: &Connection,
+    team: &TeamId,
+    id: &str,
+) -> Result<Vec<StoredEvent>> {
+    let team = team_number(connection, team)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT key, created_at, text FROM events WHERE id = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key DESC",
+    )?;
+    let rows = statement.query_map(params![id, key(team, 0), key(team, MAX_SEQ)], |row| {
+        Ok(StoredEvent {
+            seq: seq_of(row.get(0)?),
+            created_at: row.get(1)?,
+            text: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The ends of a log; see [`crate::store::Store::bounds`].
 pub(super) fn bounds(connection: &Connection, team: &TeamId) -> Result<Bounds> {
     let number = team_number(connection, team)?;

@@ -1,0 +1,309 @@
+//! Endpoints: list, make, rotate, deactivate. The calls over the WebSocket (spec 6) and their REST mirrors (spec 7.3) are
+//! one.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::error::{ApiError, json};
+use super::{body, state::App};
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::base::secret::Secret;
+use crate::protocol::id::{SourceSlug, TeamId, check_name};
+use crate::protocol::permission::Permission;
+use crate::protocol::rpc::{
+    ById, Hook, HookCreated, HookDeactivated, HookRotated, Hooks, HooksCreate, HooksRotateSecret,
+    InstallPrepared, PrepareInstall,
+};
+use crate::protocol::token::{Token, TokenKind};
+use crate::store::record::{EndpointDraft, EndpointRecord, KeyHash, KeyRecord, Millis};
+
+/// How long a secret that was replaced stays valid (spec 6).
+const OVERLAP_MILLIS: Millis = 10 * 60 * 1000;
+
+/// The longest signing secret, in characters.
+const SECRET_MAX_CHARS: usize = 1024;
+
+/// The largest limit that an endpoint may have: more than any provider sends.
+const MAX_BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
+
+const GITHUB: &str = "github";
+
+/// `hooks.list`.
+pub(super) async fn list(app: &App, caller: &KeyRecord) -> Result<Hooks, ApiError> {
+    caller.require(Permission::Read)?;
+    let endpoints = app.store.endpoints(caller.team.clone()).await?;
+    let listed = |endpoint: EndpointRecord| Hook {
+        webhook_secret_configured: endpoint.secret.is_some(),
+        id: endpoint.id,
+        source: endpoint.source.to_string(),
+        active: endpoint.active,
+        created_at: Some(rfc3339(endpoint.created_at)),
+    };
+    Ok(Hooks {
+        team_id: caller.team.to_string(),
+        hooks: endpoints.into_iter().map(listed).collect(),
+    })
+}
+
+/// `hooks.create`: a new endpoint; for an existing source a new token, which wakes the endpoint up again.
+pub(super) async fn create(
+    app: &App,
+    caller: &KeyRecord,
+    params: HooksCreate,
+) -> Result<HookCreated, ApiError> {
+    caller.require(Permission::Write)?;
+    let source = SourceSlug::parse(&params.source)?;
+    if params
+        .max_body_bytes
+        .is_some_and(|max| !(1..=MAX_BODY_MAX_BYTES).contains(&max))
+    {
+        return Err(ApiError::bad_request(format!(
+            "`max_body_bytes` must be from 1 to {MAX_BODY_MAX_BYTES}"
+        )));
+    }
+    let is_made_up = params.webhook_secret.is_none() && source.as_str() == GITHUB;
+    let secret = match params.webhook_secret {
+        Some(secret) => Some(checked_secret(secret)?),
+        None => is_made_up.then(github_secret),
+    };
+    let (token, stored) = put(
+        app,
+        &caller.team,
+        source,
+        secret.as_ref(),
+        params.max_body_bytes,
+    )
+    .await?;
+    let endpoint = path(&stored);
+    Ok(HookCreated {
+        endpoint_with_token: format!("{endpoint}/{}", token.reveal()),
+        endpoint,
+        hook_token: token.reveal().to_owned(),
+        webhook_secret_configured: stored.secret.is_some(),
+        github_webhook_secret: secret
+            .filter(|_| is_made_up)
+            .map(|secret| secret.reveal().to_owned()),
+        id: stored.id,
+        source: stored.source.to_string(),
+    })
+}
+
+/// Stores an endpoint with a fresh token, and a new secret if there is one.
+async fn put(
+    app: &App,
+    team: &TeamId,
+    source: SourceSlug,
+    secret: Option<&Secret>,
+    max_body_bytes: Option<u64>,
+) -> Result<(Token, EndpointRecord), ApiError> {
+    let token = Token::mint(TokenKind::HookToken, &random::bytes());
+    let place = EndpointRecord::place(team, &source);
+    let seal = |text: &str| app.sealer.seal(&place, text);
+    let now = app.clock.unix_millis();
+    let draft = EndpointDraft {
+        id: random::uuid7(),
+        team: team.clone(),
+        token_hash: KeyHash::of(&token),
+        token: match source.as_str() {
+            GITHUB => Some(seal(token.reveal())?),
+            _ => None,
+        },
+        secret: secret.map(|secret| seal(secret.reveal())).transpose()?,
+        source,
+        max_body_bytes,
+        now,
+        old_secret_until: now + OVERLAP_MILLIS,
+    };
+    let stored = app.store.put_endpoint(draft).await?;
+    app.access.refresh().await?;
+    Ok((token, stored))
+}
+
+/// `/hooks/<team>/<source>`.
+fn path(endpoint: &EndpointRecord) -> String {
+    let team = utf8_percent_encode(endpoint.team.as_str(), NON_ALPHANUMERIC);
+    format!("/hooks/{team}/{}", endpoint.source)
+}
+
+/// A secret as GitHub's own page suggests it: 64 hex digits.
+fn github_secret() -> Secret {
+    let random: [u8; 32] = random::bytes();
+    Secret::from(
+        random
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    )
+}
+
+fn checked_secret(secret: String) -> Result<Secret, ApiError> {
+    check_name("`webhook_secret`", &secret, SECRET_MAX_CHARS)?;
+    Ok(Secret::from(secret))
+}
+
+/// `hooks.rotate_secret`: the hook token stays.
+pub(super) async fn rotate(
+    app: &App,
+    caller: &KeyRecord,
+    params: HooksRotateSecret,
+) -> Result<HookRotated, ApiError> {
+    caller.require(Permission::Write)?;
+    let source = SourceSlug::parse(&params.source)?;
+    let secret = checked_secret(params.webhook_secret)?;
+    let stored = replace_secret(app, &caller.team, source, &secret).await?;
+    Ok(HookRotated {
+        id: stored.id,
+        source: stored.source.to_string(),
+        webhook_secret_configured: true,
+    })
+}
+
+async fn replace_secret(
+    app: &App,
+    team: &TeamId,
+    source: SourceSlug,
+    secret: &Secret,
+) -> Result<EndpointRecord, ApiError> {
+    let sealed = app
+        .sealer
+        .seal(&EndpointRecord::place(team, &source), secret.reveal())?;
+    let until = app.clock.unix_millis() + OVERLAP_MILLIS;
+    let stored = app
+        .store
+        .rotate_secret(team.clone(), source, sealed, until)
+        .await?;
+    app.access.refresh().await?;
+    Ok(stored)
+}
+
+/// `hooks.deactivate`.
+pub(super) async fn deactivate(
+    app: &App,
+    caller: &KeyRecord,
+    params: ById,
+) -> Result<HookDeactivated, ApiError> {
+    caller.require(Permission::Write)?;
+    app.store
+        .deactivate_endpoint(caller.team.clone(), params.id.clone())
+        .await?;
+    app.access.refresh().await?;
+    Ok(HookDeactivated {
+        id: params.id,
+        active: false,
+    })
+}
+
+/// `hooks.github.prepare_install`: everything that a hook on GitHub needs. Addresses that were handed out before stay
+/// good, so the same token comes back each time.
+pub(super) async fn prepare_install(
+    app: &App,
+    caller: &KeyRecord,
+    params: PrepareInstall,
+) -> Result<InstallPrepared, ApiError> {
+    caller.require(Permission::Write)?;
+    let source = SourceSlug::parse(GITHUB)?;
+    let place = EndpointRecord::place(&caller.team, &source);
+    let known = app
+        .store
+        .find_endpoint(caller.team.clone(), source.clone())
+        .await?
+        .filter(|endpoint| endpoint.active);
+    let open = |sealed: &Option<Vec<u8>>| {
+        let opened = sealed
+            .as_ref()
+            .map(|sealed| app.sealer.open(&place, sealed));
+        opened.transpose()
+    };
+    let kept = match &known {
+        Some(endpoint) => open(&endpoint.token)?.zip(open(&endpoint.secret)?),
+        None => None,
+    };
+    let prepared =
+        |endpoint: &EndpointRecord, token: &str, secret: &Secret, secret_rotated| InstallPrepared {
+            id: endpoint.id.clone(),
+            team_id: endpoint.team.to_string(),
+            endpoint_with_token: format!("{}/{token}", path(endpoint)),
+            github_webhook_secret: secret.reveal().to_owned(),
+            secret_rotated,
+        };
+    match (known, kept) {
+        (Some(endpoint), Some((token, secret))) if !params.rotate_secret => {
+            Ok(prepared(&endpoint, token.reveal(), &secret, false))
+        }
+        (Some(_), Some((token, _))) => {
+            let secret = github_secret();
+            let stored = replace_secret(app, &caller.team, source, &secret).await?;
+            Ok(prepared(&stored, token.reveal(), &secret, true))
+        }
+        _ => {
+            let secret = github_secret();
+            let (token, stored) = put(app, &caller.team, source, Some(&secret), None).await?;
+            Ok(prepared(&stored, token.reveal(), &secret, true))
+        }
+    }
+}
+
+/// `GET /api/v1/hooks`.
+pub(super) async fn get_all(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Read).await?;
+    Ok(json(StatusCode::OK, &list(&app, &caller).await?))
+}
+
+/// `POST /api/v1/hooks`.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, sent) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Write).await?;
+    let params = body::read_json(&app, &parts.headers, sent).await?;
+    Ok(json(
+        StatusCode::CREATED,
+        &create(&app, &caller, params).await?,
+    ))
+}
+
+/// `DELETE /api/v1/hooks/{id}`.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Write).await?;
+    Ok(json(
+        StatusCode::OK,
+        &deactivate(&app, &caller, ById { id }).await?,
+    ))
+}
+
+/// `POST /api/v1/hooks/{source}/secret`.
+pub(super) async fn post_secret(
+    State(app): State<Arc<App>>,
+    Path(source): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    #[derive(Deserialize)]
+    struct NewSecret {
+        webhook_secret: String,
+    }
+    let (parts, sent) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Write).await?;
+    let NewSecret { webhook_secret } = body::read_json(&app, &parts.headers, sent).await?;
+    let params = HooksRotateSecret {
+        source,
+        webhook_secret,
+    };
+    Ok(json(StatusCode::OK, &rotate(&app, &caller, params).await?))
+}

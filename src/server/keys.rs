@@ -1,0 +1,164 @@
+//! API keys: list, make, revoke. The calls over the WebSocket (spec 6) and their REST mirrors (spec 7.3) are one.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::bootstrap::new_key;
+use super::error::{ApiError, json};
+use super::{body, end_dead_keys, state::App};
+use crate::base::clock::rfc3339;
+use crate::protocol::id::check_text;
+use crate::protocol::permission::{Permission, Permissions};
+use crate::protocol::rpc::{ById, Key, KeyCreated, KeyRevoked, Keys, KeysCreate};
+use crate::protocol::scope::{Scope, Scopes};
+use crate::store::record::{KeyRecord, Millis};
+
+/// The longest name of a key, in characters.
+const NAME_MAX_CHARS: usize = 256;
+
+/// `keys.list`.
+pub(super) async fn list(app: &App, caller: &KeyRecord) -> Result<Keys, ApiError> {
+    caller.require(Permission::Read)?;
+    let keys = app.store.keys(caller.team.clone()).await?;
+    Ok(Keys {
+        team_id: caller.team.to_string(),
+        keys: keys.into_iter().map(listed).collect(),
+    })
+}
+
+fn listed(key: KeyRecord) -> Key {
+    Key {
+        id: key.id,
+        name: key.name,
+        key_prefix: key.prefix,
+        revoked: key.revoked_at.is_some(),
+        created_at: rfc3339(key.created_at),
+        scopes: texts(&key.scopes),
+        permissions: key.permissions.0,
+        expires_at: key.expires_at.map(rfc3339),
+        last_used_at: key.last_used_at.map(rfc3339),
+    }
+}
+
+fn texts(scopes: &Scopes) -> Vec<String> {
+    scopes.iter().map(Scope::to_string).collect()
+}
+
+/// `keys.create`.
+pub(super) async fn create(
+    app: &App,
+    caller: &KeyRecord,
+    params: KeysCreate,
+) -> Result<KeyCreated, ApiError> {
+    caller.require(Permission::Admin)?;
+    let now = app.clock.unix_millis();
+    if let Some(name) = &params.name {
+        check_text("the key's name", name, NAME_MAX_CHARS)?;
+    }
+    let permissions = match params.permissions {
+        Some(words) => permissions(words)?,
+        None => Permissions::default(),
+    };
+    let scopes = match &params.scopes {
+        Some(scopes) => Scopes::parse(scopes)?,
+        None => Scopes::all(),
+    };
+    let expires_at = params
+        .expires_at
+        .map(|time| expiry(&time, now))
+        .transpose()?;
+    let (token, mut record) = new_key(caller.team.clone(), params.name, permissions, scopes, now);
+    record.expires_at = expires_at;
+    app.store.create_key(record.clone()).await?;
+    Ok(KeyCreated {
+        id: record.id,
+        key_prefix: record.prefix,
+        api_key: token.reveal().to_owned(),
+        name: record.name,
+        scopes: texts(&record.scopes),
+        permissions: record.permissions.0,
+        expires_at: record.expires_at.map(rfc3339),
+        created_at: Some(rfc3339(record.created_at)),
+    })
+}
+
+/// A new key says what it may do in words that mean something.
+fn permissions(words: Vec<String>) -> Result<Permissions, ApiError> {
+    match words.iter().find(|word| Permission::parse(word).is_none()) {
+        Some(_) => Err(ApiError::bad_request(
+            "`permissions` may hold `read`, `write` and `admin`",
+        )),
+        None => Ok(Permissions(words)),
+    }
+}
+
+fn expiry(time: &str, now: Millis) -> Result<Millis, ApiError> {
+    let time: Timestamp = time
+        .parse()
+        .map_err(|_| ApiError::bad_request("`expires_at` must be an RFC 3339 time"))?;
+    let time = time.as_millisecond();
+    if time <= now {
+        return Err(ApiError::bad_request("`expires_at` lies in the past"));
+    }
+    Ok(time)
+}
+
+/// `keys.revoke`: its connections end at once.
+pub(super) async fn revoke(
+    app: &App,
+    caller: &KeyRecord,
+    params: ById,
+) -> Result<KeyRevoked, ApiError> {
+    caller.require(Permission::Admin)?;
+    let now = app.clock.unix_millis();
+    let team = Some(caller.team.clone());
+    app.store.revoke_key(team, params.id.clone(), now).await?;
+    end_dead_keys(app).await?;
+    Ok(KeyRevoked {
+        id: params.id,
+        revoked: true,
+    })
+}
+
+/// `GET /api/v1/keys`.
+pub(super) async fn get_all(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Read).await?;
+    Ok(json(StatusCode::OK, &list(&app, &caller).await?))
+}
+
+/// `POST /api/v1/keys`.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, sent) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Admin).await?;
+    let params = body::read_json(&app, &parts.headers, sent).await?;
+    Ok(json(
+        StatusCode::CREATED,
+        &create(&app, &caller, params).await?,
+    ))
+}
+
+/// `DELETE /api/v1/keys/{id}`.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let (parts, _) = request.into_parts();
+    let caller = app.access.caller(&parts, Permission::Admin).await?;
+    Ok(json(
+        StatusCode::OK,
+        &revoke(&app, &caller, ById { id }).await?,
+    ))
+}
