@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 use super::registry::{Presence, Told};
 use super::rpc;
 use super::session::{Hello, Refusal, Session, Wish};
-use super::socket::{End, Socket, binary, feed_event, first_text, in_time, write};
+use super::socket::{End, Socket, binary, feed, first_text, in_time, send, write};
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
@@ -40,7 +40,7 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(90);
 const BURST_MAX: usize = 64;
 
 /// How many calls of one connection are answered at the same time.
-const CALLS_MAX: usize = 64;
+const CALLS_MAX: usize = 16;
 
 /// How many events a page of the log brings.
 const PAGE_MAX_EVENTS: usize = 256;
@@ -83,7 +83,7 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         last_seq: start,
         client_id: client.to_string(),
     };
-    in_time(socket.feed(Message::text(connected.to_text()))).await?;
+    feed(socket, connected.to_text().into()).await?;
     let mut session = Session::new(filter, start);
     let pruned = app.log.bounds(&team).await?.pruned;
     if start < pruned {
@@ -92,11 +92,11 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
             oldest_available_seq: oldest,
             message: format!("cursor {start} is older than the oldest stored event {oldest}"),
         };
-        in_time(socket.feed(Message::text(expired.to_text()))).await?;
+        feed(socket, expired.to_text().into()).await?;
         session.looked_to(pruned);
     }
     let quota = ServerFrame::QuotaSnapshot(quota(app, &key).await?);
-    write(socket, Message::text(quota.to_text())).await?;
+    send(socket, quota.to_text()).await?;
     Ok(Connection {
         app: app.clone(),
         key,
@@ -168,7 +168,7 @@ impl Connection {
                 Input::Live(Some(delivery)) => self.deliver(delivery, socket).await,
                 Input::Live(None) => self.fall_behind(),
                 Input::Behind => self.read_log(socket).await,
-                Input::Answer(answer) => write(socket, Message::text(answer.to_text())).await,
+                Input::Answer(answer) => send(socket, answer.to_text()).await,
                 Input::Tick => self.tick(socket).await,
                 Input::Told(told) => Err(told.into()),
             };
@@ -210,7 +210,7 @@ impl Connection {
             }
             Wish::BadCall { id, why } => {
                 let response = rpc::malformed(id, &why);
-                write(socket, Message::text(response.to_text())).await?;
+                send(socket, response.to_text()).await?;
             }
         }
         Ok(())
@@ -222,7 +222,7 @@ impl Connection {
         for _ in 0..BURST_MAX {
             let Some(delivery) = next else { break };
             if self.session.send(delivery.seq) {
-                feed_event(socket, delivery.frame).await?;
+                feed(socket, delivery.frame).await?;
             }
             next = self.live.as_mut().and_then(Subscription::try_next);
         }
@@ -230,7 +230,7 @@ impl Connection {
         if let Some(delivery) = next
             && self.session.send(delivery.seq)
         {
-            feed_event(socket, delivery.frame).await?;
+            feed(socket, delivery.frame).await?;
         }
         in_time(socket.flush()).await
     }
@@ -268,7 +268,7 @@ impl Connection {
         for event in page.events {
             if self.session.send(event.seq) {
                 let frame = event_frame(event.seq, &event.text);
-                feed_event(socket, frame.into()).await?;
+                feed(socket, frame.into()).await?;
             }
         }
         self.session.looked_to(page.scanned_to);

@@ -112,10 +112,9 @@ fn one_token<'a>(
 /// What the endpoint says, else what its source allows, else what the server allows.
 fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) -> usize {
     let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
-    match own.and_then(|own| usize::try_from(own).ok()) {
-        Some(own) => own,
-        None => webhook::max_body_bytes(&source.trim().to_lowercase()).max(app.max_body_bytes),
-    }
+    own.and_then(|own| usize::try_from(own).ok())
+        .or_else(|| webhook::max_body_bytes(&source.trim().to_lowercase()))
+        .unwrap_or(app.max_body_bytes)
 }
 
 fn headers(map: &HeaderMap) -> Headers {

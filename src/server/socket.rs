@@ -171,7 +171,7 @@ async fn converse(app: Arc<App>, mut socket: Socket) {
                 code: u32::from(code),
                 message: refusal.message.clone(),
             };
-            let sent = write(&mut socket, Message::text(error.to_text())).await;
+            let sent = send(&mut socket, error.to_text()).await;
             if sent.is_err() {
                 return;
             }
@@ -210,9 +210,15 @@ pub(super) async fn write(socket: &mut Socket, message: Message) -> Result<(), E
     in_time(socket.send(message)).await
 }
 
-/// Hands an event to the socket without flushing. One that is larger than what clients take in a frame goes in
-/// fragments (spec 3.3).
-pub(super) async fn feed_event(socket: &mut Socket, frame: Utf8Bytes) -> Result<(), End> {
+/// Writes a text frame and flushes it.
+pub(super) async fn send(socket: &mut Socket, text: String) -> Result<(), End> {
+    feed(socket, text.into()).await?;
+    in_time(socket.flush()).await
+}
+
+/// Hands a text frame to the socket without flushing. One that is larger than what clients take goes in fragments
+/// (spec 3.3).
+pub(super) async fn feed(socket: &mut Socket, frame: Utf8Bytes) -> Result<(), End> {
     if frame.len() <= FRAME_MAX_BYTES {
         return in_time(socket.feed(Message::Text(frame))).await;
     }

@@ -40,7 +40,7 @@ pub trait Store: Send + Sync + 'static {
     /// Reads part of a stretch of a log. A page ends early when it is large or looked at many events.
     async fn read(&self, stretch: Stretch) -> Result<Page>;
 
-    /// The newest matching events, newest first.
+    /// The newest matching events, newest first; fewer than the limit where they are large.
     async fn recent(
         &self,
         team: TeamId,

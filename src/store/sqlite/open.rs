@@ -17,6 +17,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0002_secrets.sql"),
 ];
 
+/// What is left of a write-ahead log that grew while a reader held it back, in bytes.
+const JOURNAL_MAX_BYTES: i64 = 64 * 1024 * 1024;
+
 /// How long a write waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -80,6 +83,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_MAX_BYTES)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 

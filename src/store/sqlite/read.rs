@@ -15,6 +15,9 @@ use crate::store::record::{Bounds, Cursor, Millis, Page, StoredEvent, Stretch};
 /// How much text a page holds at most (one event more than that at the worst): it is in memory once per reader.
 const PAGE_MAX_BYTES: usize = 1024 * 1024;
 
+/// How much text a listing of the newest events holds at most, likewise.
+const RECENT_MAX_BYTES: usize = 4 * 1024 * 1024;
+
 /// How many events a page looks at, so that a reader whose filter matches little gives way to others.
 const PAGE_MAX_SCANNED: usize = 4096;
 
@@ -89,9 +92,13 @@ pub(super) fn recent(
     ))?;
     let mut rows = statement.query([key(team, 0), key(team, MAX_SEQ)])?;
     let mut events = Vec::new();
-    while events.len() < limit {
+    let mut bytes = 0;
+    while events.len() < limit && bytes < RECENT_MAX_BYTES {
         let Some(row) = rows.next()? else { break };
-        events.extend(matching(row, filter)?);
+        if let Some(event) = matching(row, filter)? {
+            bytes += event.text.len();
+            events.push(event);
+        }
     }
     Ok(events)
 }
