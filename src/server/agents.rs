@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 
 use super::error::{ApiError, json};
+use super::path::Path;
 use super::{body, state::App};
 use crate::base::clock::rfc3339;
 use crate::base::random;

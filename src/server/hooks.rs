@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::access::bearer;
 use super::error::ApiError;
 use super::events::{Binding, binding, store, store_structured};
+use super::path::Path;
 use super::{body, state::App};
 use crate::base::clock::rfc3339;
 use crate::base::random;

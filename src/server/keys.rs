@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
 use super::bootstrap::new_key;
 use super::error::{ApiError, json};
+use super::path::Path;
 use super::{body, end_dead_keys, state::App};
 use crate::base::clock::rfc3339;
 use crate::protocol::id::check_text;

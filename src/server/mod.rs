@@ -15,6 +15,7 @@ mod health;
 mod hooks;
 mod keys;
 mod listen;
+mod path;
 mod registry;
 mod rpc;
 mod session;
