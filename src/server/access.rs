@@ -19,6 +19,8 @@ use crate::store::record::{EndpointRecord, KeyHash, KeyRecord, Millis};
 use crate::store::{Store, StoreError};
 
 use super::error::ApiError;
+use super::failures::Failures;
+use super::listen::Peer;
 
 /// How often the number is looked at.
 pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
@@ -39,6 +41,7 @@ pub struct Access {
     known: Mutex<Known>,
     /// When keys, by prefix, were last used, as far as that is not written down yet.
     used: Mutex<HashMap<String, Millis>>,
+    failures: Failures,
 }
 
 #[derive(Default)]
@@ -56,6 +59,7 @@ impl Access {
             clock,
             known: Mutex::default(),
             used: Mutex::default(),
+            failures: Failures::default(),
         }
     }
 
@@ -165,10 +169,8 @@ impl Access {
         let token = bearer(&parts.headers).ok_or_else(|| {
             ApiError::unauthorized("no API key: send it as `Authorization: Bearer kite_…`")
         })?;
-        let key = self
-            .key(token)
-            .await?
-            .ok_or_else(|| ApiError::unauthorized(BAD_KEY))?;
+        let refused = || self.failed(parts, ApiError::unauthorized(BAD_KEY));
+        let key = self.key(token).await?.ok_or_else(refused)?;
         for team in super::query(parts, "team_id") {
             if team != key.team.as_str() {
                 return Err(ApiError::forbidden("the API key belongs to another team"));
@@ -176,6 +178,13 @@ impl Access {
         }
         key.require(needed)?;
         Ok(key)
+    }
+
+    /// The answer to a request whose token or signature is wrong.
+    pub fn failed(&self, parts: &Parts, refusal: ApiError) -> ApiError {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        self.failures
+            .answer(peer, self.clock.unix_millis(), refusal)
     }
 
     /// The endpoint of a team for a source.

@@ -74,6 +74,13 @@ impl ApiError {
         )
     }
 
+    /// 429: try again in so many seconds.
+    pub fn rate_limited(error: impl Into<String>, retry_after_secs: u64) -> Self {
+        let mut refused = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, error);
+        refused.body.retry_after_secs = Some(retry_after_secs);
+        refused
+    }
+
     /// 503: try again soon.
     pub fn unavailable(error: impl Into<String>) -> Self {
         let mut refused = Self::new(

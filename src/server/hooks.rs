@@ -59,13 +59,17 @@ async fn ingest(
     let max = max_body_bytes(app, endpoint.as_deref(), source);
     let sent = body::read(app, &parts.headers, sent, max).await?;
 
-    let endpoint = endpoint.ok_or_else(refused)?;
+    let failed = |refusal: ApiError| match refusal.code() {
+        ErrorCode::Unauthorized => app.access.failed(&parts, refusal),
+        _ => refusal,
+    };
+    let endpoint = endpoint.ok_or_else(|| failed(refused()))?;
     let post = Post {
         headers: headers(&parts.headers),
         body: sent,
-        token: token?,
+        token: token.map_err(failed)?,
     };
-    let is_verified = post.authenticate(app, &endpoint)?;
+    let is_verified = post.authenticate(app, &endpoint).map_err(failed)?;
     if !endpoint.active {
         return Err(ApiError::new(
             StatusCode::GONE,

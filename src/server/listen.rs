@@ -1,7 +1,7 @@
 //! Accepting connections, with limits on headers, idle time and number.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,10 @@ const HEADERS_MAX: usize = 100;
 
 /// How long to wait when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// A place among the connections; given back when the last holder drops it. A WebSocket takes it over from its request.
 #[derive(Clone)]
@@ -107,6 +111,7 @@ async fn connection(
 ) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer.ip()));
         request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request)
     });

@@ -11,6 +11,7 @@ mod connection;
 mod endpoints;
 mod error;
 mod events;
+mod failures;
 mod health;
 mod hooks;
 mod keys;

@@ -76,10 +76,10 @@ async fn the_guides_call_answers_with_exactly_its_members() {
             .cloned()
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(&answer), ["created_at", "from", "id", "to", "usage"]);
+    assert_eq!(names(&answer), ["id", "created_at", "from", "to", "usage"]);
     assert_eq!(
         names(&answer["usage"]),
-        ["amount_charged_atomic", "events_limit", "events_used"]
+        ["events_used", "events_limit", "amount_charged_atomic"]
     );
     assert_eq!(answer["usage"]["events_used"], 1);
     assert_eq!(
