@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::output::Output;
 use super::signal::Interrupt;
 use crate::config::{Environment, Paths};
+use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, Server};
 use crate::store::{Address, StoreError};
 
@@ -70,6 +71,10 @@ struct Settings {
     #[arg(long, value_name = "DIR", env = "KITE_DATA_DIR")]
     data_dir: Option<PathBuf>,
 
+    /// Where the outside finds this server, as an http(s) address
+    #[arg(long, value_name = "URL", env = "KITE_PUBLIC_URL")]
+    public_url: Option<String>,
+
     /// The id of this instance [default: made once and kept]
     #[arg(long, value_name = "ID", env = "KITE_INSTANCE_ID")]
     instance_id: Option<String>,
@@ -92,6 +97,7 @@ impl Settings {
             port: self.port.or(other.port),
             database: self.database.or(other.database),
             data_dir: self.data_dir.or(other.data_dir),
+            public_url: self.public_url.or(other.public_url),
             instance_id: self.instance_id.or(other.instance_id),
             max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
             max_connections: self.max_connections.or(other.max_connections),
@@ -128,10 +134,13 @@ impl ServeArgs {
         let listen = settings.listen();
         let (database, data_dir) =
             place(settings.database.as_deref(), settings.data_dir, environment)?;
+        let public_url = settings.public_url.as_deref().map(http_base).transpose();
+        let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
         Ok(Config {
             listen,
             database,
             data_dir,
+            public_url,
             instance_id: settings.instance_id,
             secret_key: environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),

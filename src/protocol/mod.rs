@@ -11,6 +11,7 @@ pub mod event;
 pub mod frame;
 pub mod id;
 pub mod json;
+pub mod login;
 pub mod permission;
 pub mod rpc;
 pub mod scope;

@@ -49,6 +49,12 @@ impl Permissions {
     }
 }
 
+impl<'a> FromIterator<&'a str> for Permissions {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(words: I) -> Self {
+        Self(words.into_iter().map(str::to_owned).collect())
+    }
+}
+
 impl Default for Permissions {
     /// A key made without a word about permissions can read.
     fn default() -> Self {

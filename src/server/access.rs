@@ -19,7 +19,7 @@ use crate::store::record::{EndpointRecord, KeyHash, KeyRecord, Millis};
 use crate::store::{Store, StoreError};
 
 use super::error::ApiError;
-use super::failures::Failures;
+use super::limit::PerMinute;
 use super::listen::Peer;
 
 /// How often the number is looked at.
@@ -31,6 +31,9 @@ pub(super) const ROUNDS_PER_FLUSH: u64 = 60;
 /// How many keys and how many endpoints are remembered. Beyond it everything is forgotten and read again.
 const REMEMBERED_MAX: usize = 10_000;
 
+/// How many failures a minute an address is told what they are (spec 15).
+const FAILURES_MAX: u32 = 100;
+
 /// One text for every key that does not work, so that it tells nothing.
 const BAD_KEY: &str = "the API key is unknown, revoked or expired";
 
@@ -41,7 +44,7 @@ pub struct Access {
     known: Mutex<Known>,
     /// When keys, by prefix, were last used, as far as that is not written down yet.
     used: Mutex<HashMap<String, Millis>>,
-    failures: Failures,
+    failures: PerMinute,
 }
 
 #[derive(Default)]
@@ -59,7 +62,7 @@ impl Access {
             clock,
             known: Mutex::default(),
             used: Mutex::default(),
-            failures: Failures::default(),
+            failures: PerMinute::default(),
         }
     }
 
@@ -180,11 +183,15 @@ impl Access {
         Ok(key)
     }
 
-    /// The answer to a request whose token or signature is wrong.
+    /// The answer to a request whose token, signature or code is wrong: 429 instead, once an address has had too many.
+    /// Right credentials always pass, so that nobody can lock out a neighbour behind the same address.
     pub fn failed(&self, parts: &Parts, refusal: ApiError) -> ApiError {
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        self.failures
-            .answer(peer, self.clock.unix_millis(), refusal)
+        let now = self.clock.unix_millis();
+        match self.failures.count(peer, now, FAILURES_MAX) {
+            Ok(()) => refusal,
+            Err(too_many) => too_many,
+        }
     }
 
     /// The endpoint of a team for a source.

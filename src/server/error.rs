@@ -92,6 +92,11 @@ impl ApiError {
         refused
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// What it says.
     pub fn text(&self) -> &str {
         &self.body.error

@@ -4,6 +4,7 @@
 //! way. It ends in stages: nothing new is taken, what runs is finished, what was taken is stored.
 
 mod access;
+mod activate;
 mod agents;
 mod body;
 mod bootstrap;
@@ -11,11 +12,12 @@ mod connection;
 mod endpoints;
 mod error;
 mod events;
-mod failures;
 mod health;
 mod hooks;
 mod keys;
+mod limit;
 mod listen;
+mod login;
 mod path;
 mod registry;
 mod rpc;
@@ -50,6 +52,7 @@ use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use error::{ApiError, json};
+use limit::PerMinute;
 use registry::Registry;
 use state::App;
 
@@ -70,6 +73,8 @@ pub struct Config {
     pub database: Address,
     /// Where files beside the database go.
     pub data_dir: PathBuf,
+    /// Where the outside finds this server, as an http(s) base; for addresses that it hands out.
+    pub public_url: Option<String>,
     /// The instance's id, where it is to be a certain one.
     pub instance_id: Option<String>,
     /// The key that secrets are sealed with: 32 ASCII characters. Without one it is made once and kept in the data
@@ -155,6 +160,9 @@ impl Server {
             sealer,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
+            logins_begun: PerMinute::default(),
+            public_url: config.public_url,
+            bootstrap_key_file: config.data_dir.join(KEY_FILE),
             ending: AtomicBool::new(false),
         });
         Ok(Self {
@@ -263,6 +271,10 @@ fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))
         .route("/ws", get(socket::upgrade))
+        .route("/activate", get(activate::show).post(activate::decide))
+        .route("/activate.css", get(activate::style))
+        .route("/api/auth/device-code", post(login::begin))
+        .route("/api/auth/device-token", post(login::poll))
         .route("/hooks/{team}/{source}", post(hooks::bare))
         .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
         .route("/api/v1/agents/messages", post(agents::send))

@@ -1,11 +1,13 @@
 //! What every request may use.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::limit::PerMinute;
 use super::registry::Registry;
 use crate::base::clock::Clock;
 use crate::log::Log;
@@ -32,6 +34,23 @@ pub struct App {
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.
     pub body_bytes: Semaphore,
+    /// Device logins that were begun, per address.
+    pub(super) logins_begun: PerMinute,
+    /// Where the outside finds this server, if it was told.
+    pub public_url: Option<String>,
+    /// The file that keeps the first key.
+    pub bootstrap_key_file: PathBuf,
     /// Set once the server takes no more work.
     pub ending: AtomicBool,
+}
+
+impl App {
+    /// Removes the file that keeps the first key, once somebody logged in with it: from then on it is only a risk.
+    pub(super) fn forget_bootstrap_key(&self) {
+        match std::fs::remove_file(&self.bootstrap_key_file) {
+            Ok(()) => tracing::info!("removed the file of the first key"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(%error, "the file of the first key was not removed"),
+        }
+    }
 }

@@ -19,7 +19,8 @@ use crate::protocol::scope::Filter;
 pub use error::StoreError;
 use record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
-    EndpointRecord, Identity, KeyHash, KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
+    EndpointRecord, Grant, Identity, KeyHash, KeyRecord, Millis, Page, PendingLogin, Poll,
+    StoredEvent, Stretch, TeamRecord,
 };
 
 /// What every method answers.
@@ -138,6 +139,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// One agent of a team.
     async fn find_agent(&self, team: TeamId, id: AgentId) -> Result<Option<AgentRecord>>;
+
+    /// Keeps a new device login under a digest of its device code; false when the code is taken or too many wait.
+    async fn begin_login(&self, login: PendingLogin, device_hash: [u8; 32]) -> Result<bool>;
+
+    /// The device login that waits under a user code.
+    async fn pending_login(&self, user_code: String, now: Millis) -> Result<Option<PendingLogin>>;
+
+    /// Grants or denies the login that waits under a user code; says whether there was one.
+    async fn decide_login(
+        &self,
+        user_code: String,
+        grant: Option<Grant>,
+        now: Millis,
+    ) -> Result<bool>;
+
+    /// What a device learns when it asks. A grant is given once.
+    async fn poll_login(&self, device_hash: [u8; 32], now: Millis) -> Result<Poll>;
 
     /// Counts for the dashboard; `since` is where the day began.
     async fn counts(&self, team: TeamId, since: Millis, now: Millis) -> Result<Counts>;

@@ -391,6 +391,49 @@ pub struct AgentRecord {
     pub last_seen_at: Option<Millis>,
 }
 
+/// A device login that waits for somebody's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingLogin {
+    /// What the person types.
+    pub user_code: String,
+    /// When it began.
+    pub created_at: Millis,
+    /// When it ends.
+    pub expires_at: Millis,
+    /// The address that asks.
+    pub peer: String,
+    /// The program that asks, as it calls itself.
+    pub client: String,
+    /// How long to leave between two polls, in seconds.
+    pub interval_secs: u64,
+}
+
+/// What a device login was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The team that the key opens.
+    pub team: TeamId,
+    /// What the key may do.
+    pub permissions: Permissions,
+    /// When the key stops working.
+    pub key_expires_at: Option<Millis>,
+}
+
+/// What a device learns when it asks whether it was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll {
+    /// No such login, or it has ended.
+    Unknown,
+    /// Not yet.
+    Waits,
+    /// Not yet, and asked too soon: the interval is longer now.
+    TooFast,
+    /// No.
+    Denied,
+    /// Yes; told this once.
+    Granted(Grant),
+}
+
 /// Counts for the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {

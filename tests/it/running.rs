@@ -35,6 +35,7 @@ impl Running {
             listen: "127.0.0.1:0".parse().unwrap(),
             database: Address::Sqlite(dir.path().join("kite.db")),
             data_dir: dir.path().to_owned(),
+            public_url: None,
             instance_id: None,
             secret_key: None,
             max_body_bytes: 262_144,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::append::{MAX_SEQ, key};
-use super::{signed, team_number, unsigned};
+use super::{parsed, signed, team_number, unsigned};
 use crate::protocol::id::{AgentId, SourceSlug, TeamId};
 use crate::store::record::{
     AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
@@ -18,21 +18,6 @@ pub(super) fn touch(transaction: &Transaction<'_>) -> Result<()> {
         [],
     )?;
     Ok(())
-}
-
-/// A stored text that has to parse, as a column of a row.
-fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
-    row: &Row<'_>,
-    column: usize,
-    parse: impl FnOnce(String) -> std::result::Result<T, E>,
-) -> rusqlite::Result<T> {
-    parse(row.get(column)?).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(
-            column,
-            rusqlite::types::Type::Text,
-            Box::new(error),
-        )
-    })
 }
 
 pub(super) fn instance(transaction: &Transaction<'_>, identity: Identity) -> Result<String> {

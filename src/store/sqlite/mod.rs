@@ -5,6 +5,7 @@
 
 mod access;
 mod append;
+mod login;
 mod open;
 mod read;
 
@@ -13,12 +14,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
-    EndpointRecord, Identity, KeyHash, KeyRecord, Millis, Page, StoredEvent, Stretch, TeamRecord,
+    EndpointRecord, Grant, Identity, KeyHash, KeyRecord, Millis, Page, PendingLogin, Poll,
+    StoredEvent, Stretch, TeamRecord,
 };
 use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -118,6 +120,21 @@ fn team_number(connection: &Connection, team: &TeamId) -> Result<i64> {
         .query_row([team.as_str()], |row| row.get(0))
         .optional()?
         .ok_or_else(|| StoreError::NotFound(format!("team `{team}`")))
+}
+
+/// A stored text that has to parse, as a column of a row.
+fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(String) -> std::result::Result<T, E>,
+) -> rusqlite::Result<T> {
+    parse(row.get(column)?).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
+    })
 }
 
 /// A `seq` as SQLite's signed integer.
@@ -299,6 +316,30 @@ impl Store for Sqlite {
 
     async fn find_agent(&self, team: TeamId, id: AgentId) -> Result<Option<AgentRecord>> {
         self.query(move |c| access::find_agent(c, &team, &id)).await
+    }
+
+    async fn begin_login(&self, login: PendingLogin, device_hash: [u8; 32]) -> Result<bool> {
+        self.write(move |t| login::begin(t, &login, &device_hash))
+            .await
+    }
+
+    async fn pending_login(&self, user_code: String, now: Millis) -> Result<Option<PendingLogin>> {
+        self.query(move |c| login::pending(c, &user_code, now))
+            .await
+    }
+
+    async fn decide_login(
+        &self,
+        user_code: String,
+        grant: Option<Grant>,
+        now: Millis,
+    ) -> Result<bool> {
+        self.write(move |t| login::decide(t, &user_code, grant.as_ref(), now))
+            .await
+    }
+
+    async fn poll_login(&self, device_hash: [u8; 32], now: Millis) -> Result<Poll> {
+        self.write(move |t| login::poll(t, &device_hash, now)).await
     }
 
     async fn counts(&self, team: TeamId, since: Millis, now: Millis) -> Result<Counts> {

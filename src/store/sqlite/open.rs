@@ -15,6 +15,7 @@ const APPLICATION_ID: i32 = 0x6b69_7465;
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_first.sql"),
     include_str!("../migrations/sqlite/0002_secrets.sql"),
+    include_str!("../migrations/sqlite/0003_logins.sql"),
 ];
 
 /// What is left of a write-ahead log that grew while a reader held it back, in bytes.
