@@ -109,12 +109,13 @@ fn one_token<'a>(
     }
 }
 
-/// What the endpoint says, else what its source allows, else what the server allows.
+/// What the endpoint says, else what the server allows, or the provider where it sends more.
 fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) -> usize {
     let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
     match own.and_then(|own| usize::try_from(own).ok()) {
         Some(own) => own,
-        None => webhook::max_body_bytes(&source.trim().to_lowercase()).max(app.max_body_bytes),
+        None => webhook::max_body_bytes(&source.trim().to_lowercase())
+            .map_or(app.max_body_bytes, |sent| sent.max(app.max_body_bytes)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The user's own applications: any slug that no provider has.
 
 use super::signature::hmac_sha256_hex;
-use super::{Description, MAX_BODY_BYTES, Object, Provider, Request, Unverified};
+use super::{Description, Object, Provider, Request, Unverified};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "",
-    max_body_bytes: MAX_BODY_BYTES,
+    max_body_bytes: None,
     verify,
     describe,
     delivery_id,

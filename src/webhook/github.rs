@@ -8,7 +8,7 @@ use super::{Description, Object, Provider, Request, Unverified, word};
 pub(super) const PROVIDER: Provider = Provider {
     slug: "github",
     // GitHub's own cap on a payload.
-    max_body_bytes: 25 * 1024 * 1024,
+    max_body_bytes: Some(25 * 1024 * 1024),
     verify,
     describe,
     delivery_id,

@@ -19,9 +19,6 @@ pub use headers::Headers;
 /// The providers that are known by their slug. Every other slug is the user's own application.
 const PROVIDERS: &[Provider] = &[github::PROVIDER];
 
-/// How large a body may be where neither the provider nor the endpoint says otherwise (spec 3.3).
-pub const MAX_BODY_BYTES: usize = 256 * 1024;
-
 /// The largest body that is kept beside an event whose `data` is another text (spec 10.2).
 const RAW_BODY_MAX_BYTES: usize = 64 * 1024;
 
@@ -48,7 +45,8 @@ pub struct Unverified;
 /// What is known about a provider.
 struct Provider {
     slug: &'static str,
-    max_body_bytes: usize,
+    /// How large a body the provider sends, where that is known.
+    max_body_bytes: Option<usize>,
     /// Checks the signature with one secret; `now` is in Unix seconds.
     verify: fn(&Request<'_>, secret: &[u8], now: i64) -> Result<(), Unverified>,
     /// Says what happened.
@@ -93,8 +91,8 @@ fn provider(slug: &str) -> &'static Provider {
         .unwrap_or(&generic::PROVIDER)
 }
 
-/// How large a body of a source may be, unless its endpoint says otherwise.
-pub fn max_body_bytes(slug: &str) -> usize {
+/// How large a body of a source may be at least (spec 3.3); none for sources that say nothing about it.
+pub fn max_body_bytes(slug: &str) -> Option<usize> {
     provider(slug).max_body_bytes
 }
 
