@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::error::{ApiError, json};
@@ -35,6 +35,13 @@ const SECRET_MAX_CHARS: usize = 1024;
 const MAX_BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
 
 const GITHUB: &str = "github";
+
+/// What of a team's id needs no escape in an address, nor quotes in a shell (RFC 3986, 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// `hooks.list`.
 pub(super) async fn list(app: &App, caller: &KeyRecord) -> Result<Hooks, ApiError> {
@@ -129,7 +136,7 @@ async fn put(
 
 /// `/hooks/<team>/<source>`.
 fn path(endpoint: &EndpointRecord) -> String {
-    let team = utf8_percent_encode(endpoint.team.as_str(), NON_ALPHANUMERIC);
+    let team = utf8_percent_encode(endpoint.team.as_str(), UNRESERVED);
     format!("/hooks/{team}/{}", endpoint.source)
 }
 

@@ -23,7 +23,7 @@ struct Golden {
 }
 
 /// A case's name and what it says, or why it cannot be read.
-type Case<C> = (String, Result<C, String>);
+pub(super) type Case<C> = (String, Result<C, String>);
 
 /// Where the project keeps its own set.
 pub(super) fn own_dir() -> PathBuf {
@@ -107,9 +107,31 @@ fn read_case<C: DeserializeOwned>(mut case: Map<String, Value>) -> Case<C> {
     (name, read)
 }
 
+/// The cases that do not wait for a later step. Those that do are named, so that nobody takes them for passed; one that
+/// cannot be read does not wait.
+pub(super) fn due<C>(
+    kind: &str,
+    cases: Vec<Case<C>>,
+    why_waiting: impl Fn(&C) -> Option<&'static str>,
+) -> Vec<Case<C>> {
+    let mut due = Vec::new();
+    for (name, case) in cases {
+        match case.as_ref().ok().and_then(&why_waiting) {
+            Some(why) => say(&format!("vectors {kind}: `{name}` waits for step 6: {why}")),
+            None => due.push((name, case)),
+        }
+    }
+    due
+}
+
 /// Runs a kind. A case fails by panicking.
 pub(super) fn run<C: DeserializeOwned>(kind: &str, check: impl Fn(C)) {
-    let outcomes = cases(kind).into_iter().map(|(name, case)| {
+    run_cases(kind, cases(kind), check);
+}
+
+/// Runs cases of a kind.
+pub(super) fn run_cases<C>(kind: &str, cases: Vec<Case<C>>, check: impl Fn(C)) {
+    let outcomes = cases.into_iter().map(|(name, case)| {
         let outcome = case.and_then(|case| {
             catch_unwind(AssertUnwindSafe(|| check(case))).map_err(|panic| words(&*panic))
         });

@@ -1,0 +1,170 @@
+//! Vectors of the pure half of webhooks: signatures, the mapping to events, the headers that are kept.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kite::webhook::{self, Headers, Receipt, Request};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+
+use super::file::{cases, due, run, run_cases};
+use super::pattern::compare;
+use super::waiting::{HeaderMap, why_waiting};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    source: String,
+    /// All that are accepted at present.
+    secrets: Vec<String>,
+    /// Unix seconds.
+    now: i64,
+    headers: HeaderMap,
+    body: Option<String>,
+    body_base64: Option<String>,
+    /// Twilio's alone; it waits.
+    url: Option<String>,
+    valid: bool,
+}
+
+#[test]
+fn vectors_signatures() {
+    let due = due("signatures", cases("signatures"), |case: &Signature| {
+        why_waiting(&case.source, &case.secrets, &case.headers)
+    });
+    run_cases("signatures", due, |case| {
+        assert_eq!(case.url, None, "no scheme that runs looks at an address");
+        let body = body(case.body, case.body_base64);
+        let request = Request {
+            slug: &case.source,
+            headers: &Headers::new(&case.headers),
+            body: &body,
+        };
+        let secrets: Vec<&[u8]> = case.secrets.iter().map(String::as_bytes).collect();
+        let verified = webhook::verify(&request, &secrets, case.now);
+        assert_eq!(verified.is_ok(), case.valid, "validity");
+    });
+}
+
+fn body(text: Option<String>, base64: Option<String>) -> Vec<u8> {
+    match (text, base64) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(base64)) => STANDARD.decode(base64).unwrap(),
+        _ => panic!("a case has either `body` or `body_base64`"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Webhook {
+    source: String,
+    headers: HeaderMap,
+    body: Option<String>,
+    body_base64: Option<String>,
+    expect: Option<Expect>,
+    status: Option<u16>,
+    answer: Option<Value>,
+    /// How many events it makes.
+    events: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    r#type: String,
+    source: String,
+    kitesummary: String,
+    delivery_id: Option<String>,
+    /// Null is something to expect, too.
+    #[serde(default, deserialize_with = "present")]
+    data: Option<Value>,
+    /// The exact text of `data`.
+    data_text: Option<String>,
+    datacontenttype: Option<String>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+#[test]
+fn vectors_webhooks() {
+    let due = due("webhooks", cases("webhooks"), |case: &Webhook| {
+        why_waiting(&case.source, &[], &case.headers)
+    });
+    run_cases("webhooks", due, check_webhook);
+}
+
+const EVENT_ID: &str = "0190a0b0-0000-7000-8000-000000000001";
+
+fn check_webhook(case: Webhook) {
+    let body = body(case.body, case.body_base64);
+    let request = Request {
+        slug: &case.source,
+        headers: &Headers::new(&case.headers),
+        body: &body,
+    };
+    let receipt = Receipt {
+        id: EVENT_ID.to_owned(),
+        time: "2026-01-01T00:00:00Z".to_owned(),
+        hook_token: None,
+        is_verified: true,
+    };
+    let ingested = webhook::ingest(&request, receipt);
+    if let Some(events) = case.events {
+        assert_eq!(usize::from(ingested.is_ok()), events, "how many events");
+    }
+    let Some(expected) = case.expect else {
+        let fault = ingested.expect_err("it is refused");
+        assert_eq!(case.status, Some(400), "the only refusal of a mapping");
+        if let Some(answer) = case.answer {
+            let given = json!({"error": fault.to_string(), "code": "bad_request"});
+            compare(&answer, &given).unwrap();
+        }
+        return;
+    };
+    assert_eq!((case.status, case.answer), (None, None));
+
+    let ingested = ingested.unwrap();
+    let text = ingested.event.to_text();
+    let event: Value = serde_json::from_str(&text).unwrap();
+    let mut members = Map::new();
+    members.insert("specversion".to_owned(), json!("1.0"));
+    members.insert("id".to_owned(), json!(EVENT_ID));
+    members.insert("time".to_owned(), json!("2026-01-01T00:00:00Z"));
+    members.insert("type".to_owned(), json!(expected.r#type));
+    members.insert("source".to_owned(), json!(expected.source));
+    members.insert("kitesummary".to_owned(), json!(expected.kitesummary));
+    members.insert("kitesource".to_owned(), json!(case.source));
+    members.insert("kiteverified".to_owned(), json!(true));
+    members.extend(
+        expected
+            .datacontenttype
+            .map(|kind| ("datacontenttype".to_owned(), json!(kind))),
+    );
+    members.extend(expected.data.map(|data| ("data".to_owned(), data)));
+    compare(&Value::Object(members), &event).unwrap();
+    if let Some(id) = expected.delivery_id {
+        assert_eq!(ingested.delivery_id, Some(id), "the delivery's id");
+    }
+    if let Some(data) = expected.data_text {
+        assert!(text.contains(&format!(r#""data":{data}"#)), "{text}");
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OriginalHeaders {
+    hook_token: String,
+    headers: Vec<(String, String)>,
+    /// These and no others.
+    kept: Value,
+}
+
+#[test]
+fn vectors_original_headers() {
+    run("original_headers", |case: OriginalHeaders| {
+        let headers = Headers::new(case.headers);
+        let kept: Value = serde_json::from_str(&headers.to_keep(Some(&case.hook_token))).unwrap();
+        assert_eq!(kept, case.kept);
+    });
+}
