@@ -11,11 +11,16 @@ mod agent;
 mod agent_listen;
 mod agent_register;
 mod agent_send;
+mod cursor;
 mod emit;
+mod filter;
+mod lifecycle;
+mod listening;
 mod login;
 mod logs;
 mod render;
 mod since;
+mod stream;
 
 #[cfg(feature = "server")]
 mod admin;
@@ -92,6 +97,7 @@ enum Verb {
     Logout(login::LogoutArgs),
     Agent(agent::AgentArgs),
     Emit(emit::EmitArgs),
+    Stream(stream::StreamArgs),
     Logs(logs::LogsArgs),
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
@@ -106,6 +112,7 @@ impl Verb {
             Self::Logout(args) => login::logout(args, context),
             Self::Agent(args) => args.run(context),
             Self::Emit(args) => emit::run(args, context),
+            Self::Stream(args) => stream::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             #[cfg(feature = "server")]
             Self::Serve(args) => serve::run(args, context),

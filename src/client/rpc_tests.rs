@@ -8,13 +8,9 @@ use crate::client::script::{Peer, Script};
 impl Peer {
     /// Reads a request and answers it with this.
     async fn reply(&mut self, answer: impl FnOnce(&Request) -> String) -> Request {
-        match self.read().await {
-            Some(ClientFrame::Request(request)) => {
-                self.say(&answer(&request)).await;
-                request
-            }
-            other => panic!("expected a request, got {other:?}"),
-        }
+        let request = self.request().await;
+        self.say(&answer(&request)).await;
+        request
     }
 }
 

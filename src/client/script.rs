@@ -9,7 +9,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Server, Timing};
-use crate::protocol::frame::{ClientFrame, Connect, ServerFrame};
+use crate::protocol::frame::{ClientFrame, Connect, Request, ServerFrame};
 use crate::protocol::id::Seq;
 use crate::protocol::token::Token;
 
@@ -126,6 +126,14 @@ impl Peer {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }
+        }
+    }
+
+    /// The next frame, which is a request.
+    pub(crate) async fn request(&mut self) -> Request {
+        match self.read().await {
+            Some(ClientFrame::Request(request)) => request,
+            other => panic!("expected a request, got {other:?}"),
         }
     }
 
