@@ -29,8 +29,9 @@ Examples:
   kite logs --since 24h --source github --json
   kite logs --follow
 
-Without --since these are the newest --limit events, 100 unless given. With it they are all events from there on, or
-the first --limit of them. With --follow the events that come afterwards follow without a gap, until interrupted.")]
+Without --since these are the newest --limit events, 100 unless given. With it they are all events
+from there on, or the first --limit of them. With --follow the events that come afterwards are
+printed as they come, without a gap, until interrupted.")]
 pub(super) struct LogsArgs {
     /// At most this many, up to 1000 without --since.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]

@@ -19,20 +19,24 @@ Examples:
   kite stream --source github --event-type push --compact
   kite stream --json --count 1 --timeout 30s --ready-file ready
 
-The first run begins with what comes from then on; later ones print first what came since the last. Each event is
-acknowledged after it was printed. --json prints one CloudEvent per line. The connection is restored by itself; what
-happens to it is said on stderr.")]
+The first run begins with what comes from then on; later ones print first what came since the
+last. Each event is acknowledged after it was printed. --json prints one CloudEvent per line. The
+connection is restored by itself; what happens to it is said on stderr.")]
 pub(super) struct StreamArgs {
     #[command(flatten)]
     filter: Filter,
     /// Print the summary alone, or the type where there is none.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     compact: bool,
     #[command(flatten)]
     listening: ListeningArgs,
 }
 
 pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandError> {
+    if args.compact && context.out.json {
+        let message = "`--compact` and `--json` are two forms of the same line";
+        return Err(CommandError::usage(message).with_hint("leave out one of the two"));
+    }
     let settings = context.settings()?;
     let name = args.filter.name();
     let role = Role {
