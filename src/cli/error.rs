@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::PrintFault;
+use super::text::visible;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
 use crate::protocol::error::ErrorCode;
@@ -172,7 +173,8 @@ impl CommandError {
             401..=403 | 429 => worded.kind,
             _ => Kind::Failed,
         };
-        let message = format!("send failed ({}): {}", refusal.status, refusal.text);
+        let text = visible(&refusal.text);
+        let message = format!("send failed ({}): {text}", refusal.status);
         Self {
             kind,
             message,
@@ -208,14 +210,15 @@ impl CommandError {
 
     /// The WebSocket was closed with error 4001.
     pub fn denied(message: &str) -> Self {
-        let message = format!("the server refused the key: {message}");
+        let message = format!("the server refused the key: {}", visible(message));
         Self::new(Kind::NotPermitted, message).with_hint(LOGIN_HINT)
     }
 
     /// The WebSocket was closed with error 4002.
     pub fn rejected(message: &str) -> Self {
         Self::failed(format!(
-            "the server does not understand this client: {message}"
+            "the server does not understand this client: {}",
+            visible(message)
         ))
         .with_hint("one of the two may be too old")
     }
@@ -289,7 +292,7 @@ impl From<ConfigError> for CommandError {
 
 impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
-        let message = error.to_string();
+        let message = visible(&error.to_string()).into_owned();
         match error {
             ClientError::Refused(refusal) => refusal.into(),
             ClientError::Failed(failure) => failure.into(),
@@ -313,7 +316,7 @@ impl From<ClientError> for CommandError {
 /// sentence where the answer is read.
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
-        let error = |kind| Self::new(kind, failure.error.clone());
+        let error = |kind| Self::new(kind, visible(&failure.error));
         match failure.code {
             Some(ErrorCode::Unauthorized) => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
             Some(ErrorCode::Forbidden) => error(Kind::NotPermitted).with_hint(
@@ -338,7 +341,7 @@ impl From<Failure> for CommandError {
 
 impl From<Refusal> for CommandError {
     fn from(refusal: Refusal) -> Self {
-        let error = |kind| Self::new(kind, refusal.to_string());
+        let error = |kind| Self::new(kind, visible(&refusal.to_string()));
         match refusal.status {
             401 => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
             403 => error(Kind::NotPermitted).with_hint(
@@ -450,6 +453,36 @@ mod tests {
         let denied = CommandError::from(ClientError::Denied("revoked".to_owned()));
         assert_eq!(denied.exit(), Exit::NotPermitted);
         assert!(denied.hint().unwrap().contains("kite login"));
+    }
+
+    #[test]
+    fn a_server_cannot_forge_a_line_with_its_reasons() {
+        let evil = || "no\nhint: run this\u{1b}[2J".to_owned();
+        let failure = Failure {
+            error: evil(),
+            code: None,
+        };
+        let refusal = Refusal {
+            status: 500,
+            text: evil(),
+            code: None,
+            retry_after: None,
+        };
+        let lost = ClientError::Lost {
+            server: evil(),
+            why: evil(),
+        };
+        for error in [
+            failure.into(),
+            CommandError::send_failed(&refusal),
+            refusal.into(),
+            lost.into(),
+            CommandError::denied(&evil()),
+            CommandError::rejected(&evil()),
+        ] {
+            let shown = error.message();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) struct ListeningArgs {
     /// First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d).
     #[arg(long, value_name = "all|SEQ|DUR")]
     since: Option<Since>,
-    /// End after this many.
+    /// End after this many events.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     count: Option<u64>,
     /// End after this long; exit 8 when nothing came, or less than --count.
@@ -149,16 +149,22 @@ async fn listen<T: Taker>(
         team = team(settings, &server) => team?,
     };
     let clock = Clock::system();
-    let past = args.start(&clock);
+    let scopes = listener.role.scopes.clone();
+    let past = match args.start(&clock) {
+        Some(start) => Some(Past {
+            history: History::new(start, scopes.clone()),
+            api: Api::new(&server, Some(team.clone()))?,
+        }),
+        None => None,
+    };
     let cursor = Cursor::take(args.choice(&listener.role), context, settings, &team)?;
     let subscription = Subscription {
-        team: team.clone(),
-        scopes: listener.role.scopes.clone(),
+        team,
+        scopes,
         client_id: cursor.client_id(),
     };
     let mut session = Session::new(&server, subscription, Timing::default(), clock)?;
-    let api = Api::new(&server, Some(team))?;
-    let ended = follow(&mut session, &mut listener, past, &api, &mut stop).await?;
+    let ended = follow(&mut session, &mut listener, past, &mut stop).await?;
     listener.tally.finish(ended, context.out)
 }
 
@@ -177,20 +183,24 @@ async fn stop(mut interrupt: Interrupt, timeout: Option<Duration>) -> Stop {
     }
 }
 
+/// What is to be handed on first.
+struct Past {
+    history: History,
+    api: Api,
+}
+
 /// What is stored first, where that was asked for, then what comes.
 async fn follow<T: Taker>(
     session: &mut Session,
     listener: &mut Listener<T>,
-    past: Option<Start>,
-    api: &Api,
+    past: Option<Past>,
     mut stop: impl Future<Output = Stop> + Unpin,
 ) -> Result<Ended, CommandError> {
-    if let Some(start) = past {
-        let history = History::new(start, listener.role.scopes.clone());
+    if let Some(past) = past {
         let ended = tokio::select! {
             biased;
             why = &mut stop => Some(End::Stopped(why)),
-            ended = catch_up(session, listener, history, api) => ended?,
+            ended = catch_up(session, listener, past) => ended?,
         };
         if let Some(ended) = ended {
             return Ok(ended);
@@ -203,11 +213,11 @@ async fn follow<T: Taker>(
 async fn catch_up<T: Taker>(
     session: &mut Session,
     listener: &mut Listener<T>,
-    mut history: History,
-    api: &Api,
+    past: Past,
 ) -> Result<Option<Ended>, CommandError> {
+    let Past { mut history, api } = past;
     session.stand_patiently(listener).await?;
-    while let Some(page) = history.next_page(api).await.map_err(no_history)? {
+    while let Some(page) = history.next_page(&api).await.map_err(no_history)? {
         for event in page {
             match listener.hand_on(&Delivery::listed(event)).await {
                 Ok(Flow::Continue) => {}

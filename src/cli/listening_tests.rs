@@ -71,6 +71,13 @@ fn session(script: &Script, listener: &Listener<Keeper>) -> Session {
     Session::new(&script.server(), subscription, quick(), Clock::system()).unwrap()
 }
 
+fn past_of(script: &Script, start: Start) -> Past {
+    Past {
+        history: History::new(start, vec![Scope::All]),
+        api: Api::new(&script.server(), Some("t".parse().unwrap())).unwrap(),
+    }
+}
+
 /// Runs the driver beside a server; the listener afterwards, and how it ended.
 async fn beside(
     script: &Script,
@@ -79,8 +86,8 @@ async fn beside(
     server: impl Future<Output = ()>,
 ) -> (Listener<Keeper>, Result<Exit, CommandError>) {
     let mut session = session(script, &listener);
-    let api = Api::new(&script.server(), Some("t".parse().unwrap())).unwrap();
-    let following = follow(&mut session, &mut listener, past, &api, pending());
+    let past = past.map(|start| past_of(script, start));
+    let following = follow(&mut session, &mut listener, past, pending());
     let (ended, ()) = tokio::join!(following, server);
     let exit = ended.and_then(|ended| listener.tally.finish(ended, listener.out));
     (listener, exit)
@@ -233,9 +240,9 @@ async fn time_runs_out_also_while_nobody_answers() {
     let mut listener = listener(1, Filter::default());
     listener.tally.timeout = Some(Duration::ZERO);
     let mut session = session(&script, &listener);
-    let api = Api::new(&script.server(), None).unwrap();
+    let past = past_of(&script, Start::Oldest);
     let stop = std::future::ready(Stop::TimedOut);
-    let ended = follow(&mut session, &mut listener, Some(Start::Oldest), &api, stop).await;
+    let ended = follow(&mut session, &mut listener, Some(past), stop).await;
     let error = listener.tally.finish(ended.unwrap(), listener.out);
     assert_eq!(error.unwrap_err().exit(), Exit::NothingCame);
 }
