@@ -43,6 +43,12 @@ pub fn rfc3339(unix_millis: i64) -> String {
     format!("{time:.3}")
 }
 
+/// The time of day (UTC) of an RFC 3339 text, as `HH:MM:SS`; `None` when it is none.
+pub fn time_of_day(rfc3339: &str) -> Option<String> {
+    let time: Timestamp = rfc3339.parse().ok()?;
+    Some(time.strftime("%H:%M:%S").to_string())
+}
+
 /// The calendar month (UTC) of a time: its name, as `2026-11`, and when it ends.
 pub fn month(unix_millis: i64) -> (String, i64) {
     let time = Timestamp::from_millisecond(unix_millis).unwrap_or_default();
@@ -71,6 +77,14 @@ mod tests {
     fn times_are_written_in_utc_with_milliseconds() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn a_time_of_day_is_that_of_utc() {
+        let time = |text| time_of_day(text).unwrap_or_default();
+        assert_eq!(time("2023-11-14T22:13:20.123Z"), "22:13:20");
+        assert_eq!(time("2023-11-14T22:13:20+02:30"), "19:43:20");
+        assert_eq!(time("yesterday"), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::error::{CommandError, Kind};
 use super::output::Output;
+use crate::client::rpc::Caller;
 use crate::client::{Api, ClientError, Server};
 use crate::config::{Environment, Flags, Settings};
 use crate::protocol::id::TeamId;
@@ -46,6 +47,22 @@ impl Context {
     /// The REST face of the settings' server.
     pub fn api(&self, settings: &Settings) -> Result<Api, CommandError> {
         Ok(Api::new(&self.server(settings)?, settings.team.clone())?)
+    }
+
+    /// Makes calls over one connection to the settings' server.
+    pub fn call<T>(
+        &self,
+        settings: &Settings,
+        calls: impl AsyncFnOnce(&mut Caller) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let server = self.server(settings)?;
+        block_on(async {
+            let team = team(settings, &server).await?;
+            let mut caller = Caller::open(&server, &team).await?;
+            let result = calls(&mut caller).await?;
+            caller.close().await;
+            Ok(result)
+        })
     }
 }
 

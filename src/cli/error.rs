@@ -4,9 +4,13 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::output::PrintFault;
+use super::text::visible;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
+use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
+use crate::protocol::rpc::Failure;
+use crate::protocol::scope::ScopeError;
 #[cfg(feature = "server")]
 use crate::server::StartError;
 #[cfg(feature = "server")]
@@ -169,7 +173,8 @@ impl CommandError {
             401..=403 | 429 => worded.kind,
             _ => Kind::Failed,
         };
-        let message = format!("send failed ({}): {}", refusal.status, refusal.text);
+        let text = visible(&refusal.text);
+        let message = format!("send failed ({}): {text}", refusal.status);
         Self {
             kind,
             message,
@@ -184,6 +189,18 @@ impl CommandError {
             .with_hint("`kite agent register --name NAME` makes an identity")
     }
 
+    /// `--since` where the server has no path to read the log by (spec 7.3).
+    pub fn no_history() -> Self {
+        Self::new(Kind::NotFound, "the server keeps no readable history")
+            .with_hint("leave out `--since`: a listener still resumes where it was, and `kite logs` shows the newest events")
+    }
+
+    /// There is no endpoint for a source.
+    pub fn no_endpoint(source: &str) -> Self {
+        let message = format!("there is no endpoint for the source `{source}`");
+        Self::new(Kind::NotFound, message).with_hint("`kite endpoints list` shows those there are")
+    }
+
     /// Another connection took the client id.
     pub fn replaced() -> Self {
         let message = "replaced by a newer connection with the same client id";
@@ -193,14 +210,15 @@ impl CommandError {
 
     /// The WebSocket was closed with error 4001.
     pub fn denied(message: &str) -> Self {
-        let message = format!("the server refused the key: {message}");
+        let message = format!("the server refused the key: {}", visible(message));
         Self::new(Kind::NotPermitted, message).with_hint(LOGIN_HINT)
     }
 
     /// The WebSocket was closed with error 4002.
     pub fn rejected(message: &str) -> Self {
         Self::failed(format!(
-            "the server does not understand this client: {message}"
+            "the server does not understand this client: {}",
+            visible(message)
         ))
         .with_hint("one of the two may be too old")
     }
@@ -241,6 +259,12 @@ impl From<IdError> for CommandError {
     }
 }
 
+impl From<ScopeError> for CommandError {
+    fn from(error: ScopeError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         let message = error.to_string();
@@ -268,10 +292,12 @@ impl From<ConfigError> for CommandError {
 
 impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
-        let message = error.to_string();
+        let message = visible(&error.to_string()).into_owned();
         match error {
             ClientError::Refused(refusal) => refusal.into(),
+            ClientError::Failed(failure) => failure.into(),
             ClientError::Denied(text) => Self::denied(&text),
+            ClientError::Rejected(text) => Self::rejected(&text),
             ClientError::Unreachable { .. } | ClientError::Lost { .. } => {
                 Self::new(Kind::Unreachable, message).with_hint(
                     "check `--server` and that the server runs; `kite serve` starts one here",
@@ -286,9 +312,36 @@ impl From<ClientError> for CommandError {
     }
 }
 
+/// A call over the WebSocket that was answered with a failure (spec 6). A server that gave no code is judged by its
+/// sentence where the answer is read.
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        let error = |kind| Self::new(kind, visible(&failure.error));
+        match failure.code {
+            Some(ErrorCode::Unauthorized) => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
+            Some(ErrorCode::Forbidden) => error(Kind::NotPermitted).with_hint(
+                "`kite status` shows what this key may do; with an admin key `kite keys create --permissions read,write,admin` makes one that may do more",
+            ),
+            Some(ErrorCode::NotFound | ErrorCode::Gone) => error(Kind::NotFound),
+            Some(ErrorCode::BadParams | ErrorCode::BadRequest | ErrorCode::Unprocessable) => {
+                error(Kind::Usage)
+            }
+            Some(ErrorCode::RateLimited) => error(Kind::RateLimited).with_hint("try again later"),
+            Some(ErrorCode::PaymentRequired) => error(Kind::QuotaExhausted),
+            Some(ErrorCode::Unavailable) => {
+                error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again")
+            }
+            Some(ErrorCode::UnknownMethod | ErrorCode::NotSupported) => {
+                error(Kind::Failed).with_hint("the server does not offer this; it may be too old")
+            }
+            _ => error(Kind::Failed),
+        }
+    }
+}
+
 impl From<Refusal> for CommandError {
     fn from(refusal: Refusal) -> Self {
-        let error = |kind| Self::new(kind, refusal.to_string());
+        let error = |kind| Self::new(kind, visible(&refusal.to_string()));
         match refusal.status {
             401 => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
             403 => error(Kind::NotPermitted).with_hint(
@@ -384,6 +437,57 @@ mod tests {
         );
         let closed = CommandError::from(PrintFault::Closed);
         assert_eq!(closed.exit(), Exit::Done);
+    }
+
+    #[test]
+    fn every_failure_of_a_call_has_its_exit_code() {
+        let exits = [
+            (Some(ErrorCode::Forbidden), Exit::NotPermitted),
+            (Some(ErrorCode::NotFound), Exit::NotFound),
+            (Some(ErrorCode::BadParams), Exit::Usage),
+            (Some(ErrorCode::RateLimited), Exit::Limited),
+            (Some(ErrorCode::PaymentRequired), Exit::Limited),
+            (Some(ErrorCode::Internal), Exit::Failed),
+            (None, Exit::Failed),
+        ];
+        for (code, exit) in exits {
+            let error = "no".to_owned();
+            let worded = CommandError::from(ClientError::Failed(Failure { error, code }));
+            assert_eq!((worded.exit(), worded.message()), (exit, "no"), "{code:?}");
+        }
+        let denied = CommandError::from(ClientError::Denied("revoked".to_owned()));
+        assert_eq!(denied.exit(), Exit::NotPermitted);
+        assert!(denied.hint().unwrap().contains("kite login"));
+    }
+
+    #[test]
+    fn a_server_cannot_forge_a_line_with_its_reasons() {
+        let evil = || "no\nhint: run this\u{1b}[2J".to_owned();
+        let failure = Failure {
+            error: evil(),
+            code: None,
+        };
+        let refusal = Refusal {
+            status: 500,
+            text: evil(),
+            code: None,
+            retry_after: None,
+        };
+        let lost = ClientError::Lost {
+            server: evil(),
+            why: evil(),
+        };
+        for error in [
+            failure.into(),
+            CommandError::send_failed(&refusal),
+            refusal.into(),
+            lost.into(),
+            CommandError::denied(&evil()),
+            CommandError::rejected(&evil()),
+        ] {
+            let shown = error.message();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
     }
 
     #[test]

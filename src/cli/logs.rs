@@ -2,25 +2,24 @@
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use serde_json::value::RawValue;
 
-use super::context::{Context, block_on};
+use super::context::{Context, block_on, team};
 use super::error::CommandError;
 use super::exit::Exit;
+use super::filter::Filter;
+use super::listening::{self, ListeningArgs, Role, Taken, Taker};
+use super::output::Output;
 use super::render;
 use super::since::Since;
-use crate::base::clock::Clock;
-use crate::client::Api;
-use crate::client::api::EventsQuery;
-use crate::client::history::History;
+use crate::base::clock::{Clock, rfc3339};
+use crate::client::history::{History, Start};
+use crate::client::{Api, Delivery};
+use crate::config::Settings;
 use crate::protocol::api::ListedEvent;
-use crate::protocol::event::Event;
-use crate::protocol::scope::Scope;
 
 /// How many events are shown without `--since`.
 const DEFAULT_LIMIT: u64 = 100;
-
-/// The most that one call gives (spec 6).
-const PAGE_MAX: u64 = 1000;
 
 /// Show stored events, oldest first.
 #[derive(Debug, Args)]
@@ -28,124 +27,130 @@ const PAGE_MAX: u64 = 1000;
 Examples:
   kite logs --limit 20
   kite logs --since 24h --source github --json
+  kite logs --follow
 
-Without --since these are the newest --limit events, 100 unless given. With it they are all events from there on, or
-the first --limit of them.")]
+Without --since these are the newest --limit events, 100 unless given. With it they are all events
+from there on, or the first --limit of them. With --follow the events that come afterwards are
+printed as they come, without a gap, until interrupted.")]
 pub(super) struct LogsArgs {
     /// At most this many, up to 1000 without --since.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     limit: Option<u64>,
-    /// Only events whose source contains this.
-    #[arg(long, value_name = "S")]
-    source: Option<String>,
-    /// Only events whose type contains this.
-    #[arg(long = "type", visible_alias = "event-type", value_name = "T")]
-    kind: Option<String>,
+    #[command(flatten)]
+    filter: Filter,
     /// Begin with the oldest, with event number SEQ, or a time ago (30s, 5m, 24h, 7d).
     #[arg(long, value_name = "all|SEQ|DUR")]
     since: Option<Since>,
+    /// Go on with what comes.
+    #[arg(short, long)]
+    follow: bool,
 }
 
 pub(super) fn run(args: LogsArgs, context: &Context) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
-    let api = context.api(&settings)?;
-    let filter = Filter::new(&args)?;
-    block_on(async {
-        match &args.since {
-            Some(since) => {
-                let history = History::new(since.start(&Clock::system()), filter.scopes());
-                let limit = args.limit.unwrap_or(u64::MAX);
-                print_from(history, limit, &filter, &api, context).await
+    match args.follow {
+        true => follow(args, context, &settings),
+        false => block_on(list(args, context, &settings)),
+    }
+}
+
+/// Prints a listing.
+async fn list(
+    args: LogsArgs,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Exit, CommandError> {
+    let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
+    let (start, most) = match &args.since {
+        Some(since) => (since.start(&Clock::system()), args.limit),
+        None => (Start::Newest(limit), None),
+    };
+    let server = context.server(settings)?;
+    let api = Api::new(&server, Some(team(settings, &server).await?))?;
+    let mut history = History::new(start, args.filter.scopes());
+    let printer = Printer::new(args.filter, context.out);
+    let mut left = most.unwrap_or(u64::MAX);
+    while let Some(page) = history
+        .next_page(&api)
+        .await
+        .map_err(listening::no_history)?
+    {
+        for event in page {
+            if printer.print(&Delivery::listed(event))? == Taken::Counted {
+                left -= 1;
             }
-            None => {
-                let limit = args.limit.unwrap_or(DEFAULT_LIMIT).min(PAGE_MAX);
-                print_newest(limit, &filter, &api, context).await
+            if left == 0 {
+                return Ok(Exit::Done);
             }
         }
-    })?;
+    }
     Ok(Exit::Done)
 }
 
-/// The texts that source and type must contain, both of them (spec 12: the wire knows only alternatives).
-struct Filter {
-    source: Option<Scope>,
-    kind: Option<Scope>,
-}
-
-impl Filter {
-    fn new(args: &LogsArgs) -> Result<Self, CommandError> {
-        let scope = |name: &str, text: &Option<String>| {
-            let parse = |text: &String| format!("{name}:{text}").parse::<Scope>();
-            text.as_ref().map(parse).transpose()
-        };
-        let fault =
-            |error: crate::protocol::scope::ScopeError| CommandError::usage(error.to_string());
-        Ok(Self {
-            source: scope("source", &args.source).map_err(fault)?,
-            kind: scope("type", &args.kind).map_err(fault)?,
-        })
+/// Prints a listing and goes on with what comes.
+fn follow(args: LogsArgs, context: &Context, settings: &Settings) -> Result<Exit, CommandError> {
+    if args.since.is_some() && args.limit.is_some() {
+        let message = "`--limit` ends a listing that begins at `--since`: nothing can follow it";
+        return Err(CommandError::usage(message).with_hint("leave out one of the two"));
     }
-
-    fn scopes(&self) -> Vec<Scope> {
-        self.source.iter().chain(&self.kind).cloned().collect()
-    }
-
-    fn admits(&self, listed: &ListedEvent) -> bool {
-        let scopes = self.scopes();
-        match Event::parse(listed.event.get()) {
-            Ok(event) => {
-                let header = event.header();
-                scopes.iter().all(|scope| scope.matches(&header))
-            }
-            // What cannot be read cannot be judged; the server found that it matches.
-            Err(_) => scopes.len() < 2,
-        }
-    }
-}
-
-async fn print_from(
-    mut history: History,
-    limit: u64,
-    filter: &Filter,
-    api: &Api,
-    context: &Context,
-) -> Result<(), CommandError> {
-    let mut left = limit;
-    while let Some(page) = history.next_page(api).await? {
-        for event in page.iter().filter(|event| filter.admits(event)) {
-            print(event, context)?;
-            left -= 1;
-            if left == 0 {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn print_newest(
-    limit: u64,
-    filter: &Filter,
-    api: &Api,
-    context: &Context,
-) -> Result<(), CommandError> {
-    let query = EventsQuery {
-        limit: Some(limit),
-        scopes: filter.scopes(),
-        ..EventsQuery::default()
+    let role = Role {
+        command: "logs",
+        subject: args.filter.name(),
+        scopes: args.filter.scopes(),
+        words: "following the log".to_owned(),
+        member: ("scopes", args.filter.name().into()),
     };
-    let page = api.events(&query).await?;
-    for event in page
-        .events
-        .iter()
-        .rev()
-        .filter(|event| filter.admits(event))
-    {
-        print(event, context)?;
-    }
-    Ok(())
+    let newest = args.limit.unwrap_or(DEFAULT_LIMIT);
+    let wanted = ListeningArgs::after_listing(args.since, newest);
+    let printer = Printer::new(args.filter, context.out);
+    listening::run(wanted, role, printer, context, settings)
 }
 
-fn print(event: &ListedEvent, context: &Context) -> Result<(), CommandError> {
-    Ok(context.out.show(event, render::listed)?)
+/// Prints entries of the log.
+struct Printer {
+    out: Output,
+    filter: Filter,
+    clock: Clock,
+}
+
+impl Printer {
+    fn new(filter: Filter, out: Output) -> Self {
+        Self {
+            out,
+            filter,
+            clock: Clock::system(),
+        }
+    }
+
+    fn print(&self, delivery: &Delivery) -> Result<Taken, CommandError> {
+        if !self.filter.admits(&delivery.event) {
+            return Ok(Taken::Passed);
+        }
+        let event = match RawValue::from_string(delivery.text.clone()) {
+            Ok(event) => event,
+            Err(fault) => return Ok(Taken::Unreadable(fault.to_string())),
+        };
+        let listed = ListedEvent {
+            seq: delivery.seq,
+            created_at: self.created_at(delivery),
+            event,
+        };
+        self.out.show(&listed, |listed| {
+            render::listed(listed.seq, &listed.created_at, &delivery.event)
+        })?;
+        Ok(Taken::Counted)
+    }
+
+    /// When it was stored. What comes live does not say: there the event's own time stands, or else the time it came.
+    fn created_at(&self, delivery: &Delivery) -> String {
+        let own = || delivery.event.as_ref().ok()?.time.clone();
+        let stored = delivery.created_at.clone().or_else(own);
+        stored.unwrap_or_else(|| rfc3339(self.clock.unix_millis()))
+    }
+}
+
+impl Taker for Printer {
+    async fn take(&mut self, delivery: &Delivery) -> Result<Taken, CommandError> {
+        self.print(delivery)
+    }
 }

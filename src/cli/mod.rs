@@ -11,11 +11,21 @@ mod agent;
 mod agent_listen;
 mod agent_register;
 mod agent_send;
+mod cursor;
 mod emit;
+mod endpoints;
+mod endpoints_create;
+mod filter;
+mod keys;
+mod keys_create;
+mod lifecycle;
+mod listening;
 mod login;
 mod logs;
 mod render;
 mod since;
+mod status;
+mod stream;
 
 #[cfg(feature = "server")]
 mod admin;
@@ -51,7 +61,9 @@ Examples:
   kite login --with-token --server http://localhost:7700 < key.txt
   kite agent register --name Reviewer
   kite agent listen --json
-  kite agent send --to reviewer 'please look at #12'";
+  kite agent send --to reviewer 'please look at #12'
+  kite endpoints create --source github
+  kite stream --source github";
 
 /// Flags that every verb understands, before it or after it.
 #[derive(Debug, Args)]
@@ -86,13 +98,18 @@ struct Global {
     insecure: bool,
 }
 
+/// The verbs, in the order of `kite --help`: who this is, agents, events, what the team has, the server.
 #[derive(Debug, Subcommand)]
 enum Verb {
     Login(login::LoginArgs),
     Logout(login::LogoutArgs),
+    Status(status::StatusArgs),
     Agent(agent::AgentArgs),
-    Emit(emit::EmitArgs),
+    Stream(stream::StreamArgs),
     Logs(logs::LogsArgs),
+    Emit(emit::EmitArgs),
+    Endpoints(endpoints::EndpointsArgs),
+    Keys(keys::KeysArgs),
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
     #[cfg(feature = "server")]
@@ -104,9 +121,13 @@ impl Verb {
         match self {
             Self::Login(args) => login::login(args, context),
             Self::Logout(args) => login::logout(args, context),
+            Self::Status(args) => status::run(args, context),
             Self::Agent(args) => args.run(context),
-            Self::Emit(args) => emit::run(args, context),
+            Self::Stream(args) => stream::run(args, context),
             Self::Logs(args) => logs::run(args, context),
+            Self::Emit(args) => emit::run(args, context),
+            Self::Endpoints(args) => args.run(context),
+            Self::Keys(args) => args.run(context),
             #[cfg(feature = "server")]
             Self::Serve(args) => serve::run(args, context),
             #[cfg(feature = "server")]

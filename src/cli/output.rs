@@ -16,7 +16,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::error::CommandError;
+use super::render;
 use super::text::visible_lines;
+use crate::client::api::Answer;
 use crate::protocol::json;
 
 /// When to use colours.
@@ -83,6 +85,43 @@ impl Output {
     /// Prints a JSON text to stdout, on one line.
     pub fn object(&self, text: &str) -> Result<(), PrintFault> {
         to_stdout(&json::compact(text))
+    }
+
+    /// Prints a server's answer in both its faces: as it came, or words for a person.
+    pub fn answer<T>(
+        &self,
+        answer: &Answer<T>,
+        words: impl FnOnce(&T) -> String,
+    ) -> Result<(), PrintFault> {
+        match self.json {
+            true => self.object(&answer.text),
+            false => self.line(&words(&answer.value)),
+        }
+    }
+
+    /// As [`Output::object`], for an object that gets more members; one of the same name is replaced.
+    pub fn object_with(&self, text: &str, members: &[(&str, Value)]) -> Result<(), PrintFault> {
+        to_stdout(&extended(text, members))
+    }
+
+    /// Prints a list: one object per line, or aligned columns under their headings. Of an empty list nothing.
+    pub fn list<T: Serialize>(
+        &self,
+        values: &[T],
+        headings: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), PrintFault> {
+        if self.json {
+            return values
+                .iter()
+                .try_for_each(|value| self.show(value, |_| String::new()));
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let head = headings.iter().map(|text| (*text).to_owned()).collect();
+        let rows: Vec<Vec<String>> = [head].into_iter().chain(values.iter().map(row)).collect();
+        self.line(&render::columns(&rows))
     }
 
     /// Says something to a person: a sentence on stderr, nothing under `--quiet`.
@@ -171,6 +210,17 @@ pub fn log_to_stderr(level: LevelFilter) {
         .try_init();
 }
 
+/// An object with more members; what is no object stays what it is.
+fn extended(text: &str, members: &[(&str, Value)]) -> String {
+    let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(text) else {
+        return json::compact(text);
+    };
+    for (name, value) in members {
+        object.insert((*name).to_owned(), value.clone());
+    }
+    Value::Object(object).to_string()
+}
+
 fn event_line(name: &str, members: &[(&str, Value)]) -> String {
     let mut line = Map::new();
     line.insert("event".to_owned(), name.into());
@@ -199,4 +249,19 @@ fn to_stderr(text: &str) {
     line.push('\n');
     // There is nowhere left to say that this failed.
     let _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_keeps_its_members_when_it_gets_more() {
+        let text = extended(
+            r#"{"b":1, "new":[2]}"#,
+            &[("a", "x".into()), ("b", 3.into())],
+        );
+        assert_eq!(text, r#"{"a":"x","b":3,"new":[2]}"#);
+        assert_eq!(extended("[1, 2]", &[("a", "x".into())]), "[1,2]");
+    }
 }

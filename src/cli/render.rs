@@ -1,9 +1,15 @@
 //! How messages and events look to a person.
 
+use std::borrow::Cow;
+
 use super::text::{indented, visible};
+use crate::base::clock::time_of_day;
 use crate::client::Letter;
-use crate::protocol::api::ListedEvent;
-use crate::protocol::event::Event;
+use crate::protocol::event::{Event, EventFault};
+use crate::protocol::id::Seq;
+
+/// The extension that says in a line what happened (spec 10.3).
+const SUMMARY: &str = "kitesummary";
 
 /// `[EVENT_ID] FROM → TO: BODY`, with thread and reply before the colon where they are set (spec 19.3).
 pub(super) fn letter(letter: &Letter) -> String {
@@ -26,20 +32,70 @@ pub(super) fn letter(letter: &Letter) -> String {
 }
 
 /// `#seq [created_at] type - summary` (spec 19.2).
-pub(super) fn listed(listed: &ListedEvent) -> String {
-    let head = format!("#{} [{}]", listed.seq, visible(&listed.created_at));
-    match Event::parse(listed.event.get()) {
+pub(super) fn listed(seq: Seq, created_at: &str, event: &Result<Event, EventFault>) -> String {
+    let head = format!("#{seq} [{}]", visible(created_at));
+    match event {
         Ok(event) => {
-            let summary = event.extension("kitesummary").unwrap_or_default();
+            let summary = event.extension(SUMMARY).unwrap_or_default();
             format!("{head} {} - {}", visible(&event.kind), visible(summary))
         }
         Err(fault) => format!("{head} not a CloudEvent: {}", visible(&fault.to_string())),
     }
 }
 
+/// `[HH:MM:SS] #seq type  summary`, in UTC (spec 17).
+pub(super) fn streamed(seq: Seq, event: &Event) -> String {
+    let time = event.time.as_deref().and_then(time_of_day);
+    let time = time.as_deref().unwrap_or("--:--:--");
+    let head = format!("[{time}] #{seq} {}", visible(&event.kind));
+    match event.extension(SUMMARY) {
+        Some(summary) => format!("{head}  {}", visible(summary)),
+        None => head,
+    }
+}
+
+/// The summary, else the type (spec 17).
+pub(super) fn compact(event: &Event) -> String {
+    let summary = event.extension(SUMMARY).filter(|text| !text.is_empty());
+    visible(summary.unwrap_or(&event.kind)).into_owned()
+}
+
+/// A heading, and one indented line for each named value. Whatever was written elsewhere is made visible.
+pub(super) fn facts(heading: &str, facts: &[(&str, String)]) -> String {
+    let lines = facts
+        .iter()
+        .map(|(name, value)| format!("\n  {name}: {}", visible(value)));
+    lines.fold(heading.to_owned(), |text, line| text + &line)
+}
+
+/// Rows as aligned columns, the first row being the headings. Widths are counted in characters.
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let shown: Vec<Vec<Cow<'_, str>>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| visible(cell)).collect())
+        .collect();
+    let width = |column: usize| {
+        let cells = shown.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..shown.first().map_or(0, Vec::len)).map(width).collect();
+    let lines: Vec<String> = shown
+        .iter()
+        .map(|row| {
+            let padded = row.iter().zip(&widths);
+            let cells: Vec<String> = padded
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            cells.join("  ").trim_end().to_owned()
+        })
+        .collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::event::Extension;
 
     #[test]
     fn a_message_is_one_entry_whatever_it_says() {
@@ -61,10 +117,67 @@ mod tests {
         assert_eq!(letter(&message), "[e1] a\\n → b thread=t reply_to=e0: ok");
     }
 
+    fn event(members: &str) -> Event {
+        Event::parse(&format!(
+            r#"{{"specversion":"1.0","id":"i","source":"s",{members}}}"#
+        ))
+        .unwrap()
+    }
+
     #[test]
     fn a_listed_event_shows_its_summary() {
-        let text = r#"{"seq":7,"created_at":"now","event":{"specversion":"1.0","id":"i","source":"s","type":"t","kitesummary":"did it"}}"#;
-        let event: ListedEvent = serde_json::from_str(text).unwrap();
-        assert_eq!(listed(&event), "#7 [now] t - did it");
+        let did = event(r#""type":"t","kitesummary":"did it""#);
+        assert_eq!(listed(7, "now", &Ok(did)), "#7 [now] t - did it");
+        let bad = listed(8, "now", &Event::parse("{}"));
+        assert!(bad.starts_with("#8 [now] not a CloudEvent: "), "{bad}");
+    }
+
+    #[test]
+    fn a_streamed_event_is_one_line_with_its_time_in_utc() {
+        let push = event(
+            r#""type":"com.github.push","time":"2026-01-02T03:04:05+01:00","kitesummary":"ann pushed""#,
+        );
+        assert_eq!(
+            streamed(9, &push),
+            "[02:04:05] #9 com.github.push  ann pushed"
+        );
+        assert_eq!(compact(&push), "ann pushed");
+        let bare = event(r#""type":"t""#);
+        assert_eq!(streamed(1, &bare), "[--:--:--] #1 t");
+        assert_eq!(compact(&bare), "t");
+    }
+
+    #[test]
+    fn no_field_can_reach_the_terminal() {
+        let hostile = "x\u{1b}[2J\r\n[00:00:00] #1 forged\u{202e}";
+        let mut evil = event(r#""type":"t""#);
+        evil.kind = hostile.to_owned();
+        evil.time = Some(hostile.to_owned());
+        let summary = Extension::Text(hostile.to_owned());
+        evil.extensions.insert(SUMMARY.to_owned(), summary);
+        let fault =
+            Event::parse(r#"{"specversion":"1.0","id":"i","source":"s","type":"\n\u001b"}"#);
+        let shown = [
+            streamed(1, &evil),
+            compact(&evil),
+            listed(1, hostile, &Ok(evil)),
+            listed(1, hostile, &fault),
+        ];
+        for line in shown {
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert!(!line.contains('\u{202e}'), "{line:?}");
+        }
+        let hostile = || hostile.to_owned();
+        let table = columns(&[vec![hostile(), hostile()], vec![hostile(), "b".to_owned()]]);
+        assert_eq!(table.lines().count(), 2);
+        assert!(!table.replace('\n', "").contains(char::is_control));
+        assert_eq!(facts("h", &[("a", hostile())]).lines().count(), 2);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let table = columns(&[row(["id", "name", "x"]), row(["1234", "é", ""])]);
+        assert_eq!(table, "id    name  x\n1234  é");
     }
 }

@@ -78,6 +78,16 @@ impl Api {
         })
     }
 
+    /// Whom this calls.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// For which team, where that was said.
+    pub(super) fn team(&self) -> Option<&TeamId> {
+        self.team.as_ref()
+    }
+
     /// `GET /api/v1/stats`: whose key this is.
     pub async fn stats(&self) -> Result<Stats, ClientError> {
         self.call(self.request(Method::GET, "stats", &[])).await

@@ -1,46 +1,13 @@
 //! The calls against a server that follows a script.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-
 use super::*;
 use crate::client::history::{History, Start};
-use crate::protocol::token::Token;
+use crate::client::script::Script;
 
-struct Script {
-    listener: TcpListener,
-}
-
-impl Script {
-    async fn new() -> (Self, Api) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = Server {
-            http_base: format!("http://{address}"),
-            ws_url: format!("ws://{address}/ws"),
-            key: Token::parse("kite_0a1b2c3d_0011223344556677").unwrap(),
-            ca_file: None,
-        };
-        let api = Api::new(&server, Some("a team".parse().unwrap())).unwrap();
-        (Self { listener }, api)
-    }
-
-    /// Reads one request and answers it, or hangs up when there is no answer. Returns the request's head.
-    async fn serve(&self, answer: Option<(u16, &str)>) -> String {
-        let (mut stream, _) = self.listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.windows(4).any(|window| window == b"\r\n\r\n") {
-            stream.read_buf(&mut request).await.unwrap();
-        }
-        if let Some((status, body)) = answer {
-            let len = body.len();
-            let text = format!(
-                "HTTP/1.1 {status} X\r\ncontent-length: {len}\r\nconnection: close\r\n\r\n{body}"
-            );
-            stream.write_all(text.as_bytes()).await.unwrap();
-        }
-        String::from_utf8_lossy(&request).into_owned()
-    }
+async fn script() -> (Script, Api) {
+    let script = Script::new().await;
+    let api = Api::new(&script.server(), Some("a team".parse().unwrap())).unwrap();
+    (script, api)
 }
 
 fn idempotency_key(head: &str) -> Option<String> {
@@ -52,12 +19,12 @@ fn idempotency_key(head: &str) -> Option<String> {
 
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
-    let (script, api) = Script::new().await;
+    let (script, api) = script().await;
     let message = MessageRequest::default();
     let server = async {
-        let lost = script.serve(None).await;
-        let busy = script.serve(Some((503, "{}"))).await;
-        let done = script.serve(Some((201, r#"{"id":"e1","more":1}"#))).await;
+        let lost = script.answer("").await;
+        let busy = script.respond(503, "{}").await;
+        let done = script.respond(201, r#"{"id":"e1","more":1}"#).await;
         [lost, busy, done]
     };
     let (answer, heads) = tokio::join!(api.send_message(&message, "k1"), server);
@@ -70,17 +37,17 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
 
 #[tokio::test]
 async fn a_refusal_is_final() {
-    let (script, api) = Script::new().await;
+    let (script, api) = script().await;
     let message = MessageRequest::default();
-    let server = script.serve(Some((403, r#"{"error":"no"}"#)));
+    let server = script.respond(403, r#"{"error":"no"}"#);
     let (answer, _) = tokio::join!(api.send_message(&message, "k1"), server);
     assert!(matches!(answer, Err(ClientError::Refused(refusal)) if refusal.text == "no"));
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_told_from_one_that_hung_up() {
-    let (script, api) = Script::new().await;
-    let (lost, _) = tokio::join!(api.stats(), script.serve(None));
+    let (script, api) = script().await;
+    let (lost, _) = tokio::join!(api.stats(), script.answer(""));
     assert!(matches!(lost, Err(ClientError::Lost { .. })));
     drop(script);
     let error = api.stats().await.unwrap_err();
@@ -90,7 +57,7 @@ async fn a_server_that_is_not_there_is_told_from_one_that_hung_up() {
 
 #[tokio::test]
 async fn a_history_ends_where_the_log_ended_when_it_began() {
-    let (script, api) = Script::new().await;
+    let (script, api) = script().await;
     let event = |seq: Seq| format!(r#"{{"seq":{seq},"created_at":"c","event":{{}}}}"#);
     let page = |events: &str, last_seq: Seq, next: Seq| {
         format!(
@@ -109,9 +76,9 @@ async fn a_history_ends_where_the_log_ended_when_it_began() {
         seqs
     };
     let server = async {
-        let head = script.serve(Some((200, &first))).await;
+        let head = script.respond(200, &first).await;
         assert!(head.contains("&after_seq=1&scope=%2A "), "{head}");
-        let head = script.serve(Some((200, &second))).await;
+        let head = script.respond(200, &second).await;
         assert!(head.contains("&after_seq=3&"), "{head}");
     };
     let (seqs, ()) = tokio::join!(read, server);

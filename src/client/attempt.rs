@@ -2,26 +2,23 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::ClientError;
-use super::connect::{Connector, HANDSHAKE_LIMIT, Socket};
+use super::connect::Socket;
+use super::frames::{self, Verdict, judge, text_of};
+use super::handshake::Standing;
 use super::memory::{self, Memory};
 use super::receiver::{Delivery, Flow, Notice, Receiver};
 use super::session::{Timing, WakeWatch};
-use crate::protocol::error::{CloseCode, REPLACED};
-use crate::protocol::frame::{ClientFrame, Connect, ServerFrame};
+use crate::protocol::frame::{ClientFrame, ServerFrame};
 use crate::protocol::id::Seq;
 
 /// How many events may be handled without an ack while more are ready: what a crash of this program repeats.
 const UNACKED_MAX: u32 = 64;
-
-/// How long a frame may take to leave. A server that takes no bytes is as good as gone.
-const SEND_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -44,6 +41,28 @@ pub(super) enum Ended<E, T> {
     Slept,
 }
 
+impl<E, T> From<Verdict> for Ended<E, T> {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Denied(message) => Self::Denied(message),
+            Verdict::Rejected(message) => Self::Rejected(message),
+            Verdict::Replaced => Self::Replaced,
+            Verdict::Limited(failure) => Self::Broken(failure.error),
+            Verdict::Broken(why) => Self::Broken(why),
+        }
+    }
+}
+
+impl<E, T> From<ClientError> for Ended<E, T> {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Denied(message) => Self::Denied(message),
+            ClientError::Rejected(message) => Self::Rejected(message),
+            error => Self::Broken(error.to_string()),
+        }
+    }
+}
+
 /// What one look at the world yields.
 enum Step<T> {
     Frame(Option<Result<Message, WsError>>),
@@ -63,57 +82,6 @@ pub(super) struct Attempt<'a> {
     unacked: u32,
     last_received: Instant,
     next_ping: Instant,
-}
-
-/// The server's answer to `connect`.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// The name of the cursor.
-    pub client_id: String,
-    /// Where delivery continues from.
-    pub last_seq: Seq,
-}
-
-/// Opens a socket and has `connect` answered.
-pub(super) async fn establish<E, T>(
-    connector: &Connector,
-    connect: Connect,
-) -> Result<(Socket, Standing), Ended<E, T>> {
-    let broken = |error: ClientError| Ended::Broken(error.to_string());
-    let mut socket = connector.open().await.map_err(broken)?;
-    let talk = async {
-        send(&mut socket, &ClientFrame::Connect(connect)).await?;
-        loop {
-            let Some(text) = text_of(socket.next().await)? else {
-                continue;
-            };
-            match ServerFrame::parse(&text) {
-                Ok(ServerFrame::Connected {
-                    last_seq,
-                    client_id,
-                }) => {
-                    return Ok(Standing {
-                        client_id,
-                        last_seq,
-                    });
-                }
-                Ok(ServerFrame::Error { code, message }) => return Err(judge(code, message)),
-                Ok(_) => {}
-                Err(fault) => return Err(Ended::Broken(fault.to_string())),
-            }
-        }
-    };
-    let standing = timeout(HANDSHAKE_LIMIT, talk).await.unwrap_or_else(|_| {
-        let why = "the server did not answer `connect` in time";
-        Err(Ended::Broken(why.to_owned()))
-    })?;
-    Ok((socket, standing))
-}
-
-/// Says goodbye, so that the server need not wait for silence.
-pub(super) async fn close(socket: &mut Socket) {
-    // Whether it hears that changes nothing here.
-    let _ = timeout(Duration::from_secs(1), socket.close(None)).await;
 }
 
 impl<'a> Attempt<'a> {
@@ -151,9 +119,9 @@ impl<'a> Attempt<'a> {
         };
         if self.unacked > 0 {
             // The events come again when this is lost, and are then recognised.
-            let _ = self.ack::<(), ()>().await;
+            let _ = self.ack().await;
         }
-        close(&mut self.socket).await;
+        frames::close(&mut self.socket).await;
         ended
     }
 
@@ -185,7 +153,7 @@ impl<'a> Attempt<'a> {
                     None => Ok(()),
                 }
             }
-            Step::Ack => self.ack().await,
+            Step::Ack => Ok(self.ack().await?),
             Step::Tick => self.tick().await,
             Step::Stop(output) => Err(Ended::Stopped(output)),
         }
@@ -200,7 +168,7 @@ impl<'a> Attempt<'a> {
             Ok(ServerFrame::Event { seq, event }) => {
                 self.hand_over(seq, event.get(), receiver).await
             }
-            Ok(ServerFrame::Error { code, message }) => Err(judge(code, message)),
+            Ok(ServerFrame::Error { code, message }) => Err(judge(code, &message).into()),
             Ok(ServerFrame::CursorExpired {
                 oldest_available_seq,
                 ..
@@ -276,7 +244,7 @@ impl<'a> Attempt<'a> {
                 }
                 () = sleep_until(self.next_ping) => {
                     // A socket that broke shows it at the next read.
-                    let _ = self.ping::<(), ()>().await;
+                    let _ = self.ping().await;
                 }
             }
         }
@@ -297,62 +265,13 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    async fn ping<E, T>(&mut self) -> Result<(), Ended<E, T>> {
+    async fn ping(&mut self) -> Result<(), Verdict> {
         self.next_ping = Instant::now() + self.timing.ping_every;
-        deliver(&mut self.socket, Message::Ping(Default::default())).await
+        frames::ping(&mut self.socket).await
     }
 
-    async fn ack<E, T>(&mut self) -> Result<(), Ended<E, T>> {
+    async fn ack(&mut self) -> Result<(), Verdict> {
         self.unacked = 0;
-        send(&mut self.socket, &ClientFrame::Ack(self.seen)).await
-    }
-}
-
-async fn send<E, T>(socket: &mut Socket, frame: &ClientFrame) -> Result<(), Ended<E, T>> {
-    deliver(socket, Message::text(frame.to_text())).await
-}
-
-async fn deliver<E, T>(socket: &mut Socket, message: Message) -> Result<(), Ended<E, T>> {
-    match timeout(SEND_LIMIT, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        // What the server said before the socket broke is still to be read, and says more than this failure; a socket
-        // with nothing left to read shows at the next read that it broke.
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a frame did not leave");
-            Ok(())
-        }
-        Err(_) => Err(Ended::Broken("the server takes no bytes".to_owned())),
-    }
-}
-
-/// The text of a message; `None` for what the library answers itself.
-fn text_of<E, T>(message: Option<Result<Message, WsError>>) -> Result<Option<String>, Ended<E, T>> {
-    match message {
-        Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
-        Some(Ok(Message::Close(Some(frame)))) => Err(judge(
-            u32::from(u16::from(frame.code)),
-            frame.reason.as_str().to_owned(),
-        )),
-        Some(Ok(Message::Close(None))) | None => {
-            Err(Ended::Broken("the server closed the connection".to_owned()))
-        }
-        Some(Ok(_)) => Ok(None),
-        Some(Err(error)) => Err(Ended::Broken(error.to_string())),
-    }
-}
-
-/// What an error of the server means for this session (spec 5.3): two of them no reconnect can mend.
-fn judge<E, T>(code: u32, message: String) -> Ended<E, T> {
-    let is = |known: CloseCode| code == u32::from(known.number());
-    if is(CloseCode::AuthFailed) {
-        Ended::Denied(message)
-    } else if is(CloseCode::InvalidMessage) && message.contains(REPLACED) {
-        Ended::Replaced
-    } else if is(CloseCode::InvalidMessage) {
-        Ended::Rejected(message)
-    } else if message.is_empty() {
-        Ended::Broken(format!("the server closed the connection ({code})"))
-    } else {
-        Ended::Broken(format!("{message} ({code})"))
+        frames::send(&mut self.socket, &ClientFrame::Ack(self.seen)).await
     }
 }

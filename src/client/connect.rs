@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::Error as WsError;
+use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
@@ -74,8 +74,13 @@ impl Connector {
         })
     }
 
-    /// Opens a socket, within the limits.
-    pub async fn open(&self) -> Result<Socket, ClientError> {
+    /// The address that sockets are opened to.
+    pub fn address(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Opens a socket; the WebSocket handshake may take as long as `handshake_limit`.
+    pub async fn open(&self, handshake_limit: Duration) -> Result<Socket, ClientError> {
         let connecting = timeout(http::CONNECT_LIMIT, self.pipe()).await;
         let pipe =
             connecting.unwrap_or_else(|_| Err(self.unreachable("connecting took too long")))?;
@@ -87,11 +92,32 @@ impl Connector {
             .max_frame_size(Some(MESSAGE_MAX_BYTES));
         let handshake =
             tokio_tungstenite::client_async_with_config(self.url.as_str(), pipe, Some(config));
-        match timeout(HANDSHAKE_LIMIT, handshake).await {
+        match timeout(handshake_limit, handshake).await {
             Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(WsError::Http(response))) => Err(refusal(*response).into()),
-            Ok(Err(error)) => Err(self.unreachable(&chain(&error))),
-            Err(_) => Err(self.unreachable("the WebSocket handshake took too long")),
+            Ok(Err(error)) => Err(self.no_socket(error)),
+            Err(_) => Err(self.lost("the WebSocket handshake took too long")),
+        }
+    }
+
+    /// Why the other side did not turn the connection into a WebSocket.
+    fn no_socket(&self, error: WsError) -> ClientError {
+        match error {
+            WsError::Http(response) => match refusal(*response) {
+                refusal if matches!(refusal.status, 401 | 403) => {
+                    ClientError::Denied(refusal.to_string())
+                }
+                refusal if refusal.is_unserved() => {
+                    self.unreadable(&format!("there is no WebSocket there: {refusal}"))
+                }
+                refusal => refusal.into(),
+            },
+            WsError::Io(error) => self.lost(&chain(&error)),
+            WsError::ConnectionClosed
+            | WsError::AlreadyClosed
+            | WsError::Protocol(ProtocolError::HandshakeIncomplete) => {
+                self.lost("it closed the connection during the WebSocket handshake")
+            }
+            error => self.unreadable(&chain(&error)),
         }
     }
 
@@ -113,6 +139,20 @@ impl Connector {
 
     fn unreachable(&self, why: &str) -> ClientError {
         ClientError::Unreachable {
+            server: self.url.to_string(),
+            why: why.to_owned(),
+        }
+    }
+
+    fn lost(&self, why: &str) -> ClientError {
+        ClientError::Lost {
+            server: self.url.to_string(),
+            why: why.to_owned(),
+        }
+    }
+
+    fn unreadable(&self, why: &str) -> ClientError {
+        ClientError::Unreadable {
             server: self.url.to_string(),
             why: why.to_owned(),
         }

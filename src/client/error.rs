@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::protocol::address::AddressError;
+use crate::protocol::rpc::Failure;
 
 /// What a server said instead of doing it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,9 +93,15 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
-    /// A WebSocket connection was not let in (error 4001).
+    /// A WebSocket connection was not let in: error 4001, or 401 or 403 before it was one.
     #[error("the server refused the key: {0}")]
     Denied(String),
+    /// The server does not understand this client (error 4002).
+    #[error("the server does not understand this client: {0}")]
+    Rejected(String),
+    /// A call over the WebSocket was answered with a failure (spec 6).
+    #[error("{}", .0.error)]
+    Failed(Failure),
     /// The address cannot be used.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -118,6 +125,23 @@ impl ClientError {
             Self::Refused(refusal) => matches!(refusal.status, 502..=504),
             Self::Lost { .. } => true,
             _ => false,
+        }
+    }
+
+    /// Whether another attempt to connect may go better later. What is wrong with the key, with this client or with
+    /// its settings stays wrong.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::Unreachable { .. }
+            | Self::Lost { .. }
+            | Self::Unreadable { .. }
+            | Self::Failed(_) => true,
+            Self::Denied(_)
+            | Self::Rejected(_)
+            | Self::Address(_)
+            | Self::CaFile { .. }
+            | Self::Tls(_) => false,
         }
     }
 }

@@ -1,13 +1,22 @@
 //! The log as a listing: page by page, in order, up to where it ended when the reading began.
+//!
+//! Whoever lets a session stand first, reads this, has the session skip to [`History::position`] and then listens, sees
+//! every event once.
 
 use super::api::EventsQuery;
-use super::{Api, ClientError};
+use super::rpc::Caller;
+use super::{Api, ClientError, Server};
 use crate::protocol::api::ListedEvent;
-use crate::protocol::id::Seq;
+use crate::protocol::event::Event;
+use crate::protocol::id::{Seq, TeamId};
+use crate::protocol::rpc::EventsRecent;
 use crate::protocol::scope::Scope;
 
 /// How many events one call asks for. The server allows 1000; a page is held in memory.
 const PAGE_EVENTS: u64 = 200;
+
+/// The most events that one call gives (spec 6).
+pub const CALL_EVENTS_MAX: u64 = 1000;
 
 /// Where a reading begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +27,8 @@ pub enum Start {
     Seq(Seq),
     /// With the first that was stored at this time or later, RFC 3339.
     Time(String),
+    /// With the last so many, [`CALL_EVENTS_MAX`] at most.
+    Newest(u64),
 }
 
 /// A reading of the log.
@@ -30,15 +41,16 @@ pub struct History {
 impl History {
     /// Begins a reading; nothing is called yet.
     pub fn new(start: Start, scopes: Vec<Scope>) -> Self {
-        let (after_seq, since) = match start {
-            Start::Oldest => (0, None),
-            Start::Seq(seq) => (seq.saturating_sub(1), None),
-            Start::Time(time) => (0, Some(time)),
+        let (limit, after_seq, since) = match start {
+            Start::Oldest => (PAGE_EVENTS, Some(0), None),
+            Start::Seq(seq) => (PAGE_EVENTS, Some(seq.saturating_sub(1)), None),
+            Start::Time(time) => (PAGE_EVENTS, Some(0), Some(time)),
+            Start::Newest(count) => (count.min(CALL_EVENTS_MAX), None, None),
         };
         Self {
             query: EventsQuery {
-                limit: Some(PAGE_EVENTS),
-                after_seq: Some(after_seq),
+                limit: Some(limit),
+                after_seq,
                 scopes,
                 since,
             },
@@ -52,6 +64,13 @@ impl History {
         if self.is_done {
             return Ok(None);
         }
+        match self.query.after_seq {
+            Some(_) => self.ascend(api).await.map(Some),
+            None => self.newest(api).await.map(Some),
+        }
+    }
+
+    async fn ascend(&mut self, api: &Api) -> Result<Vec<ListedEvent>, ClientError> {
         let page = api.events(&self.query).await?;
         // What is stored while this reads belongs to whoever listens.
         let end = *self.end.get_or_insert(page.last_seq);
@@ -61,7 +80,57 @@ impl History {
         self.is_done = position >= end || is_stuck;
         self.query.after_seq = Some(position);
         let events = page.events.into_iter();
-        Ok(Some(events.filter(|event| event.seq <= end).collect()))
+        Ok(events.filter(|event| event.seq <= end).collect())
+    }
+
+    async fn newest(&mut self, api: &Api) -> Result<Vec<ListedEvent>, ClientError> {
+        let listed = match api.events(&self.query).await {
+            Ok(page) => Ok(page.events),
+            Err(ClientError::Refused(refusal)) if refusal.is_unserved() => match api.team() {
+                Some(team) => self.recent(api.server(), team).await,
+                None => Err(refusal.into()),
+            },
+            Err(error) => Err(error),
+        };
+        let mut events = listed?;
+        self.is_done = true;
+        // Not the end of the log: what was stored between its reading and that of the events would fall out.
+        self.end = events.first().map(|event| event.seq);
+        events.reverse();
+        Ok(events)
+    }
+
+    /// The newest events from a server that lists them over the WebSocket alone: of every kind, so they are chosen here.
+    async fn recent(
+        &self,
+        server: &Server,
+        team: &TeamId,
+    ) -> Result<Vec<ListedEvent>, ClientError> {
+        let wanted = self.query.limit.unwrap_or(CALL_EVENTS_MAX);
+        let limit = match self.query.scopes.is_empty() {
+            true => wanted,
+            false => CALL_EVENTS_MAX,
+        };
+        let mut caller = Caller::open(server, team).await?;
+        let limit = Some(limit);
+        let answer = caller.recent_events(&EventsRecent { limit }).await?;
+        caller.close().await;
+        let mut events = answer.value.events;
+        events.retain(|listed| self.is_wanted(listed));
+        events.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        Ok(events)
+    }
+
+    /// Whether the scopes match, as the server judges. What cannot be read cannot be judged.
+    fn is_wanted(&self, listed: &ListedEvent) -> bool {
+        let scopes = &self.query.scopes;
+        match Event::parse(listed.event.get()) {
+            Ok(event) => {
+                let header = event.header();
+                scopes.is_empty() || scopes.iter().any(|scope| scope.matches(&header))
+            }
+            Err(_) => true,
+        }
     }
 
     /// Up to here the log was read.

@@ -1,4 +1,4 @@
-//! Talk to a server: HTTP calls and the reconnecting session.
+//! Talk to a server: HTTP calls, calls over a WebSocket and the reconnecting session.
 //!
 //! This room promises that every wait has a limit, that a key goes nowhere but to the server it is given with, and
 //! that an event is acknowledged only after its receiver took it. It prints nothing and decides nothing for a command.
@@ -7,14 +7,19 @@ pub mod api;
 pub mod attempt;
 pub mod connect;
 pub mod error;
+pub mod handshake;
 pub mod history;
 pub mod http;
 pub mod message;
 pub mod receiver;
+pub mod rpc;
 pub mod session;
 pub mod tls;
 
+mod frames;
 mod memory;
+#[cfg(test)]
+pub(crate) mod script;
 
 use std::path::PathBuf;
 

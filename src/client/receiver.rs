@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crate::protocol::api::ListedEvent;
 use crate::protocol::event::{Event, EventFault};
 use crate::protocol::id::Seq;
 
@@ -15,6 +16,8 @@ pub struct Delivery {
     pub text: String,
     /// The CloudEvent as it reads, or why it does not.
     pub event: Result<Event, EventFault>,
+    /// When it was stored, RFC 3339: known of what was listed, not of what comes live.
+    pub created_at: Option<String>,
 }
 
 impl Delivery {
@@ -24,6 +27,15 @@ impl Delivery {
             seq,
             event: Event::parse(text),
             text: text.to_owned(),
+            created_at: None,
+        }
+    }
+
+    /// Reads an event of a listing.
+    pub fn listed(listed: ListedEvent) -> Self {
+        Self {
+            created_at: Some(listed.created_at),
+            ..Self::new(listed.seq, listed.event.get())
         }
     }
 }

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::attempt::{self, Attempt, Ended, Standing};
-use super::connect::Connector;
+use super::attempt::{Attempt, Ended};
+use super::connect::{Connector, HANDSHAKE_LIMIT, Socket};
+use super::handshake::{self, Standing};
 use super::memory::Memory;
 use super::receiver::{Notice, Receiver};
-use super::{ClientError, Server};
+use super::{ClientError, Server, frames};
 use crate::base::backoff::Backoff;
 use crate::base::clock::Clock;
 use crate::base::random;
-use crate::protocol::VERSION;
-use crate::protocol::frame::Connect;
 use crate::protocol::id::{ClientId, Seq, TeamId};
 use crate::protocol::scope::Scope;
 
@@ -34,6 +33,8 @@ pub struct Subscription {
 /// How long things may take. Tests shorten it.
 #[derive(Debug, Clone)]
 pub struct Timing {
+    /// How long the WebSocket handshake may take, and as long again the answer to `connect`.
+    pub answer_within: Duration,
     /// The time between two pings.
     pub ping_every: Duration,
     /// The silence after which a connection is dead. Longer than two pings, so that one lost answer kills nothing.
@@ -51,6 +52,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
+            answer_within: HANDSHAKE_LIMIT,
             ping_every: Duration::from_secs(20),
             dead_after: Duration::from_secs(45),
             wait_min: Duration::from_millis(500),
@@ -114,9 +116,8 @@ impl Session {
     /// Connects and takes leave at once: the cursor stands then, and nothing stored after it is missed. The name that
     /// the server gave is kept for what follows.
     pub async fn stand(&mut self) -> Result<Standing, ClientError> {
-        let attempt = attempt::establish::<(), ()>(&self.connector, self.connect());
-        let (mut socket, standing) = attempt.await.map_err(|ended| self.word(ended))?;
-        attempt::close(&mut socket).await;
+        let (mut socket, standing) = self.establish().await?;
+        frames::close(&mut socket).await;
         self.adopt(&standing);
         Ok(standing)
     }
@@ -129,7 +130,8 @@ impl Session {
         let mut backoff = Backoff::new(self.timing.wait_min, self.timing.wait_max);
         loop {
             match self.stand().await {
-                Err(ClientError::Lost { why, .. }) => {
+                Err(error) if error.may_pass() => {
+                    let why = error.to_string();
                     let wait = backoff.next(random::unit());
                     receiver.notice(Notice::Reconnecting { why, wait });
                     let mut never = pin!(std::future::pending::<()>());
@@ -177,11 +179,10 @@ impl Session {
         receiver: &mut R,
         stop: &mut Pin<&mut S>,
     ) -> (Ended<R::Error, S::Output>, Duration) {
-        let establishing = attempt::establish(&self.connector, self.connect());
         let established = tokio::select! {
             biased;
             output = stop.as_mut() => Err(Ended::Stopped(output)),
-            established = establishing => established,
+            established = self.establish() => established.map_err(Ended::from),
         };
         let connection = match established {
             Ok(established) => established,
@@ -217,43 +218,20 @@ impl Session {
         None
     }
 
-    fn connect(&self) -> Connect {
-        Connect {
-            version: VERSION,
-            token: self.server.key.reveal().to_owned(),
-            team_id: self.subscription.team.as_str().to_owned(),
-            scopes: self
-                .subscription
-                .scopes
-                .iter()
-                .map(Scope::to_string)
-                .collect(),
-            client_id: self.subscription.client_id.clone().map(String::from),
-        }
+    async fn establish(&self) -> Result<(Socket, Standing), ClientError> {
+        let Subscription {
+            team,
+            scopes,
+            client_id,
+        } = &self.subscription;
+        let connect = handshake::connect_frame(&self.server, team, scopes, client_id.as_ref());
+        handshake::establish(&self.connector, connect, self.timing.answer_within).await
     }
 
     /// Keeps the name that the server gave: a reconnect under it misses nothing.
     fn adopt(&mut self, standing: &Standing) {
         if self.subscription.client_id.is_none() {
             self.subscription.client_id = standing.client_id.parse().ok();
-        }
-    }
-
-    fn word(&self, ended: Ended<(), ()>) -> ClientError {
-        let server = self.server.ws_url.clone();
-        match ended {
-            Ended::Denied(text) => ClientError::Denied(text),
-            Ended::Rejected(why) => ClientError::Unreadable { server, why },
-            Ended::Broken(why) => ClientError::Lost { server, why },
-            // None of these ends a handshake.
-            Ended::Enough
-            | Ended::Stopped(())
-            | Ended::Receiver(())
-            | Ended::Replaced
-            | Ended::Slept => ClientError::Lost {
-                server,
-                why: "the handshake ended early".to_owned(),
-            },
         }
     }
 }

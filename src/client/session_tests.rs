@@ -2,114 +2,13 @@
 
 use std::convert::Infallible;
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
+use crate::client::script::{Script, quick};
 use crate::client::{Delivery, Flow};
 use crate::protocol::error::REPLACED;
 use crate::protocol::frame::{ClientFrame, ServerFrame};
-use crate::protocol::token::Token;
-
-/// A server that waits for one connection at a time.
-struct Script {
-    listener: TcpListener,
-}
-
-impl Script {
-    async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { listener }
-    }
-
-    fn session(&self, client_id: Option<&str>, timing: Timing) -> Session {
-        let address = self.listener.local_addr().unwrap();
-        let server = Server {
-            http_base: format!("http://{address}"),
-            ws_url: format!("ws://{address}/ws"),
-            key: Token::parse("kite_0a1b2c3d_0011223344556677").unwrap(),
-            ca_file: None,
-        };
-        let subscription = Subscription {
-            team: "t".parse().unwrap(),
-            scopes: vec![Scope::AgentTo("a".to_owned())],
-            client_id: client_id.map(|id| id.parse().unwrap()),
-        };
-        Session::new(&server, subscription, timing, Clock::system()).unwrap()
-    }
-
-    /// Accepts a connection and reads its `connect` frame.
-    async fn accept(&self) -> (Peer, Connect) {
-        let (stream, _) = self.listener.accept().await.unwrap();
-        let mut peer = Peer(tokio_tungstenite::accept_async(stream).await.unwrap());
-        match peer.read().await {
-            Some(ClientFrame::Connect(connect)) => (peer, connect),
-            other => panic!("expected `connect`, got {other:?}"),
-        }
-    }
-
-    /// As [`Script::accept`], and answers it.
-    async fn stand(&self, last_seq: Seq) -> Peer {
-        let (mut peer, connect) = self.accept().await;
-        peer.send(ServerFrame::Connected {
-            last_seq,
-            client_id: connect.client_id.unwrap_or("given".to_owned()),
-        })
-        .await;
-        peer
-    }
-}
-
-/// The server's end of a connection.
-struct Peer(WebSocketStream<TcpStream>);
-
-impl Peer {
-    async fn send(&mut self, frame: ServerFrame) {
-        self.0.send(Message::text(frame.to_text())).await.unwrap();
-    }
-
-    async fn event(&mut self, seq: Seq) {
-        let event = format!(
-            r#"{{"specversion":"1.0","id":"e{seq}","source":"s","type":"t","data":{seq}}}"#
-        );
-        self.raw_event(seq, &event).await;
-    }
-
-    async fn raw_event(&mut self, seq: Seq, event: &str) {
-        let text = format!(r#"{{"type":"event","seq":{seq},"event":{event}}}"#);
-        self.0.send(Message::text(text)).await.unwrap();
-    }
-
-    async fn error(&mut self, code: u32, message: &str) {
-        let message = message.to_owned();
-        self.send(ServerFrame::Error { code, message }).await;
-    }
-
-    /// The next frame; `None` when the client is gone.
-    async fn read(&mut self) -> Option<ClientFrame> {
-        loop {
-            match self.0.next().await {
-                Some(Ok(Message::Text(text))) => return Some(ClientFrame::parse(&text).unwrap()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-                Some(Ok(_)) => {}
-            }
-        }
-    }
-
-    /// Reads until everything up to `seq` is acknowledged.
-    async fn acked(&mut self, seq: Seq) {
-        loop {
-            match self.read().await {
-                Some(ClientFrame::Ack(acked)) if acked >= seq => return assert_eq!(acked, seq),
-                Some(ClientFrame::Ack(_)) => {}
-                other => panic!("expected an ack of {seq}, got {other:?}"),
-            }
-        }
-    }
-}
 
 /// Tells the test what it takes and hears.
 struct Told {
@@ -146,12 +45,13 @@ fn told(
     (Told { taken, heard, last }, takes, hears)
 }
 
-fn quick() -> Timing {
-    Timing {
-        wait_min: Duration::from_millis(1),
-        wait_max: Duration::from_millis(2),
-        ..Timing::default()
-    }
+fn session(script: &Script, client_id: Option<&str>, timing: Timing) -> Session {
+    let subscription = Subscription {
+        team: "t".parse().unwrap(),
+        scopes: vec![Scope::AgentTo("a".to_owned())],
+        client_id: client_id.map(|id| id.parse().unwrap()),
+    };
+    Session::new(&script.server(), subscription, timing, Clock::system()).unwrap()
 }
 
 fn never() -> std::future::Pending<()> {
@@ -167,7 +67,7 @@ fn drain(mut takes: mpsc::UnboundedReceiver<Delivery>) -> Vec<Seq> {
 #[tokio::test]
 async fn a_reconnect_resumes_and_hands_nothing_over_twice() {
     let script = Script::new().await;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let (mut receiver, takes, mut hears) = told(4);
     let server = async {
         let (mut peer, connect) = script.accept().await;
@@ -204,7 +104,7 @@ async fn a_reconnect_resumes_and_hands_nothing_over_twice() {
 #[tokio::test]
 async fn a_log_that_begins_anew_is_not_taken_for_a_repetition() {
     let script = Script::new().await;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let (mut receiver, takes, _hears) = told(u64::MAX);
     let (stop, stopped) = oneshot::channel::<()>();
     let server = async {
@@ -225,7 +125,7 @@ async fn a_log_that_begins_anew_is_not_taken_for_a_repetition() {
 #[tokio::test]
 async fn without_a_client_id_a_reconnect_uses_the_one_that_the_server_gave() {
     let script = Script::new().await;
-    let mut session = script.session(None, quick());
+    let mut session = session(&script, None, quick());
     let (mut receiver, takes, _hears) = told(1);
     let server = async {
         drop(script.stand(0).await);
@@ -248,7 +148,7 @@ async fn without_a_client_id_a_reconnect_uses_the_one_that_the_server_gave() {
 #[tokio::test]
 async fn a_refused_key_ends_the_session() {
     let script = Script::new().await;
-    let mut session = script.session(None, quick());
+    let mut session = session(&script, None, quick());
     let (mut receiver, _takes, _hears) = told(1);
     let server = async {
         let (mut peer, _) = script.accept().await;
@@ -262,7 +162,7 @@ async fn a_refused_key_ends_the_session() {
 #[tokio::test]
 async fn a_replaced_session_does_not_fight_back() {
     let script = Script::new().await;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let (mut receiver, _takes, _hears) = told(1);
     let server = async {
         let mut peer = script.stand(0).await;
@@ -276,7 +176,7 @@ async fn a_replaced_session_does_not_fight_back() {
 #[tokio::test]
 async fn other_errors_are_outlived() {
     let script = Script::new().await;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let (mut receiver, takes, _hears) = told(1);
     let server = async {
         script.stand(0).await.error(4004, "slow consumer").await;
@@ -297,7 +197,7 @@ async fn a_half_open_connection_is_found_and_replaced() {
         dead_after: Duration::from_millis(250),
         ..quick()
     };
-    let mut session = script.session(Some("cursor"), timing);
+    let mut session = session(&script, Some("cursor"), timing);
     let (mut receiver, takes, mut hears) = told(1);
     let server = async {
         // It stays open and says nothing more: not even a pong, since nobody reads here.
@@ -335,7 +235,7 @@ impl Receiver for Refuses {
 async fn an_event_is_acknowledged_only_after_its_receiver_took_it() {
     let script = Script::new().await;
     let mut receiver = Refuses;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let server = async {
         let mut peer = script.stand(0).await;
         peer.event(1).await;
@@ -357,14 +257,11 @@ async fn an_event_is_acknowledged_only_after_its_receiver_took_it() {
 #[tokio::test]
 async fn what_cannot_be_read_is_handed_over_with_the_fault() {
     let script = Script::new().await;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let (mut receiver, mut takes, mut hears) = told(1);
     let server = async {
         let mut peer = script.stand(0).await;
-        peer.0
-            .send(Message::text(r#"{"type":"weather"}"#))
-            .await
-            .unwrap();
+        peer.say(r#"{"type":"weather"}"#).await;
         peer.raw_event(1, r#"{"specversion":"1.0","id":"x","price":1.5}"#)
             .await;
         peer.acked(1).await;
@@ -381,7 +278,7 @@ async fn what_cannot_be_read_is_handed_over_with_the_fault() {
 #[tokio::test]
 async fn a_gap_names_what_retention_took() {
     let script = Script::new().await;
-    let mut session = script.session(Some("cursor"), quick());
+    let mut session = session(&script, Some("cursor"), quick());
     let (mut receiver, _takes, mut hears) = told(21);
     let server = async {
         let mut peer = script.stand(7).await;
@@ -408,8 +305,8 @@ async fn a_gap_names_what_retention_took() {
 #[tokio::test]
 async fn stopping_works_while_nobody_answers() {
     let script = Script::new().await;
-    let mut session = script.session(None, Timing::default());
-    drop(script.listener);
+    let mut session = session(&script, None, Timing::default());
+    drop(script);
     let (mut receiver, _takes, mut hears) = told(1);
     let (stop, stopped) = oneshot::channel();
     let user = async {
@@ -426,7 +323,7 @@ async fn stopping_works_while_nobody_answers() {
 #[tokio::test]
 async fn standing_once_learns_the_position_and_leaves() {
     let script = Script::new().await;
-    let mut session = script.session(None, quick());
+    let mut session = session(&script, None, quick());
     let server = async { script.stand(9).await.read().await };
     let (standing, goodbye) = tokio::join!(session.stand(), server);
     assert_eq!(standing.unwrap().last_seq, 9);
@@ -447,4 +344,102 @@ fn timings_fit_each_other() {
     assert!(timing.dead_after > timing.ping_every * 2);
     assert!(timing.wait_max < timing.calm_after);
     assert!(timing.look_every < timing.ping_every);
+}
+
+/// What a session says when its first connection ends like this and the second one stands.
+async fn reason(script: &Script, timing: Timing, first: impl Future<Output = ()>) -> String {
+    let mut session = session(script, Some("cursor"), timing);
+    let (mut receiver, takes, mut hears) = told(1);
+    let server = async {
+        first.await;
+        let mut peer = script.stand(0).await;
+        peer.event(1).await;
+        peer.acked(1).await;
+    };
+    let (end, ()) = tokio::join!(session.run(&mut receiver, never()), server);
+    assert!(matches!(end, End::Enough));
+    assert_eq!(drain(takes), [1]);
+    loop {
+        match hears.recv().await {
+            Some(Notice::Reconnecting { why, .. }) => return why,
+            Some(_) => {}
+            None => panic!("it never reconnected"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn garbage_in_place_of_a_handshake_is_outlived_and_named() {
+    let script = Script::new().await;
+    let why = reason(&script, quick(), async {
+        script.answer("SSH-2.0-OpenSSH_9.9\r\n\r\n").await;
+    });
+    let why = why.await;
+    assert!(why.contains("cannot be read"), "{why}");
+    let why = reason(&script, quick(), async {
+        script.respond(200, "<html>").await;
+    });
+    let why = why.await;
+    assert!(why.contains("200"), "{why}");
+    let why = reason(&script, quick(), async {
+        script.respond(502, r#"{"error":"no upstream"}"#).await;
+    });
+    let why = why.await;
+    assert!(why.contains("no upstream (502)"), "{why}");
+    let why = reason(&script, quick(), async { drop(script.raw().await) }).await;
+    assert!(why.contains("no answer"), "{why}");
+}
+
+#[tokio::test]
+async fn garbage_in_place_of_frames_is_outlived_and_named() {
+    let script = Script::new().await;
+    let why = reason(&script, quick(), async {
+        let (mut peer, _) = script.accept().await;
+        peer.say("hello?").await;
+        assert!(peer.read().await.is_none());
+    });
+    let why = why.await;
+    assert!(why.contains("`connect` cannot be read"), "{why}");
+    let why = reason(&script, quick(), async {
+        let peer = script.stand(0).await;
+        peer.raw_bytes(b"\xff\xff\xff\xff not a frame").await;
+    });
+    let why = why.await;
+    assert!(why.contains("WebSocket protocol error"), "{why}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_connection_and_says_nothing_is_left() {
+    let script = Script::new().await;
+    let timing = || Timing {
+        answer_within: Duration::from_millis(50),
+        ..quick()
+    };
+    let mut silent = None;
+    let why = reason(&script, timing(), async {
+        silent = Some(script.raw().await);
+    });
+    let why = why.await;
+    assert!(why.contains("handshake took too long"), "{why}");
+    let mut mute = None;
+    let why = reason(&script, timing(), async {
+        mute = Some(script.accept().await);
+    });
+    let why = why.await;
+    assert!(why.contains("did not answer `connect`"), "{why}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_before_the_socket_opens_ends_the_session() {
+    let script = Script::new().await;
+    for status in [401, 403] {
+        let mut session = session(&script, None, quick());
+        let (mut receiver, _takes, _hears) = told(1);
+        let refusing = script.respond(status, r#"{"error":"no such key"}"#);
+        let (end, _) = tokio::join!(session.run(&mut receiver, never()), refusing);
+        assert!(matches!(end, End::Denied(text) if text.contains("no such key")));
+        let refusing = script.respond(status, "no");
+        let (stood, _) = tokio::join!(session.stand_patiently(&mut receiver), refusing);
+        assert!(matches!(stood, Err(ClientError::Denied(_))));
+    }
 }

@@ -75,9 +75,14 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
     let presence = app
         .registry
         .enter(team.clone(), client.clone(), key.clone());
-    let digest = filter.digest();
-    let cursor = app.log.open_cursor(&team, &client, digest).await?;
-    let start = cursor.resume(&digest);
+    let start = if filter.requested.is_empty() {
+        // Calls only: nothing is delivered, so there is no place to keep.
+        app.log.head(&team).await?
+    } else {
+        let digest = filter.digest();
+        let cursor = app.log.open_cursor(&team, &client, digest).await?;
+        cursor.resume(&digest)
+    };
 
     let connected = ServerFrame::Connected {
         last_seq: start,

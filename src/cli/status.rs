@@ -1,0 +1,66 @@
+//! `kite status`: who this is to which server, and what the team has there.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::context::Context;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::render;
+use crate::config::Settings;
+use crate::protocol::rpc::Stats;
+
+/// Show the login of this profile, and what its team has on the server.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kite status
+  kite status --json")]
+pub(super) struct StatusArgs {}
+
+pub(super) fn run(_: StatusArgs, context: &Context) -> Result<Exit, CommandError> {
+    let settings = context.settings()?;
+    let answer = context.call(&settings, async |caller| Ok(caller.stats().await?))?;
+    if context.out.json {
+        let agent = settings.identity.as_ref();
+        let members = [
+            ("server", settings.http_base.as_str().into()),
+            ("ws_url", settings.ws_url.as_str().into()),
+            ("profile", settings.profile.name().into()),
+            (
+                "agent_id",
+                agent.map_or(Value::Null, |agent| agent.id.as_str().into()),
+            ),
+        ];
+        context.out.object_with(&answer.text, &members)?;
+    } else {
+        context.out.line(&words(&answer.value, &settings))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn words(stats: &Stats, settings: &Settings) -> String {
+    let none = || "none".to_owned();
+    let agent = settings.identity.as_ref();
+    let limit = stats.active_sources_limit;
+    let facts = [
+        ("server", settings.http_base.clone()),
+        ("ws_url", settings.ws_url.clone()),
+        ("profile", settings.profile.name().to_owned()),
+        (
+            "agent",
+            agent.map_or_else(none, |agent| agent.id.to_string()),
+        ),
+        ("team", stats.team_id.clone()),
+        ("plan", stats.plan_name.clone().unwrap_or_else(none)),
+        ("webhooks today", stats.webhooks_today.to_string()),
+        ("endpoints", stats.active_endpoints.to_string()),
+        (
+            "endpoints limit",
+            limit.map_or_else(none, |limit| limit.to_string()),
+        ),
+        ("keys", stats.active_api_keys.to_string()),
+        ("permissions", stats.current_key_permissions.join(", ")),
+    ];
+    render::facts("Logged in", &facts)
+}

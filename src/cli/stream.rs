@@ -1,0 +1,85 @@
+//! `kite stream`: the team's events, one line each, as they come.
+
+use clap::Args;
+
+use super::context::Context;
+use super::error::CommandError;
+use super::exit::Exit;
+use super::filter::Filter;
+use super::listening::{self, ListeningArgs, Role, Taken, Taker};
+use super::output::Output;
+use super::render;
+use crate::client::Delivery;
+
+/// Print the team's events as they come.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kite stream --source github
+  kite stream --source github --event-type push --compact
+  kite stream --json --count 1 --timeout 30s --ready-file ready
+
+The first run begins with what comes from then on; later ones print first what came since the
+last. Each event is acknowledged after it was printed. --json prints one CloudEvent per line. The
+connection is restored by itself; what happens to it is said on stderr.")]
+pub(super) struct StreamArgs {
+    #[command(flatten)]
+    filter: Filter,
+    /// Print the summary alone, or the type where there is none.
+    #[arg(long)]
+    compact: bool,
+    #[command(flatten)]
+    listening: ListeningArgs,
+}
+
+pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandError> {
+    if args.compact && context.out.json {
+        let message = "`--compact` and `--json` are two forms of the same line";
+        return Err(CommandError::usage(message).with_hint("leave out one of the two"));
+    }
+    let settings = context.settings()?;
+    let name = args.filter.name();
+    let role = Role {
+        command: "stream",
+        scopes: args.filter.scopes(),
+        words: match name.as_str() {
+            "*" => "listening for events".to_owned(),
+            name => format!("listening for events of `{name}`"),
+        },
+        member: ("scopes", name.as_str().into()),
+        subject: name,
+    };
+    let printer = Printer {
+        out: context.out,
+        filter: args.filter,
+        is_compact: args.compact,
+    };
+    listening::run(args.listening, role, printer, context, &settings)
+}
+
+/// Prints events.
+struct Printer {
+    out: Output,
+    filter: Filter,
+    is_compact: bool,
+}
+
+impl Taker for Printer {
+    async fn take(&mut self, delivery: &Delivery) -> Result<Taken, CommandError> {
+        let event = match &delivery.event {
+            Ok(event) => event,
+            Err(fault) => return Ok(Taken::Unreadable(fault.to_string())),
+        };
+        if !self.filter.admits(&delivery.event) {
+            return Ok(Taken::Passed);
+        }
+        if self.out.json {
+            self.out.object(&delivery.text)?;
+        } else if self.is_compact {
+            self.out.line(&render::compact(event))?;
+        } else {
+            self.out.line(&render::streamed(delivery.seq, event))?;
+        }
+        Ok(Taken::Counted)
+    }
+}

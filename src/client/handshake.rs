@@ -1,0 +1,81 @@
+//! From a server's address to a connection that it has let in.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use super::connect::{Connector, Socket};
+use super::frames::{self, Verdict, judge, text_of};
+use super::{ClientError, Server};
+use crate::protocol::VERSION;
+use crate::protocol::frame::{ClientFrame, Connect, ServerFrame};
+use crate::protocol::id::{ClientId, Seq, TeamId};
+use crate::protocol::scope::Scope;
+
+/// The server's answer to `connect`.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The name of the cursor.
+    pub client_id: String,
+    /// Where delivery continues from.
+    pub last_seq: Seq,
+}
+
+/// The first frame for a server.
+pub(super) fn connect_frame(
+    server: &Server,
+    team: &TeamId,
+    scopes: &[Scope],
+    client_id: Option<&ClientId>,
+) -> Connect {
+    Connect {
+        version: VERSION,
+        token: server.key.reveal().to_owned(),
+        team_id: team.as_str().to_owned(),
+        scopes: scopes.iter().map(Scope::to_string).collect(),
+        client_id: client_id.map(|id| id.as_str().to_owned()),
+    }
+}
+
+/// Opens a socket and has `connect` answered. Each of the two has `limit` to come about.
+pub(super) async fn establish(
+    connector: &Connector,
+    connect: Connect,
+    limit: Duration,
+) -> Result<(Socket, Standing), ClientError> {
+    let mut socket = connector.open(limit).await?;
+    let server = connector.address();
+    let standing = timeout(limit, introduce(&mut socket, connect)).await;
+    let standing = standing.unwrap_or_else(|_| {
+        let why = "the server did not answer `connect` in time";
+        Err(Verdict::Broken(why.to_owned()))
+    });
+    Ok((socket, standing.map_err(|verdict| verdict.word(server))?))
+}
+
+async fn introduce(socket: &mut Socket, connect: Connect) -> Result<Standing, Verdict> {
+    frames::send(socket, &ClientFrame::Connect(connect)).await?;
+    loop {
+        let Some(text) = text_of(socket.next().await)? else {
+            continue;
+        };
+        match ServerFrame::parse(&text) {
+            Ok(ServerFrame::Connected {
+                last_seq,
+                client_id,
+            }) => {
+                return Ok(Standing {
+                    client_id,
+                    last_seq,
+                });
+            }
+            Ok(ServerFrame::Error { code, message }) => return Err(judge(code, &message)),
+            Ok(_) => {}
+            Err(fault) => {
+                let why = format!("its answer to `connect` cannot be read: {fault}");
+                return Err(Verdict::Broken(why));
+            }
+        }
+    }
+}
