@@ -78,7 +78,11 @@ pub(super) fn run(args: CreateArgs, context: &Context) -> Result<Exit, CommandEr
     let answer = context.call(&settings, async |caller| {
         Ok(caller.create_hook(&params).await?)
     })?;
-    let urls = Urls::new(&settings.hook_base, &answer.value);
+    let mut hook = answer.value;
+    if hook.source.is_empty() {
+        hook.source = params.source;
+    }
+    let urls = Urls::new(&settings.hook_base, &hook);
     if context.out.json {
         let members = [
             ("webhook_url", urls.webhook.into()),
@@ -86,7 +90,7 @@ pub(super) fn run(args: CreateArgs, context: &Context) -> Result<Exit, CommandEr
         ];
         context.out.object_with(&answer.text, &members)?;
     } else {
-        context.out.line(&words(&answer.value, urls))?;
+        context.out.line(&words(&hook, urls))?;
     }
     context
         .out

@@ -77,6 +77,27 @@ async fn several_calls_share_a_connection_and_keep_the_payload_as_it_came() {
 }
 
 #[tokio::test]
+async fn what_other_servers_leave_out_is_not_missed() {
+    let script = Script::new().await;
+    let (mut caller, mut peer) = caller(&script).await;
+    let bare = r#"{"id":"h1","endpoint":"/e","hook_token":"k","endpoint_with_token":"/e/k","webhook_secret_configured":false}"#;
+    let params = HooksCreate {
+        source: "s".to_owned(),
+        webhook_secret: None,
+        max_body_bytes: None,
+    };
+    let serving = peer.reply(|request| response(request, true, bare));
+    let (made, request) = tokio::join!(caller.create_hook(&params), serving);
+    assert_eq!(made.unwrap().value.endpoint_with_token, "/e/k");
+    assert_eq!(request.params.unwrap().get(), r#"{"source":"s"}"#);
+    let bare = r#"{"id":"k1","key_prefix":"p","api_key":"kite_p_s"}"#;
+    let serving = peer.reply(|request| response(request, true, bare));
+    let key = KeysCreate::default();
+    let (made, _) = tokio::join!(caller.create_key(&key), serving);
+    assert_eq!(made.unwrap().value.api_key, "kite_p_s");
+}
+
+#[tokio::test]
 async fn a_response_is_found_among_other_frames() {
     let script = Script::new().await;
     let (mut caller, mut peer) = caller(&script).await;

@@ -156,7 +156,8 @@ pub struct HooksCreate {
 pub struct HookCreated {
     /// The endpoint's id.
     pub id: String,
-    /// The source slug.
+    /// The source slug; other servers may leave it out.
+    #[serde(default)]
     pub source: String,
     /// `/hooks/<team>/<source>`.
     pub endpoint: String,
