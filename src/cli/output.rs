@@ -261,7 +261,7 @@ mod tests {
             r#"{"b":1, "new":[2]}"#,
             &[("a", "x".into()), ("b", 3.into())],
         );
-        assert_eq!(text, r#"{"a":"x","b":3,"new":[2]}"#);
+        assert_eq!(text, r#"{"b":3,"new":[2],"a":"x"}"#);
         assert_eq!(extended("[1, 2]", &[("a", "x".into())]), "[1,2]");
     }
 }
