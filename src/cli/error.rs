@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::output::PrintFault;
 use super::text::visible;
+use crate::client::login::LoginFault;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
 use crate::protocol::error::ErrorCode;
@@ -237,8 +238,7 @@ struct Shown<'a> {
     hint: Option<&'a str>,
 }
 
-const LOGIN_HINT: &str =
-    "`kite login --with-token --server URL` reads a key from stdin; `KITE_API_KEY` works too";
+const LOGIN_HINT: &str = "`kite login --server URL` logs in; in scripts set `KITE_API_KEY`, or `kite login --with-token < FILE`";
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -335,6 +335,21 @@ impl From<Failure> for CommandError {
                 error(Kind::Failed).with_hint("the server does not offer this; it may be too old")
             }
             _ => error(Kind::Failed),
+        }
+    }
+}
+
+impl From<LoginFault> for CommandError {
+    fn from(fault: LoginFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            LoginFault::Expired => {
+                Self::new(Kind::NothingCame, message).with_hint("`kite login` asks for a new one")
+            }
+            LoginFault::Denied => Self::new(Kind::NotPermitted, message)
+                .with_hint("ask somebody with an admin key to approve the next one"),
+            LoginFault::Ended(_) => Self::failed(message),
+            LoginFault::Client(error) => error.into(),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod handshake;
 pub mod history;
 pub mod http;
+pub mod login;
 pub mod message;
 pub mod receiver;
 pub mod rpc;

@@ -278,11 +278,15 @@ pub(super) async fn decide(
             "Denied. The device gets nothing.",
         ));
     }
-    app.forget_bootstrap_key();
-    let text = format!(
+    let mut text = format!(
         "Approved for the team {}. The device logs in within a few seconds; you can close this page.",
         admin.team
     );
+    if app.forget_bootstrap_key() {
+        text.push_str(
+            " The file that kept the first key was removed: keep your admin key where it is safe.",
+        );
+    }
     Ok(message(StatusCode::OK, "good", &text))
 }
 

@@ -45,12 +45,16 @@ pub struct App {
 }
 
 impl App {
-    /// Removes the file that keeps the first key, once somebody logged in with it: from then on it is only a risk.
-    pub(super) fn forget_bootstrap_key(&self) {
+    /// Removes the file that keeps the first key, once somebody logged in with an admin key: from then on it is only a
+    /// risk. Says whether there was one.
+    pub(super) fn forget_bootstrap_key(&self) -> bool {
         match std::fs::remove_file(&self.bootstrap_key_file) {
-            Ok(()) => tracing::info!("removed the file of the first key"),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%error, "the file of the first key was not removed"),
+            Ok(()) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => {
+                tracing::warn!(%error, "the file of the first key was not removed");
+                false
+            }
         }
     }
 }
