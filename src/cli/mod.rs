@@ -30,6 +30,10 @@ mod stream;
 #[cfg(feature = "server")]
 mod admin;
 #[cfg(feature = "server")]
+mod demo;
+#[cfg(feature = "server")]
+mod demo_server;
+#[cfg(feature = "server")]
 mod serve;
 
 use std::ffi::OsString;
@@ -114,6 +118,8 @@ enum Verb {
     Serve(serve::ServeArgs),
     #[cfg(feature = "server")]
     Admin(admin::AdminArgs),
+    #[cfg(feature = "server")]
+    Demo(demo::DemoArgs),
 }
 
 impl Verb {
@@ -132,6 +138,8 @@ impl Verb {
             Self::Serve(args) => serve::run(args, context),
             #[cfg(feature = "server")]
             Self::Admin(args) => admin::run(args, context),
+            #[cfg(feature = "server")]
+            Self::Demo(args) => demo::run(args, context),
         }
     }
 

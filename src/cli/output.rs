@@ -82,6 +82,15 @@ impl Output {
         to_stdout(&visible_lines(words))
     }
 
+    /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
+    pub fn step(&self, words: &str) -> Result<(), PrintFault> {
+        let words = visible_lines(words);
+        match colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal() {
+            true => to_stdout(&format!("{} {words}", "✓".green().bold())),
+            false => to_stdout(&format!("✓ {words}")),
+        }
+    }
+
     /// Prints a JSON text to stdout, on one line.
     pub fn object(&self, text: &str) -> Result<(), PrintFault> {
         to_stdout(&json::compact(text))
