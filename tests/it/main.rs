@@ -27,3 +27,4 @@ mod store;
 mod teams;
 mod vectors;
 mod walk;
+mod webhooks;
