@@ -699,7 +699,7 @@ async fn a_key_may_revoke_itself() {
 async fn a_key_that_was_made_to_expire_expires() {
     let server = Server::start();
     let owner = server.owner();
-    let expires_at = (Timestamp::now() + Duration::from_secs(2)).to_string();
+    let expires_at = (Timestamp::now() + Duration::from_secs(3)).to_string();
     let params = json!({"expires_at": expires_at});
     let key = call_to_make_a_key(&owner, params).await;
     let (mut socket, _) = Socket::connect(&key, &["*"], "c").await;
