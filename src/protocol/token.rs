@@ -16,7 +16,7 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// The word before the first underscore.
-    fn scheme(self) -> &'static str {
+    pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::ApiKey => "kite",
             Self::HookToken => "khk",

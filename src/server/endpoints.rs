@@ -81,6 +81,7 @@ pub(super) async fn create(
         Some(secret) => Some(checked_secret(secret)?),
         None => is_made_up.then(github_secret),
     };
+    let _making = app.making_endpoint.lock().await;
     let (token, stored) = put(
         app,
         &caller.team,
@@ -218,6 +219,8 @@ pub(super) async fn prepare_install(
     caller.require(Permission::Write)?;
     let source = SourceSlug::parse(GITHUB)?;
     let place = EndpointRecord::place(&caller.team, &source);
+    // Of two calls at once the second finds what the first has made.
+    let _making = app.making_endpoint.lock().await;
     let known = app
         .store
         .find_endpoint(caller.team.clone(), source.clone())

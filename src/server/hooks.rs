@@ -176,6 +176,17 @@ impl Post<'_> {
         }
     }
 
+    /// The endpoint's token, wherever in the request it stands: a signed post may have it in any header.
+    fn hook_token(&self, endpoint: &EndpointRecord) -> Option<Token> {
+        match self.token {
+            Some(token) => Token::parse(token).ok(),
+            None => self
+                .headers
+                .hook_tokens()
+                .find(|token| endpoint.token_hash.matches(token)),
+        }
+    }
+
     /// Stores a post that is no CloudEvent.
     async fn store(
         &self,
@@ -183,10 +194,11 @@ impl Post<'_> {
         endpoint: &EndpointRecord,
         is_verified: bool,
     ) -> Result<Response, ApiError> {
+        let token = self.hook_token(endpoint);
         let receipt = Receipt {
             id: random::uuid7(),
             time: rfc3339(app.clock.unix_millis()),
-            hook_token: self.token,
+            hook_token: token.as_ref().map(Token::reveal),
             is_verified,
         };
         let ingested = webhook::ingest(&self.request(endpoint), receipt)?;

@@ -39,7 +39,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::base::clock::Clock;
 use crate::base::random;
@@ -157,6 +157,7 @@ impl Server {
             clock,
             store,
             instance_id,
+            making_endpoint: Mutex::default(),
             sealer,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::protocol::token::{Token, TokenKind};
+
 /// What the kept headers may take together, in bytes of names and values.
 const KEPT_MAX_BYTES: usize = 16 * 1024;
 
@@ -52,6 +54,19 @@ impl Headers {
     /// A header by its lower-case name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// What looks like a hook token, anywhere in a value.
+    pub fn hook_tokens(&self) -> impl Iterator<Item = Token> {
+        let scheme = TokenKind::HookToken.scheme();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        self.0.values().flat_map(move |value| {
+            value.match_indices(scheme).filter_map(move |(at, _)| {
+                let rest = &value[at..];
+                let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                Token::parse(&rest[..end]).ok()
+            })
+        })
     }
 
     /// What is kept beside the event, as the text of a JSON object of strings.

@@ -78,7 +78,7 @@ pub struct Receipt<'a> {
     pub id: String,
     /// When it was received, RFC 3339.
     pub time: String,
-    /// The hook token of the endpoint, if the request carried it: it must appear nowhere.
+    /// The hook token of the endpoint, if the request carried it somewhere: it must appear nowhere.
     pub hook_token: Option<&'a str>,
     /// Whether the signature was checked.
     pub is_verified: bool,

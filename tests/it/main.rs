@@ -17,6 +17,7 @@
 mod support;
 
 mod bad_input;
+mod calls;
 mod clients;
 mod commands;
 mod crash;
@@ -27,3 +28,4 @@ mod store;
 mod teams;
 mod vectors;
 mod walk;
+mod webhooks;

@@ -201,6 +201,11 @@ impl Process {
         );
     }
 
+    /// Everything on stderr so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Everything that the program has said so far, for a failure's text.
     pub(crate) fn said(&self) -> String {
         format!(

@@ -27,8 +27,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on an empty directory.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server on an empty directory, with more to say on its command line.
+    pub(crate) fn start_with(more: &[&str]) -> Self {
         let home = Arc::new(TempDir::new().unwrap());
-        let mut process = launch(home.path(), "127.0.0.1:0");
+        let mut process = launch(home.path(), "127.0.0.1:0", more);
         let bootstrap = announcement(&mut process, "bootstrap");
         let listening = announcement(&mut process, "listening");
         Self {
@@ -68,7 +73,7 @@ impl Server {
 
     fn resume(&mut self, listen: &str) {
         assert!(self.process.is_none(), "the server runs already");
-        let mut process = launch(self.home.path(), listen);
+        let mut process = launch(self.home.path(), listen, &[]);
         let listening = announcement(&mut process, "listening");
         self.url = text(&listening, "url");
         self.ws_url = text(&listening, "ws_url");
@@ -138,17 +143,23 @@ impl Server {
         &self.key_file
     }
 
+    /// What the running server has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().expect("the server runs").stderr()
+    }
+
     /// What the running server has said, for a failure's text.
     pub(crate) fn said(&self) -> String {
         self.process.as_ref().map(Process::said).unwrap_or_default()
     }
 }
 
-fn launch(home: &Path, listen: &str) -> Process {
+fn launch(home: &Path, listen: &str, more: &[&str]) -> Process {
     let mut command = clean(KITE, home);
     command
         .args(["serve", "--json", "--listen", listen, "--data-dir"])
-        .arg(home.join("server"));
+        .arg(home.join("server"))
+        .args(more);
     Process::start("kite serve", command, None)
 }
 
