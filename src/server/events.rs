@@ -15,7 +15,7 @@ use super::{body, query, state::App};
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::api::EventAnswer;
-use crate::protocol::event::{Event, EventDraft, with_seq};
+use crate::protocol::event::{Event, EventDraft, Extension, with_seq};
 use crate::protocol::id::{Seq, SourceSlug, TeamId};
 use crate::protocol::json;
 use crate::protocol::permission::Permission;
@@ -48,7 +48,13 @@ pub(super) async fn post(
         Binding::None if is_json(&parts.headers) => {}
         Binding::None => return Err(not_read()),
     }
-    store_structured(&app, key.team.clone(), &source, false, &sent).await
+    let door = Door {
+        team: key.team.clone(),
+        source: &source,
+        is_verified: false,
+        original_headers: None,
+    };
+    store_structured(&app, door, &sent).await
 }
 
 /// How a request carries a CloudEvent (spec 11).
@@ -95,19 +101,34 @@ fn media_type(headers: &HeaderMap) -> String {
         .to_ascii_lowercase()
 }
 
+/// By what door a CloudEvent came in, and what the server says of it.
+pub(super) struct Door<'a> {
+    /// Whose log.
+    pub(super) team: TeamId,
+    /// The endpoint's slug.
+    pub(super) source: &'a SourceSlug,
+    /// Whether a signature was checked.
+    pub(super) is_verified: bool,
+    /// The request's headers, where they are kept.
+    pub(super) original_headers: Option<String>,
+}
+
 /// Stores a CloudEvent in structured mode and answers for it (spec 8, 11).
 pub(super) async fn store_structured(
     app: &App,
-    team: TeamId,
-    source: &SourceSlug,
-    is_verified: bool,
+    door: Door<'_>,
     sent: &Bytes,
 ) -> Result<Response, ApiError> {
     let draft = EventDraft::parse(json::text(sent)?)?;
     // An id that we make up here is new every time: there is nothing to recognise.
     let is_named = draft.id.is_some();
-    let mut event = draft.complete(random::uuid7, || format!("https://{source}"));
-    event.admit(source.as_str(), is_verified)?;
+    let mut event = draft.complete(random::uuid7, || format!("https://{}", door.source));
+    event.admit(door.source.as_str(), door.is_verified)?;
+    if let Some(headers) = door.original_headers {
+        event
+            .extensions
+            .insert("kiteoriginalheaders".to_owned(), Extension::Text(headers));
+    }
     event
         .time
         .get_or_insert_with(|| rfc3339(app.clock.unix_millis()));
@@ -115,7 +136,7 @@ pub(super) async fn store_structured(
         key: event.dedup_key(),
         fingerprint: None,
     });
-    store(app, team, event, dedup).await
+    store(app, door.team, event, dedup).await
 }
 
 /// Stores an event and answers for it (spec 8).

@@ -11,7 +11,7 @@ use axum::response::Response;
 
 use super::access::bearer;
 use super::error::ApiError;
-use super::events::{Binding, binding, store, store_structured};
+use super::events::{Binding, Door, binding, store, store_structured};
 use super::path::Path;
 use super::{body, state::App};
 use crate::base::clock::rfc3339;
@@ -79,14 +79,15 @@ async fn ingest(
     }
     match binding(&parts.headers)? {
         Binding::Structured => {
-            store_structured(
-                app,
-                endpoint.team.clone(),
-                &endpoint.source,
+            let token = post.hook_token(&endpoint);
+            let kept = post.headers.to_keep(token.as_ref().map(Token::reveal));
+            let door = Door {
+                team: endpoint.team.clone(),
+                source: &endpoint.source,
                 is_verified,
-                &post.body,
-            )
-            .await
+                original_headers: Some(kept),
+            };
+            store_structured(app, door, &post.body).await
         }
         Binding::None => post.store(app, &endpoint, is_verified).await,
     }

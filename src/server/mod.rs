@@ -213,9 +213,11 @@ impl Server {
         let _ = serving.await;
         let _ = watcher.await;
         wait_for_sessions(&self.app.registry).await;
-        // The log ends with its last user.
+        let store = self.app.store.clone();
+        // The log ends with its last user, the store after the log.
         drop(self.app);
         self.tasks.finish(FLUSH_LIMIT).await;
+        drop(store);
     }
 }
 

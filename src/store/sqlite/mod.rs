@@ -33,7 +33,9 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A SQLite database.
 pub struct Sqlite {
-    writer: mpsc::Sender<Job>,
+    /// None once the store is being closed.
+    writer: Option<mpsc::Sender<Job>>,
+    thread: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
     /// Held as long as the store lives, so that no second server uses the file.
@@ -51,7 +53,7 @@ impl Sqlite {
             .collect::<Result<Vec<_>>>()?;
 
         let (writer, jobs) = mpsc::channel::<Job>();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("kite-sqlite".to_owned())
             .spawn(move || {
                 for job in jobs {
@@ -60,7 +62,8 @@ impl Sqlite {
             })
             .map_err(|error| open::unusable(path, &error))?;
         Ok(Self {
-            writer,
+            writer: Some(writer),
+            thread: Some(thread),
             readers: Arc::new(Mutex::new(readers)),
             reading: Arc::new(Semaphore::new(READERS)),
             _lock: lock,
@@ -77,7 +80,8 @@ impl Sqlite {
             // Nobody waits any more when a request was dropped; the work is done all the same.
             let _ = answer.send(transact(connection, work));
         });
-        self.writer.send(job).map_err(|_| StoreError::Closed)?;
+        let writer = self.writer.as_ref().ok_or(StoreError::Closed)?;
+        writer.send(job).map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -100,6 +104,20 @@ impl Sqlite {
         tokio::task::spawn_blocking(run)
             .await
             .map_err(|_| StoreError::Failed("a query panicked".to_owned()))?
+    }
+}
+
+impl Drop for Sqlite {
+    /// Waits until the last write is done and the writing connection, as the last one, has folded the write-ahead log
+    /// into the database: after that the one file is all there is.
+    fn drop(&mut self) {
+        let readers = self.readers.lock();
+        readers.unwrap_or_else(PoisonError::into_inner).clear();
+        self.writer = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was reported by the thread.
+            let _ = thread.join();
+        }
     }
 }
 
