@@ -35,7 +35,7 @@ fn a_step_waits_for_its_event_and_goes_on() {
     let event: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(event["type"], "com.example.build.done");
     assert!(printed.contains(r#""data":{"ok":true}"#), "{printed}");
-    // Again, over the ready file of the first run: a step is not fooled by it.
+    // Again, over the ready file of the first run: the cursor stands already, so nothing is missed.
     run(&person, &step("30s", emit)).succeeds();
 }
 
