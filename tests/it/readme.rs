@@ -144,7 +144,7 @@ fn what_the_readme_shows_by_hand_works_as_it_is_written() {
 }
 
 #[test]
-fn the_step_of_the_readme_ends_as_its_stream_does_not_stand() {
+fn the_step_of_the_readme_ends_when_its_stream_cannot_stand() {
     let steps: Vec<String> = commands()
         .into_iter()
         .filter(|command| matches!(role(command), Role::Step))

@@ -54,11 +54,16 @@ fn answer(mut connection: TcpStream, bytes: &[u8]) {
     connection.write_all(bytes).ok();
 }
 
+/// Whether somebody wants to open a WebSocket here, and not something else.
+fn wants_socket(connection: &TcpStream) -> bool {
+    let mut head = [0; "GET /ws".len()];
+    while connection.peek(&mut head).unwrap() < head.len() {}
+    &head == b"GET /ws"
+}
+
 /// Opens the WebSocket as it should be and reads `connect`. Whoever wants something else gets no answer.
 fn upgrade(connection: TcpStream) -> WebSocket<TcpStream> {
-    let mut path = [0; "GET /ws".len()];
-    while connection.peek(&mut path).unwrap() < path.len() {}
-    if &path != b"GET /ws" {
+    if !wants_socket(&connection) {
         thread::sleep(FOREVER);
     }
     let mut socket = tungstenite::accept(connection).unwrap();
@@ -191,7 +196,7 @@ fn a_stream_names_what_is_wrong_with_a_server_and_ends_in_time() {
 
 #[test]
 fn a_stream_ends_in_time_whatever_a_server_does_not_do() {
-    let cases: [(&str, Manner, &[&str]); 8] = [
+    let cases: [(&str, Manner, &[&str]); 9] = [
         ("takes the connection alone", hold, &[]),
         ("upgrades and reads nothing", |it| hold(upgrade(it)), &[]),
         ("stands and says nothing", |it| hold(stand(it)), &[]),
@@ -205,6 +210,15 @@ fn a_stream_ends_in_time_whatever_a_server_does_not_do() {
             "stands, with history",
             |it| hold(stand(it)),
             &["--since", "1h"],
+        ),
+        (
+            "stands and hangs up on history",
+            |it| {
+                if wants_socket(&it) {
+                    hold(stand(it));
+                }
+            },
+            &["--since", "all"],
         ),
         ("is asked for the team", hold, &["--team", ""]),
         ("is asked for one", |it| hold(stand(it)), &["--count", "1"]),
