@@ -59,11 +59,11 @@ impl Taker for Reader {
             Err(fault) => return Ok(Taken::Unreadable(fault.to_string())),
         };
         if self.out.json {
-            self.out.object(&delivery.text)?;
+            self.out.object_aside(delivery.text.clone()).await?;
             return Ok(Taken::Counted);
         }
         match Letter::read(event) {
-            Ok(letter) => self.out.line(&render::letter(&letter))?,
+            Ok(letter) => self.out.line_aside(render::letter(&letter)).await?,
             Err(fault) => return Ok(Taken::Unreadable(fault.to_string())),
         }
         Ok(Taken::Counted)

@@ -76,7 +76,7 @@ async fn list(
         .map_err(listening::no_history)?
     {
         for event in page {
-            if printer.print(&Delivery::listed(event))? == Taken::Counted {
+            if printer.print(&Delivery::listed(event)).await? == Taken::Counted {
                 left -= 1;
             }
             if left == 0 {
@@ -122,7 +122,7 @@ impl Printer {
         }
     }
 
-    fn print(&self, delivery: &Delivery) -> Result<Taken, CommandError> {
+    async fn print(&self, delivery: &Delivery) -> Result<Taken, CommandError> {
         if !self.filter.admits(&delivery.event) {
             return Ok(Taken::Passed);
         }
@@ -135,9 +135,17 @@ impl Printer {
             created_at: self.created_at(delivery),
             event,
         };
-        self.out.show(&listed, |listed| {
-            render::listed(listed.seq, &listed.created_at, &delivery.event)
-        })?;
+        match self.out.json {
+            // Plain data of ours always serialises.
+            true => {
+                let text = serde_json::to_string(&listed).unwrap_or_default();
+                self.out.object_aside(text).await?;
+            }
+            false => {
+                let line = render::listed(listed.seq, &listed.created_at, &delivery.event);
+                self.out.line_aside(line).await?;
+            }
+        }
         Ok(Taken::Counted)
     }
 
@@ -151,6 +159,6 @@ impl Printer {
 
 impl Taker for Printer {
     async fn take(&mut self, delivery: &Delivery) -> Result<Taken, CommandError> {
-        self.print(delivery)
+        self.print(delivery).await
     }
 }

@@ -82,6 +82,16 @@ impl Output {
         to_stdout(&visible_lines(words))
     }
 
+    /// As [`Output::line`], without holding up everything else while the reader of stdout does not read.
+    pub async fn line_aside(&self, words: String) -> Result<(), PrintFault> {
+        aside(move || to_stdout(&visible_lines(&words))).await
+    }
+
+    /// As [`Output::object`], likewise.
+    pub async fn object_aside(&self, text: String) -> Result<(), PrintFault> {
+        aside(move || to_stdout(&json::compact(&text))).await
+    }
+
     /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);
@@ -237,6 +247,13 @@ fn event_line(name: &str, members: &[(&str, Value)]) -> String {
         line.insert((*key).to_owned(), value.clone());
     }
     Value::Object(line).to_string()
+}
+
+async fn aside(
+    print: impl FnOnce() -> Result<(), PrintFault> + Send + 'static,
+) -> Result<(), PrintFault> {
+    let printed = tokio::task::spawn_blocking(print).await;
+    printed.unwrap_or_else(|error| Err(PrintFault::Failed(io::Error::other(error))))
 }
 
 fn to_stdout(text: &str) -> Result<(), PrintFault> {

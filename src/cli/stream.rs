@@ -74,11 +74,12 @@ impl Taker for Printer {
             return Ok(Taken::Passed);
         }
         if self.out.json {
-            self.out.object(&delivery.text)?;
+            self.out.object_aside(delivery.text.clone()).await?;
         } else if self.is_compact {
-            self.out.line(&render::compact(event))?;
+            self.out.line_aside(render::compact(event)).await?;
         } else {
-            self.out.line(&render::streamed(delivery.seq, event))?;
+            let line = render::streamed(delivery.seq, event);
+            self.out.line_aside(line).await?;
         }
         Ok(Taken::Counted)
     }

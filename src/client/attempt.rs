@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::ClientError;
@@ -63,6 +64,9 @@ impl<E, T> From<ClientError> for Ended<E, T> {
     }
 }
 
+/// How long the event in hand may take once the end is wanted.
+const IN_HAND_LIMIT: Duration = Duration::from_secs(2);
+
 /// What one look at the world yields.
 enum Step<T> {
     Frame(Option<Result<Message, WsError>>),
@@ -113,7 +117,7 @@ impl<'a> Attempt<'a> {
     ) -> Ended<R::Error, S::Output> {
         let ended = loop {
             let step = self.step(stop).await;
-            if let Err(ended) = self.act(step, receiver).await {
+            if let Err(ended) = self.act_until(step, receiver, stop).await {
                 break ended;
             }
         };
@@ -137,6 +141,27 @@ impl<'a> Attempt<'a> {
             frame = self.socket.next() => Step::Frame(frame),
             () = std::future::ready(()), if self.unacked > 0 => Step::Ack,
             () = sleep_until(tick) => Step::Tick,
+        }
+    }
+
+    /// Acts on a step. When the caller wants it to end meanwhile, the event in hand may still be finished, but not
+    /// forever: whoever takes it may be stuck.
+    async fn act_until<R: Receiver, S: Future>(
+        &mut self,
+        step: Step<S::Output>,
+        receiver: &mut R,
+        stop: &mut Pin<&mut S>,
+    ) -> Result<(), Ended<R::Error, S::Output>> {
+        let acting = self.act(step, receiver);
+        tokio::pin!(acting);
+        let output = tokio::select! {
+            biased;
+            result = &mut acting => return result,
+            output = stop.as_mut() => output,
+        };
+        match timeout(IN_HAND_LIMIT, acting).await {
+            Ok(Err(Ended::Receiver(error))) => Err(Ended::Receiver(error)),
+            _ => Err(Ended::Stopped(output)),
         }
     }
 

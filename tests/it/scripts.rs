@@ -78,3 +78,37 @@ fn a_ready_file_that_cannot_be_made_new_is_said_at_once() {
         .stderr_has("`r`")
         .exits(1);
 }
+
+#[tokio::test]
+async fn a_reader_that_stops_reading_keeps_neither_the_time_limit_nor_a_signal_away() {
+    let server = Server::start();
+    let person = Person::at(&server);
+    let owner = server.owner();
+    // Far more than a pipe holds, so that printing gets stuck for good.
+    for _ in 0..5 {
+        owner.tell("a", "b", &"x".repeat(60_000)).await;
+    }
+    let stuck = |ending: &str| {
+        format!(
+            r#"set -u
+mkfifo p
+sleep 60 < p &
+reader=$!
+kite stream --since all {ending} > p &
+stream=$!
+{{ sleep 1; kill -TERM "$stream"; }} 2>/dev/null &
+wait "$stream"
+code=$?
+kill "$reader"
+rm p
+exit "$code"
+"#
+        )
+    };
+    run(&person, &stuck("--timeout 60s")).exits(130);
+    run(
+        &person,
+        &stuck("--timeout 0s").replace("sleep 1; kill", "sleep 50; kill"),
+    )
+    .exits(8);
+}
