@@ -218,10 +218,10 @@ impl Decision {
         match self.decision.as_str() {
             "deny" => return Ok(None),
             "approve" => {}
-            _ => return Err(ApiError::bad_request("the form is incomplete")),
+            _ => return Err(ApiError::bad_request("The form is incomplete.")),
         }
         if !is_offered(PERMISSIONS, &self.permissions) || !is_offered(EXPIRIES, &self.expires) {
-            return Err(ApiError::bad_request("the form is incomplete"));
+            return Err(ApiError::bad_request("The form is incomplete."));
         }
         let days: Millis = self.expires.parse().unwrap_or_default();
         Ok(Some(Grant {
@@ -263,7 +263,10 @@ pub(super) async fn decide(
         }
     };
     let now = app.clock.unix_millis();
-    let grant = decision.grant(&admin, now)?;
+    let grant = match decision.grant(&admin, now) {
+        Ok(grant) => grant,
+        Err(refusal) => return Ok(message(refusal.status(), "bad", refusal.text())),
+    };
     let is_granted = grant.is_some();
     if !app.store.decide_login(login.user_code, grant, now).await? {
         return Ok(message(
