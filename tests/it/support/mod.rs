@@ -4,7 +4,9 @@
 pub(crate) mod cli;
 pub(crate) mod hooks;
 pub(crate) mod http;
+pub(crate) mod login;
 pub(crate) mod process;
+pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod socket;
 
