@@ -9,6 +9,7 @@ pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod webdriver;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
