@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use super::{body, query, state::App};
 use crate::base::clock::rfc3339;
+use crate::protocol::address;
 use crate::protocol::permission::{Permission, Permissions};
 use crate::store::record::{Grant, KeyRecord, Millis, PendingLogin};
 
@@ -238,7 +239,7 @@ pub(super) async fn decide(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (parts, sent) = request.into_parts();
-    if !is_own_form(&parts) {
+    if !is_own_form(&parts, app.public_url.as_deref()) {
         return Ok(message(
             StatusCode::FORBIDDEN,
             "bad",
@@ -294,8 +295,9 @@ pub(super) async fn decide(
     Ok(message(StatusCode::OK, "good", &text))
 }
 
-/// Browsers say where a form comes from. Programs that say nothing hold the key anyway.
-fn is_own_form(parts: &Parts) -> bool {
+/// Browsers say where a form comes from: the host that they asked, or the public address where something in between asks
+/// for another. Programs that say nothing hold the key anyway.
+fn is_own_form(parts: &Parts, public_url: Option<&str>) -> bool {
     let header = |name: &str| {
         parts
             .headers
@@ -305,7 +307,10 @@ fn is_own_form(parts: &Parts) -> bool {
     let site_is_own =
         header("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
     let origin_is_own = match (header("origin"), header("host")) {
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, of)| of == host),
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, of)| of == host)
+                || public_url.is_some_and(|own| address::origin(own).is_ok_and(|own| own == origin))
+        }
         _ => true,
     };
     site_is_own && origin_is_own

@@ -328,6 +328,22 @@ async fn a_form_of_another_site_is_refused() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_the_own_site_is_that_of_the_public_address() {
+    let server = Server::start_with(&["--public-url", "https://kite.example.com"]);
+    let owner = server.owner();
+    let device = Device::begin(&owner).await;
+    for (origin, status) in [
+        ("https://kite.example.com.evil.example", 403),
+        ("http://kite.example.com", 403),
+        ("https://kite.example.com", 200),
+    ] {
+        let request = form(&owner, &device.user_code, &[]).header("origin", origin);
+        let answer = answer(request).await;
+        assert_eq!(answer.status, status, "{origin}: {answer:#?}");
+    }
+}
+
+#[tokio::test]
 async fn guessing_codes_is_stopped_and_a_right_one_still_works() {
     let server = Server::start();
     let owner = server.owner();
