@@ -22,6 +22,7 @@ mod calls;
 mod clients;
 mod commands;
 mod crash;
+mod demo;
 mod guards;
 mod login;
 mod readme;
