@@ -114,7 +114,10 @@ pub(super) async fn show(
         return Ok(page(StatusCode::OK, &code_form()));
     };
     match find(&app, &parts, &code).await? {
-        Ok(login) => Ok(page(StatusCode::OK, &decision_form(&login, None))),
+        Ok(login) => Ok(page(
+            StatusCode::OK,
+            &decision_form(&login, &Decision::default(), None),
+        )),
         Err(refused) => Ok(refused),
     }
 }
@@ -154,14 +157,18 @@ fn code_form() -> String {
         .to_owned()
 }
 
-fn options(options: &[(&str, &str)]) -> String {
+fn options(options: &[(&str, &str)], chosen: &str) -> String {
     options
         .iter()
-        .map(|(value, words)| format!("<option value=\"{value}\">{words}</option>"))
+        .map(|(value, words)| {
+            let selected = if *value == chosen { " selected" } else { "" };
+            format!("<option value=\"{value}\"{selected}>{words}</option>")
+        })
         .collect()
 }
 
-fn decision_form(login: &PendingLogin, fault: Option<&str>) -> String {
+/// The form; after a fault with the choices that were made, so that nobody grants more than they chose.
+fn decision_form(login: &PendingLogin, chosen: &Decision, fault: Option<&str>) -> String {
     let fault = fault.map(|fault| format!("<p class=\"bad\" role=\"alert\">{}</p>", escape(fault)));
     format!(
         "{fault}<p>Only go on if you began this login yourself and the device shows this code.</p>\
@@ -179,8 +186,8 @@ fn decision_form(login: &PendingLogin, fault: Option<&str>) -> String {
         peer = escape(&login.peer),
         client = escape(&login.client),
         time = rfc3339(login.created_at),
-        permissions = options(PERMISSIONS),
-        expiries = options(EXPIRIES),
+        permissions = options(PERMISSIONS, &chosen.permissions),
+        expiries = options(EXPIRIES, &chosen.expires),
     )
 }
 
@@ -259,7 +266,7 @@ pub(super) async fn decide(
             let refusal = app.access.failed(&parts, refusal);
             return Ok(page(
                 refusal.status(),
-                &decision_form(&login, Some(refusal.text())),
+                &decision_form(&login, &decision, Some(refusal.text())),
             ));
         }
     };
@@ -330,7 +337,7 @@ mod tests {
             client: "<script>alert('x')</script>\"&\u{1b}".to_owned(),
             interval_secs: 5,
         };
-        let html = decision_form(&login, Some("<b>"));
+        let html = decision_form(&login, &Decision::default(), Some("<b>"));
         assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains('\u{1b}'));
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"));
     }

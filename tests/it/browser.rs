@@ -113,10 +113,15 @@ async fn a_wrong_key_can_be_corrected_and_a_login_denied() {
     let browser = Browser::start().await;
     let device = Device::begin(&owner).await;
     browser.open(&address(&server, &device.user_code)).await;
+    browser.click("#permissions option[value=read]").await;
+    browser.click("#expires option[value='30']").await;
     browser.send_keys("#key", &format!("{}0", owner.key)).await;
     browser.click("button[value=approve]").await;
     browser.sees("That is no admin key of this server").await;
     assert_eq!(device.word().await, "authorization_pending");
+    let chosen = "return [permissions.value, expires.value, key.value]";
+    let chosen = browser.evaluate(chosen).await;
+    assert_eq!(chosen, serde_json::json!(["read", "30", ""]), "kept");
     browser.send_keys("#key", &owner.key).await;
     browser.click("button[value=deny]").await;
     browser.sees("The device gets nothing").await;
