@@ -167,25 +167,33 @@ fn options(options: &[(&str, &str)], chosen: &str) -> String {
         .collect()
 }
 
+/// A time for people: a minute is exact enough to know one's own login by.
+fn minute(time: Millis) -> String {
+    let time = rfc3339(time);
+    let (date, clock) = time.split_once('T').unwrap_or((&time, ""));
+    format!("{date} {} UTC", clock.get(..5).unwrap_or_default())
+}
+
 /// The form; after a fault with the choices that were made, so that nobody grants more than they chose.
 fn decision_form(login: &PendingLogin, chosen: &Decision, fault: Option<&str>) -> String {
     let fault = fault.map(|fault| format!("<p class=\"bad\" role=\"alert\">{}</p>", escape(fault)));
     format!(
         "{fault}<p>Only go on if you began this login yourself and the device shows this code.</p>\
          <dl><dt>Code</dt><dd><strong>{code}</strong></dd><dt>Asked from</dt><dd>{peer}</dd>\
-         <dt>Program</dt><dd>{client}</dd><dt>At</dt><dd>{time}</dd></dl>\
+         <dt>Program</dt><dd>{client}</dd><dt>Asked at</dt><dd>{time}</dd></dl>\
          <form method=\"post\" action=\"/activate\"><input type=\"hidden\" name=\"code\" value=\"{code}\">\
          <label for=\"permissions\">It may</label><select id=\"permissions\" name=\"permissions\">{permissions}</select>\
          <label for=\"expires\">For how long</label><select id=\"expires\" name=\"expires\">{expiries}</select>\
          <label for=\"key\">Your admin key</label><input id=\"key\" name=\"key\" type=\"password\" required autofocus \
-         autocomplete=\"off\" spellcheck=\"false\">\
+         autocomplete=\"off\" spellcheck=\"false\" aria-describedby=\"about-key\">\
+         <p id=\"about-key\">It begins with <code>kite_</code>. The server showed one at its first start.</p>\
          <div class=\"buttons\"><button name=\"decision\" value=\"approve\">Approve</button>\
          <button name=\"decision\" value=\"deny\" class=\"deny\">Deny</button></div></form>",
         fault = fault.unwrap_or_default(),
         code = escape(&login.user_code),
         peer = escape(&login.peer),
         client = escape(&login.client),
-        time = rfc3339(login.created_at),
+        time = minute(login.created_at),
         permissions = options(PERMISSIONS, &chosen.permissions),
         expiries = options(EXPIRIES, &chosen.expires),
     )
