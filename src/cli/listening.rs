@@ -209,7 +209,8 @@ async fn follow<T: Taker>(
     Ok(session.run(listener, stop).await)
 }
 
-/// Hands on what is stored. The cursor stands before the reading begins, so nothing falls between the two.
+/// Hands on what is stored, as often as it takes to read it. The cursor stands before the reading begins, so nothing
+/// falls between the two.
 async fn catch_up<T: Taker>(
     session: &mut Session,
     listener: &mut Listener<T>,
@@ -217,7 +218,17 @@ async fn catch_up<T: Taker>(
 ) -> Result<Option<Ended>, CommandError> {
     let Past { mut history, api } = past;
     session.stand_patiently(listener).await?;
-    while let Some(page) = history.next_page(&api).await.map_err(no_history)? {
+    let mut backoff = session.backoff();
+    loop {
+        let page = match history.next_page(&api).await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) if error.is_outage() => {
+                session.pause(&mut backoff, &error, listener).await;
+                continue;
+            }
+            Err(error) => return Err(no_history(error)),
+        };
         for event in page {
             match listener.hand_on(&Delivery::listed(event)).await {
                 Ok(Flow::Continue) => {}

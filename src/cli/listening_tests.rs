@@ -235,6 +235,32 @@ async fn since_needs_a_readable_log() {
 }
 
 #[tokio::test]
+async fn a_listing_that_breaks_off_goes_on_where_it_was() {
+    let script = Script::new().await;
+    let page = |seq: Seq| {
+        let event = listed(seq);
+        format!(
+            r#"{{"events":[{event}],"oldest_available_seq":1,"last_seq":2,"next_after_seq":{seq}}}"#
+        )
+    };
+    let server = async {
+        script.stand(2).await.read().await;
+        script.respond(200, &page(1)).await;
+        script.answer("").await;
+        script.respond(503, r#"{"error":"ending"}"#).await;
+        let head = script.respond(200, &page(2)).await;
+        assert!(head.contains("&after_seq=1&"), "{head}");
+        let mut peer = script.stand(2).await;
+        peer.event(3).await;
+        peer.acked(3).await;
+    };
+    let listener = listener(3, Filter::default());
+    let (listener, exit) = beside(&script, listener, Some(Start::Oldest), server).await;
+    assert_eq!(exit, Ok(Exit::Done));
+    assert_eq!(listener.taker.kept, [1, 2, 3]);
+}
+
+#[tokio::test]
 async fn time_runs_out_also_while_nobody_answers() {
     let script = Script::new().await;
     let mut listener = listener(1, Filter::default());

@@ -64,7 +64,7 @@ pub struct EventsQuery {
     pub after_seq: Option<Seq>,
     /// Alternatives; none means every event.
     pub scopes: Vec<Scope>,
-    /// Stored at this time or later, RFC 3339.
+    /// Ascending, from what was stored at this time or later, RFC 3339. Not together with `after_seq`.
     pub since: Option<String>,
 }
 

@@ -86,6 +86,38 @@ async fn a_history_ends_where_the_log_ended_when_it_began() {
     assert_eq!(history.position(), 5);
 }
 
+#[tokio::test]
+async fn a_history_since_a_time_names_the_time_once_and_then_where_it_is() {
+    let (script, api) = script().await;
+    let page = |seq: Seq| {
+        format!(
+            r#"{{"events":[{{"seq":{seq},"created_at":"c","event":{{}}}}],"oldest_available_seq":1,"last_seq":5,"next_after_seq":{seq}}}"#
+        )
+    };
+    let mut history = History::new(Start::Time("2026-01-02T03:04:05Z".to_owned()), vec![]);
+    let read = async {
+        let mut seqs = Vec::new();
+        while let Some(events) = history.next_page(&api).await.unwrap() {
+            seqs.extend(events.iter().map(|event| event.seq));
+        }
+        seqs
+    };
+    let server = async {
+        let head = script.respond(200, &page(4)).await;
+        assert!(head.contains("&since=2026-01-02T03%3A04%3A05Z "), "{head}");
+        assert!(
+            !head.contains("after_seq"),
+            "a server takes one of the two: {head}"
+        );
+        let head = script.respond(200, &page(5)).await;
+        assert!(head.contains("&after_seq=4 "), "{head}");
+        assert!(!head.contains("since"), "{head}");
+    };
+    let (seqs, ()) = tokio::join!(read, server);
+    assert_eq!(seqs, [4, 5]);
+    assert_eq!(history.position(), 5);
+}
+
 #[test]
 fn whatever_a_team_or_scope_holds_is_escaped_as_utf8() {
     let pairs = [("team_id", "clerk-user:a b"), ("scope", "agent_to:é&x=1")];

@@ -128,6 +128,11 @@ impl ClientError {
         }
     }
 
+    /// Whether the server is away, or busy ending or beginning: the same request may succeed later.
+    pub fn is_outage(&self) -> bool {
+        self.is_worth_repeating() || matches!(self, Self::Unreachable { .. })
+    }
+
     /// Whether another attempt to connect may go better later. What is wrong with the key, with this client or with
     /// its settings stays wrong.
     pub fn may_pass(&self) -> bool {

@@ -44,7 +44,7 @@ impl History {
         let (limit, after_seq, since) = match start {
             Start::Oldest => (PAGE_EVENTS, Some(0), None),
             Start::Seq(seq) => (PAGE_EVENTS, Some(seq.saturating_sub(1)), None),
-            Start::Time(time) => (PAGE_EVENTS, Some(0), Some(time)),
+            Start::Time(time) => (PAGE_EVENTS, None, Some(time)),
             Start::Newest(count) => (count.min(CALL_EVENTS_MAX), None, None),
         };
         Self {
@@ -64,9 +64,9 @@ impl History {
         if self.is_done {
             return Ok(None);
         }
-        match self.query.after_seq {
-            Some(_) => self.ascend(api).await.map(Some),
-            None => self.newest(api).await.map(Some),
+        match self.query.after_seq.is_some() || self.query.since.is_some() {
+            true => self.ascend(api).await.map(Some),
+            false => self.newest(api).await.map(Some),
         }
     }
 
@@ -79,6 +79,8 @@ impl History {
         let is_stuck = Some(position) <= self.query.after_seq;
         self.is_done = position >= end || is_stuck;
         self.query.after_seq = Some(position);
+        // The time said where to begin; a server takes only one of the two.
+        self.query.since = None;
         let events = page.events.into_iter();
         Ok(events.filter(|event| event.seq <= end).collect())
     }

@@ -127,19 +127,32 @@ impl Session {
         &mut self,
         receiver: &mut R,
     ) -> Result<Standing, ClientError> {
-        let mut backoff = Backoff::new(self.timing.wait_min, self.timing.wait_max);
+        let mut backoff = self.backoff();
         loop {
             match self.stand().await {
-                Err(error) if error.may_pass() => {
-                    let why = error.to_string();
-                    let wait = backoff.next(random::unit());
-                    receiver.notice(Notice::Reconnecting { why, wait });
-                    let mut never = pin!(std::future::pending::<()>());
-                    self.wait(wait, &mut never.as_mut()).await;
-                }
+                Err(error) if error.may_pass() => self.pause(&mut backoff, &error, receiver).await,
                 settled => return settled,
             }
         }
+    }
+
+    /// The waits between attempts.
+    pub fn backoff(&self) -> Backoff {
+        Backoff::new(self.timing.wait_min, self.timing.wait_max)
+    }
+
+    /// Says what failed, and waits before it is tried again.
+    pub async fn pause<R: Receiver>(
+        &mut self,
+        backoff: &mut Backoff,
+        error: &ClientError,
+        receiver: &mut R,
+    ) {
+        let why = error.to_string();
+        let wait = backoff.next(random::unit());
+        receiver.notice(Notice::Reconnecting { why, wait });
+        let mut never = pin!(std::future::pending::<()>());
+        self.wait(wait, &mut never.as_mut()).await;
     }
 
     /// Hands events to `receiver`, over as many connections as it takes, until one side has enough or `stop` is done.
@@ -149,7 +162,7 @@ impl Session {
         stop: S,
     ) -> End<R::Error, S::Output> {
         let mut stop = pin!(stop);
-        let mut backoff = Backoff::new(self.timing.wait_min, self.timing.wait_max);
+        let mut backoff = self.backoff();
         loop {
             let (ended, stood) = self.attempt(receiver, &mut stop).await;
             if stood >= self.timing.calm_after {

@@ -66,13 +66,13 @@ pub struct ListedEvent {
 /// The answer of `GET /api/v1/events` (spec 7.3).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EventsPage {
-    /// Ascending when the call named `after_seq`, else newest first.
+    /// Ascending when the call named `after_seq` or `since`, else newest first.
     pub events: Vec<ListedEvent>,
     /// The first seq that is still stored; `last_seq` + 1 when nothing is.
     pub oldest_available_seq: Seq,
     /// The highest seq of the team.
     pub last_seq: Seq,
-    /// Up to here the log was searched: `after_seq` of the next call. Only with `after_seq`.
+    /// Up to here the log was searched: `after_seq` of the next call. Only in an ascending listing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_after_seq: Option<Seq>,
 }

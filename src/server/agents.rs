@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 
+use super::call::{Call, Read, Write};
 use super::error::{ApiError, json};
 use super::path::Path;
-use super::{body, state::App};
+use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::agent::Message;
@@ -19,7 +19,6 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{AgentId, check_text};
 use crate::protocol::json;
-use crate::protocol::permission::Permission;
 use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
 
 /// The longest `Idempotency-Key`, in bytes.
@@ -31,11 +30,10 @@ const NAME_MAX_CHARS: usize = 256;
 /// `POST /api/v1/agents/messages`: stores a message for an agent.
 pub(super) async fn send(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    mut call: Call<Write>,
 ) -> Result<Response, ApiError> {
-    let (parts, sent) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Write).await?;
-    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
+    let sent = call.body(&app).await?;
+    let Call { key, parts, .. } = call;
     let message = Message::parse(json::text(&sent)?)?;
     let dedup = idempotency(&parts.headers, &key, &sent)?;
 
@@ -96,19 +94,17 @@ fn idempotency(
 pub(super) async fn put(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    request: Request<Body>,
+    mut call: Call<Write>,
 ) -> Result<Response, ApiError> {
-    let (parts, sent) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Write).await?;
     let id: AgentId = id.parse()?;
-    let update: AgentUpdate = body::read_json(&app, &parts.headers, sent).await?;
+    let update: AgentUpdate = call.json(&app).await?;
     if let Some(name) = &update.name {
         check_text("the agent's name", name, NAME_MAX_CHARS)?;
     }
     let now = app.clock.unix_millis();
     let record = app
         .store
-        .put_agent(key.team.clone(), id, update.name, now)
+        .put_agent(call.key.team.clone(), id, update.name, now)
         .await?;
     Ok(json(StatusCode::OK, &agent(record)))
 }
@@ -116,11 +112,9 @@ pub(super) async fn put(
 /// `GET /api/v1/agents`: the team's agents.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    call: Call<Read>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Read).await?;
-    let agents = app.store.agents(key.team.clone()).await?;
+    let agents = app.store.agents(call.key.team.clone()).await?;
     let agents = agents.into_iter().map(agent).collect();
     Ok(json(StatusCode::OK, &AgentList { agents }))
 }
@@ -129,12 +123,13 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    request: Request<Body>,
+    call: Call<Read>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Read).await?;
     let id: AgentId = id.parse()?;
-    let found = app.store.find_agent(key.team.clone(), id.clone()).await?;
+    let found = app
+        .store
+        .find_agent(call.key.team.clone(), id.clone())
+        .await?;
     let found = found.ok_or_else(|| ApiError::not_found(format!("there is no agent `{id}`")))?;
     Ok(json(StatusCode::OK, &agent(found)))
 }

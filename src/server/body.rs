@@ -72,8 +72,12 @@ pub(super) async fn read_json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<T, ApiError> {
-    let sent = read(app, headers, body, app.max_body_bytes).await?;
-    let text = json::check_object(json::text(&sent)?)?.get();
+    parse(&read(app, headers, body, app.max_body_bytes).await?)
+}
+
+/// Takes a body for a JSON object with the members of a type.
+pub(super) fn parse<T: DeserializeOwned>(sent: &[u8]) -> Result<T, ApiError> {
+    let text = json::check_object(json::text(sent)?)?.get();
     serde_json::from_str(text)
         .map_err(|error| ApiError::bad_request(format!("malformed body: {error}")))
 }

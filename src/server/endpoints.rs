@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use super::call::{Call, Read, Write};
 use super::error::{ApiError, json};
 use super::path::Path;
-use super::{body, state::App};
+use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::base::secret::Secret;
@@ -264,57 +264,46 @@ pub(super) async fn prepare_install(
 /// `GET /api/v1/hooks`.
 pub(super) async fn get_all(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    call: Call<Read>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Read).await?;
-    Ok(json(StatusCode::OK, &list(&app, &caller).await?))
+    Ok(json(StatusCode::OK, &list(&app, &call.key).await?))
 }
 
 /// `POST /api/v1/hooks`.
 pub(super) async fn post(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    mut call: Call<Write>,
 ) -> Result<Response, ApiError> {
-    let (parts, sent) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Write).await?;
-    let params = body::read_json(&app, &parts.headers, sent).await?;
-    Ok(json(
-        StatusCode::CREATED,
-        &create(&app, &caller, params).await?,
-    ))
+    let params = call.json(&app).await?;
+    let created = create(&app, &call.key, params).await?;
+    Ok(json(StatusCode::CREATED, &created))
 }
 
 /// `DELETE /api/v1/hooks/{id}`.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    request: Request<Body>,
+    call: Call<Write>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Write).await?;
-    Ok(json(
-        StatusCode::OK,
-        &deactivate(&app, &caller, ById { id }).await?,
-    ))
+    let deactivated = deactivate(&app, &call.key, ById { id }).await?;
+    Ok(json(StatusCode::OK, &deactivated))
 }
 
 /// `POST /api/v1/hooks/{source}/secret`.
 pub(super) async fn post_secret(
     State(app): State<Arc<App>>,
     Path(source): Path<String>,
-    request: Request<Body>,
+    mut call: Call<Write>,
 ) -> Result<Response, ApiError> {
     #[derive(Deserialize)]
     struct NewSecret {
         webhook_secret: String,
     }
-    let (parts, sent) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Write).await?;
-    let NewSecret { webhook_secret } = body::read_json(&app, &parts.headers, sent).await?;
+    let NewSecret { webhook_secret } = call.json(&app).await?;
     let params = HooksRotateSecret {
         source,
         webhook_secret,
     };
-    Ok(json(StatusCode::OK, &rotate(&app, &caller, params).await?))
+    let rotated = rotate(&app, &call.key, params).await?;
+    Ok(json(StatusCode::OK, &rotated))
 }

@@ -3,22 +3,22 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
+use super::call::{Call, Read, Write};
 use super::error::{ApiError, json, json_text};
 use super::path::Path;
-use super::{body, query, state::App};
+use super::{query, state::App};
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::api::EventAnswer;
 use crate::protocol::event::{Event, EventDraft, Extension, with_seq};
 use crate::protocol::id::{Seq, SourceSlug, TeamId};
 use crate::protocol::json;
-use crate::protocol::permission::Permission;
 use crate::protocol::scope::{Filter, Scopes};
 use crate::store::record::{Dedup, NewEvent, Outcome, StoredEvent, Stretch};
 
@@ -34,22 +34,21 @@ const API_SOURCE: &str = "api";
 /// `POST /api/v1/events`: stores one CloudEvent.
 pub(super) async fn post(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    mut call: Call<Write>,
 ) -> Result<Response, ApiError> {
-    let (parts, sent) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Write).await?;
-    let source = match query(&parts, "source").pop() {
+    let source = match query(&call.parts, "source").pop() {
         Some(source) => SourceSlug::parse(&source)?,
         None => SourceSlug::parse(API_SOURCE)?,
     };
-    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
-    match binding(&parts.headers)? {
+    let sent = call.body(&app).await?;
+    let headers = &call.parts.headers;
+    match binding(headers)? {
         Binding::Structured => {}
-        Binding::None if is_json(&parts.headers) => {}
+        Binding::None if is_json(headers) => {}
         Binding::None => return Err(not_read()),
     }
     let door = Door {
-        team: key.team.clone(),
+        team: call.key.team.clone(),
         source: &source,
         is_verified: false,
         original_headers: None,
@@ -177,10 +176,9 @@ pub(super) async fn store(
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    request: Request<Body>,
+    call: Call<Read>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Read).await?;
+    let key = call.key;
     let found = app.store.find_events(key.team.clone(), id.clone()).await?;
     let visible = |event: &StoredEvent| {
         let event = Event::parse(&event.text);
@@ -198,10 +196,9 @@ pub(super) async fn show(
 /// `GET /api/v1/events`: newest first, or ascending behind `after_seq` or `since`.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    call: Call<Read>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Read).await?;
+    let Call { key, parts, .. } = call;
     let scopes = query(&parts, "scope");
     let filter = Arc::new(Filter {
         requested: if scopes.is_empty() {

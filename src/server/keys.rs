@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 
 use super::bootstrap::new_key;
+use super::call::{Admin, Call, Read};
 use super::error::{ApiError, json};
 use super::path::Path;
-use super::{body, end_dead_keys, state::App};
+use super::{end_dead_keys, state::App};
 use crate::base::clock::rfc3339;
 use crate::protocol::id::check_text;
 use crate::protocol::permission::{Permission, Permissions};
@@ -129,37 +129,27 @@ pub(super) async fn revoke(
 /// `GET /api/v1/keys`.
 pub(super) async fn get_all(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    call: Call<Read>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Read).await?;
-    Ok(json(StatusCode::OK, &list(&app, &caller).await?))
+    Ok(json(StatusCode::OK, &list(&app, &call.key).await?))
 }
 
 /// `POST /api/v1/keys`.
 pub(super) async fn post(
     State(app): State<Arc<App>>,
-    request: Request<Body>,
+    mut call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    let (parts, sent) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Admin).await?;
-    let params = body::read_json(&app, &parts.headers, sent).await?;
-    Ok(json(
-        StatusCode::CREATED,
-        &create(&app, &caller, params).await?,
-    ))
+    let params = call.json(&app).await?;
+    let created = create(&app, &call.key, params).await?;
+    Ok(json(StatusCode::CREATED, &created))
 }
 
 /// `DELETE /api/v1/keys/{id}`.
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    request: Request<Body>,
+    call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let caller = app.access.caller(&parts, Permission::Admin).await?;
-    Ok(json(
-        StatusCode::OK,
-        &revoke(&app, &caller, ById { id }).await?,
-    ))
+    let revoked = revoke(&app, &call.key, ById { id }).await?;
+    Ok(json(StatusCode::OK, &revoked))
 }

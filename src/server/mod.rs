@@ -8,6 +8,7 @@ mod activate;
 mod agents;
 mod body;
 mod bootstrap;
+mod call;
 mod connection;
 mod endpoints;
 mod error;
@@ -32,8 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -46,11 +46,11 @@ use crate::base::random;
 use crate::base::secret::Secret;
 use crate::log::{Log, Tasks};
 use crate::protocol::error::ErrorCode;
-use crate::protocol::permission::Permission;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
 use access::Access;
+use call::{Call, Read};
 use error::{ApiError, json};
 use limit::PerMinute;
 use registry::Registry;
@@ -302,10 +302,8 @@ fn router(app: Arc<App>) -> Router {
 }
 
 /// `GET /api/v1/stats`: the REST face of `dashboard.stats`.
-async fn stats(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, ApiError> {
-    let (parts, _) = request.into_parts();
-    let key = app.access.caller(&parts, Permission::Read).await?;
-    Ok(json(StatusCode::OK, &rpc::stats(&app, &key).await?))
+async fn stats(State(app): State<Arc<App>>, call: Call<Read>) -> Result<Response, ApiError> {
+    Ok(json(StatusCode::OK, &rpc::stats(&app, &call.key).await?))
 }
 
 async fn no_such_path() -> ApiError {

@@ -38,13 +38,22 @@ fn describe(request: &Request<'_>, payload: Option<&Object<'_>>) -> Description 
         .get("x-github-event")
         .unwrap_or_default()
         .trim();
+    let form = form_payload(request, payload);
+    let form = form.as_deref().and_then(Object::parse);
     let empty = Object(Vec::new());
-    let payload = payload.unwrap_or(&empty);
+    let payload = form.as_ref().or(payload).unwrap_or(&empty);
     Description {
         kind: format!("com.github.{}", word(event)),
         source: source(payload.object("repository").as_ref()),
         summary: summary(event, payload),
     }
+}
+
+/// The payload in a form, which is what a hook sends whose content type was left as GitHub's page presets it.
+fn form_payload(request: &Request<'_>, payload: Option<&Object<'_>>) -> Option<String> {
+    let content_type = request.headers.get("content-type")?;
+    let is_form = content_type.starts_with("application/x-www-form-urlencoded");
+    payload.filter(|_| is_form)?.text("payload")
 }
 
 /// The repository's page: on github.com by its name, on another host by its own address.
@@ -221,5 +230,28 @@ fn summary(event: &str, payload: &Object<'_>) -> String {
                 action.unwrap_or_default()
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::Headers;
+
+    #[test]
+    fn a_payload_in_a_form_is_described_like_any_other() {
+        let headers = Headers::new([
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("x-github-event", "ping"),
+        ]);
+        let request = Request {
+            slug: "github",
+            headers: &headers,
+            body: b"",
+        };
+        let data = r#"{"payload":"{\"repository\":{\"full_name\":\"acme/app\"}}"}"#;
+        let described = describe(&request, Object::parse(data).as_ref());
+        assert_eq!(described.source, "https://github.com/acme/app");
+        assert_eq!(described.summary, "GitHub ping from acme/app");
     }
 }

@@ -15,20 +15,29 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The lines of the README's `sh` blocks.
+/// What the README's `sh` blocks have people type.
 fn commands() -> Vec<String> {
     commands_in(&fs::read_to_string(root().join("README.md")).unwrap())
 }
 
+/// One command per line; one that goes to the background makes the rest of its block one script.
 fn commands_in(text: &str) -> Vec<String> {
-    let mut inside = false;
-    let mut commands = Vec::new();
+    let (mut inside, mut is_script) = (false, false);
+    let mut commands: Vec<String> = Vec::new();
     for line in text.lines() {
         match line {
             "```sh" => inside = true,
-            "```" => inside = false,
-            command if inside && !command.trim().is_empty() => commands.push(command.to_owned()),
-            _ => {}
+            "```" => (inside, is_script) = (false, false),
+            line if !inside || line.trim().is_empty() => {}
+            line if is_script => {
+                let script = commands.last_mut().unwrap();
+                script.push('\n');
+                script.push_str(line);
+            }
+            line => {
+                is_script = line.ends_with('&');
+                commands.push(line.to_owned());
+            }
         }
     }
     commands
@@ -38,6 +47,8 @@ fn commands_in(text: &str) -> Vec<String> {
 fn only_commands_in_shell_blocks_count() {
     let text = "text\n```sh\none\n\ntwo -x\n```\nthree\n```text\nfour\n```\n";
     assert_eq!(commands_in(text), ["one", "two -x"]);
+    let text = "```sh\none\ntwo &\n\nthree\n```\n```sh\nfour\n```\n";
+    assert_eq!(commands_in(text), ["one", "two &\nthree", "four"]);
 }
 
 /// What the tests do with a command of the README.
@@ -52,6 +63,10 @@ enum Role {
     Listen,
     /// Runs and ends.
     Verb,
+    /// Posts to the address that an endpoint was made at.
+    Post,
+    /// A step of a script, for `sh`.
+    Step,
 }
 
 fn role(command: &str) -> Role {
@@ -59,7 +74,9 @@ fn role(command: &str) -> Role {
         "scripts/first-message.sh" | "scripts/test.sh" => Role::Script,
         r#"export PATH="$PWD/target/debug:$PATH""# => Role::Path,
         "kite serve" => Role::Serve,
-        "kite agent listen" => Role::Listen,
+        "kite agent listen" | "kite stream --source builds" => Role::Listen,
+        post if post.starts_with("curl ") && post.ends_with(" WEBHOOK_URL") => Role::Post,
+        step if step.contains("&\n") => Role::Step,
         verb if verb.starts_with("kite ") => Role::Verb,
         other => panic!("no test runs the README's `{other}`"),
     }
@@ -80,22 +97,68 @@ fn every_command_of_the_readme_is_one_that_a_test_runs() {
 }
 
 #[test]
-fn the_walk_by_hand_works_as_the_readme_writes_it() {
+fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     let server = Server::start();
     let person = Person::new();
-    let mut listener = None;
+    let mut listeners = Vec::new();
+    let mut webhook_url = None;
     for command in commands() {
         let line = command
             .replace("http://127.0.0.1:7700", server.url())
             .replace("KEY_FILE", server.key_file().to_str().unwrap());
         match role(&command) {
             Role::Script | Role::Path | Role::Serve => {}
-            Role::Listen => listener = Some(person.shell(&format!("exec {line}")).start()),
-            Role::Verb => drop(person.shell(&line).succeeds()),
+            Role::Listen => {
+                let listener = person.shell(&format!("exec {line}")).start();
+                listener.wait_to_say("listening for");
+                listeners.push(listener);
+            }
+            Role::Verb => {
+                let said = person.shell(&line).succeeds().stdout;
+                let mut facts = said.lines().map(str::trim);
+                let url = facts.find_map(|fact| fact.strip_prefix("webhook_url: "));
+                webhook_url = url.map(str::to_owned).or(webhook_url);
+            }
+            Role::Post => {
+                let url = webhook_url.as_ref().expect("an endpoint was made");
+                let line = line.replace("WEBHOOK_URL", url);
+                person.shell(&format!("{line} --fail")).succeeds();
+            }
+            Role::Step => {
+                fs::write(person.home().join("step.sh"), line).unwrap();
+                person.shell("exec sh step.sh").succeeds();
+            }
         }
     }
-    let line = listener.expect("the README listens").line();
-    assert_eq!(split(&line).1, "agent-beta → agent-alpha: Numbers are in.");
+    let [mut messages, mut builds] =
+        <[Process; 2]>::try_from(listeners).unwrap_or_else(|_| panic!("the README listens twice"));
+    assert_eq!(
+        split(&messages.line()).1,
+        "agent-beta → agent-alpha: Numbers are in."
+    );
+    let line = builds.line();
+    let (_, shown) = line.split_once("] #").unwrap();
+    assert!(shown.ends_with(" com.builds.event  builds event"), "{line}");
+    let event = fs::read_to_string(person.home().join("event.json")).unwrap();
+    assert!(event.contains(r#""data":{"ok":true}"#), "{event}");
+}
+
+#[test]
+fn the_step_of_the_readme_ends_when_its_stream_cannot_stand() {
+    let steps: Vec<String> = commands()
+        .into_iter()
+        .filter(|command| matches!(role(command), Role::Step))
+        .collect();
+    let [step] = &steps[..] else {
+        panic!("the README has one step: {steps:?}");
+    };
+    // Nobody has logged in here: the stream never stands, and the step must not wait for it.
+    let person = Person::new();
+    fs::write(person.home().join("step.sh"), step).unwrap();
+    person
+        .shell("exec sh step.sh")
+        .stderr_has("kite login")
+        .exits(1);
 }
 
 #[test]

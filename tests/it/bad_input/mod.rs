@@ -4,4 +4,5 @@ mod files;
 mod frames;
 mod keys;
 mod requests;
+mod servers;
 mod terminal;

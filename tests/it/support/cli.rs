@@ -87,15 +87,21 @@ impl Person {
 
     /// Starts `kite agent listen`, which is connected when this returns.
     pub(crate) fn listen(&self) -> Process {
+        self.listening(&["agent", "listen"])
+    }
+
+    /// Starts a command that listens, which is connected when this returns.
+    pub(crate) fn listening(&self, args: &[&str]) -> Process {
         let ready = self.home().join("ready");
         let process = self
-            .kite(&["agent", "listen", "--ready-file", ready.to_str().unwrap()])
+            .kite(&[args, &["--ready-file", ready.to_str().unwrap()]].concat())
             .start();
         let deadline = Instant::now() + PATIENCE;
         while !ready.exists() {
             assert!(
                 Instant::now() < deadline,
-                "the listener never gets ready; {}",
+                "`kite {}` never gets ready; {}",
+                args.join(" "),
                 process.said()
             );
             thread::sleep(GLANCE);
