@@ -17,6 +17,8 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 need cc build-essential
+need chromium chromium
+need chromedriver chromium-driver
 
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings

@@ -11,9 +11,10 @@ use tokio::time::{sleep, timeout};
 
 use super::context::{Context, block_on};
 use super::demo_server::DemoServer;
-use super::error::CommandError;
+use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::Output;
+use super::signal::Interrupt;
 use super::text::visible;
 use crate::base::clock::Clock;
 use crate::base::random;
@@ -68,6 +69,7 @@ pub(super) fn run(_: DemoArgs, context: &Context) -> Result<Exit, CommandError> 
 
 async fn demo(out: &Output) -> Result<Exit, CommandError> {
     let began = Instant::now();
+    let mut interrupt = Interrupt::new()?;
     let server = DemoServer::start()?;
     say(
         out,
@@ -86,6 +88,10 @@ async fn demo(out: &Output) -> Result<Exit, CommandError> {
     };
     let events = tokio::select! {
         biased;
+        // On the way out the server is killed and its directory removed.
+        () = interrupt.wait() => {
+            return Err(CommandError::new(Kind::Interrupted, "interrupted; nothing is left of the demo"));
+        }
         events = story.tell() => events?,
         end = alpha.listen() => return Err(end),
         end = beta.listen() => return Err(end),

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use super::{body, query, state::App};
 use crate::base::clock::rfc3339;
+use crate::protocol::address;
 use crate::protocol::permission::{Permission, Permissions};
 use crate::store::record::{Grant, KeyRecord, Millis, PendingLogin};
 
@@ -44,7 +45,8 @@ const HEADERS: &[(&str, &str)] = &[
     ),
     ("x-frame-options", "DENY"),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    // Other sites learn nothing. `no-referrer` would make browsers send the form itself with `Origin: null`.
+    ("referrer-policy", "same-origin"),
     ("cache-control", "no-store"),
 ];
 
@@ -112,7 +114,10 @@ pub(super) async fn show(
         return Ok(page(StatusCode::OK, &code_form()));
     };
     match find(&app, &parts, &code).await? {
-        Ok(login) => Ok(page(StatusCode::OK, &decision_form(&login, None))),
+        Ok(login) => Ok(page(
+            StatusCode::OK,
+            &decision_form(&login, &Decision::default(), None),
+        )),
         Err(refused) => Ok(refused),
     }
 }
@@ -152,33 +157,45 @@ fn code_form() -> String {
         .to_owned()
 }
 
-fn options(options: &[(&str, &str)]) -> String {
+fn options(options: &[(&str, &str)], chosen: &str) -> String {
     options
         .iter()
-        .map(|(value, words)| format!("<option value=\"{value}\">{words}</option>"))
+        .map(|(value, words)| {
+            let selected = if *value == chosen { " selected" } else { "" };
+            format!("<option value=\"{value}\"{selected}>{words}</option>")
+        })
         .collect()
 }
 
-fn decision_form(login: &PendingLogin, fault: Option<&str>) -> String {
+/// A time for people: a minute is exact enough to know one's own login by.
+fn minute(time: Millis) -> String {
+    let time = rfc3339(time);
+    let (date, clock) = time.split_once('T').unwrap_or((&time, ""));
+    format!("{date} {} UTC", clock.get(..5).unwrap_or_default())
+}
+
+/// The form; after a fault with the choices that were made, so that nobody grants more than they chose.
+fn decision_form(login: &PendingLogin, chosen: &Decision, fault: Option<&str>) -> String {
     let fault = fault.map(|fault| format!("<p class=\"bad\" role=\"alert\">{}</p>", escape(fault)));
     format!(
         "{fault}<p>Only go on if you began this login yourself and the device shows this code.</p>\
          <dl><dt>Code</dt><dd><strong>{code}</strong></dd><dt>Asked from</dt><dd>{peer}</dd>\
-         <dt>Program</dt><dd>{client}</dd><dt>At</dt><dd>{time}</dd></dl>\
+         <dt>Program</dt><dd>{client}</dd><dt>Asked at</dt><dd>{time}</dd></dl>\
          <form method=\"post\" action=\"/activate\"><input type=\"hidden\" name=\"code\" value=\"{code}\">\
          <label for=\"permissions\">It may</label><select id=\"permissions\" name=\"permissions\">{permissions}</select>\
          <label for=\"expires\">For how long</label><select id=\"expires\" name=\"expires\">{expiries}</select>\
          <label for=\"key\">Your admin key</label><input id=\"key\" name=\"key\" type=\"password\" required autofocus \
-         autocomplete=\"off\" spellcheck=\"false\">\
+         autocomplete=\"off\" spellcheck=\"false\" aria-describedby=\"about-key\">\
+         <p id=\"about-key\">It begins with <code>kite_</code>. The server showed one at its first start.</p>\
          <div class=\"buttons\"><button name=\"decision\" value=\"approve\">Approve</button>\
          <button name=\"decision\" value=\"deny\" class=\"deny\">Deny</button></div></form>",
         fault = fault.unwrap_or_default(),
         code = escape(&login.user_code),
         peer = escape(&login.peer),
         client = escape(&login.client),
-        time = rfc3339(login.created_at),
-        permissions = options(PERMISSIONS),
-        expiries = options(EXPIRIES),
+        time = minute(login.created_at),
+        permissions = options(PERMISSIONS, &chosen.permissions),
+        expiries = options(EXPIRIES, &chosen.expires),
     )
 }
 
@@ -217,10 +234,10 @@ impl Decision {
         match self.decision.as_str() {
             "deny" => return Ok(None),
             "approve" => {}
-            _ => return Err(ApiError::bad_request("the form is incomplete")),
+            _ => return Err(ApiError::bad_request("The form is incomplete.")),
         }
         if !is_offered(PERMISSIONS, &self.permissions) || !is_offered(EXPIRIES, &self.expires) {
-            return Err(ApiError::bad_request("the form is incomplete"));
+            return Err(ApiError::bad_request("The form is incomplete."));
         }
         let days: Millis = self.expires.parse().unwrap_or_default();
         Ok(Some(Grant {
@@ -237,7 +254,7 @@ pub(super) async fn decide(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (parts, sent) = request.into_parts();
-    if !is_own_form(&parts) {
+    if !is_own_form(&parts, app.public_url.as_deref()) {
         return Ok(message(
             StatusCode::FORBIDDEN,
             "bad",
@@ -257,12 +274,15 @@ pub(super) async fn decide(
             let refusal = app.access.failed(&parts, refusal);
             return Ok(page(
                 refusal.status(),
-                &decision_form(&login, Some(refusal.text())),
+                &decision_form(&login, &decision, Some(refusal.text())),
             ));
         }
     };
     let now = app.clock.unix_millis();
-    let grant = decision.grant(&admin, now)?;
+    let grant = match decision.grant(&admin, now) {
+        Ok(grant) => grant,
+        Err(refusal) => return Ok(message(refusal.status(), "bad", refusal.text())),
+    };
     let is_granted = grant.is_some();
     if !app.store.decide_login(login.user_code, grant, now).await? {
         return Ok(message(
@@ -290,8 +310,9 @@ pub(super) async fn decide(
     Ok(message(StatusCode::OK, "good", &text))
 }
 
-/// Browsers say where a form comes from. Programs that say nothing hold the key anyway.
-fn is_own_form(parts: &Parts) -> bool {
+/// Browsers say where a form comes from: the host that they asked, or the public address where something in between asks
+/// for another. Programs that say nothing hold the key anyway.
+fn is_own_form(parts: &Parts, public_url: Option<&str>) -> bool {
     let header = |name: &str| {
         parts
             .headers
@@ -301,7 +322,10 @@ fn is_own_form(parts: &Parts) -> bool {
     let site_is_own =
         header("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
     let origin_is_own = match (header("origin"), header("host")) {
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, of)| of == host),
+        (Some(origin), Some(host)) => {
+            origin.split_once("://").is_some_and(|(_, of)| of == host)
+                || public_url.is_some_and(|own| address::origin(own).is_ok_and(|own| own == origin))
+        }
         _ => true,
     };
     site_is_own && origin_is_own
@@ -321,7 +345,7 @@ mod tests {
             client: "<script>alert('x')</script>\"&\u{1b}".to_owned(),
             interval_secs: 5,
         };
-        let html = decision_form(&login, Some("<b>"));
+        let html = decision_form(&login, &Decision::default(), Some("<b>"));
         assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains('\u{1b}'));
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"));
     }

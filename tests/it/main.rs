@@ -17,11 +17,14 @@
 mod support;
 
 mod bad_input;
+mod browser;
 mod calls;
 mod clients;
 mod commands;
 mod crash;
+mod demo;
 mod guards;
+mod login;
 mod readme;
 mod running;
 mod scripts;

@@ -4,9 +4,12 @@
 pub(crate) mod cli;
 pub(crate) mod hooks;
 pub(crate) mod http;
+pub(crate) mod login;
 pub(crate) mod process;
+pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod webdriver;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

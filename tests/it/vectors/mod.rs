@@ -8,6 +8,7 @@ mod calls;
 mod file;
 mod frames;
 mod hooks;
+mod login;
 mod messages;
 mod names;
 mod pattern;
@@ -21,6 +22,7 @@ mod webhooks;
 const RUN: &[&str] = &[
     "agent_messages",
     "agent_slugs",
+    "device_login",
     "durations",
     "hook_auth",
     "ingest",
@@ -41,7 +43,6 @@ const RUN: &[&str] = &[
 /// The kinds that wait, and for what. Beside these, the cases of `ws_sessions` that need retention wait (see `sessions`),
 /// and the cases about webhooks that need a provider or a binding of step 6 (see `waiting`).
 const LATER: &[(&str, &str)] = &[
-    ("device_login", "step 3: the device login"),
     ("manifests", "step 7: the manifest"),
     ("rule_globs", "step 7: the manifest"),
     ("federation_inbound", "step 8: federation"),
