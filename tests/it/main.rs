@@ -22,6 +22,7 @@ mod clients;
 mod commands;
 mod crash;
 mod guards;
+mod help;
 mod readme;
 mod running;
 mod store;

@@ -122,7 +122,12 @@ fn the_first_message_script_works_and_leaves_nothing_behind() {
 
 #[test]
 fn the_scripts_can_be_run_and_parse() {
-    for script in ["scripts/first-message.sh", "scripts/test.sh", ".ci/run"] {
+    for script in [
+        "scripts/first-message.sh",
+        "scripts/generate.sh",
+        "scripts/test.sh",
+        ".ci/run",
+    ] {
         let path = root().join(script);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{script} can be run");
