@@ -48,6 +48,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('admin', 'admin', [CompletionResultType]::ParameterValue, 'Manage teams and keys, straight on the database')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show everything on one screen, on a throw-away server')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check everything between this profile and its server, and say what to do')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of kite, or write a page for every command')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Show help: of kite, of a command, or about a topic')
@@ -634,6 +635,22 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;demo' {
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
+            [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what is being done (twice: every step)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what is being done (twice: every step)')
+            [CompletionResult]::new('--insecure', '--insecure', [CompletionResultType]::ParameterName, 'Let the key go over plain http to another machine')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kite;doctor' {
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')

@@ -28,6 +28,9 @@ _kite() {
             kite,demo)
                 cmd="kite__subcmd__demo"
                 ;;
+            kite,doctor)
+                cmd="kite__subcmd__doctor"
+                ;;
             kite,emit)
                 cmd="kite__subcmd__emit"
                 ;;
@@ -125,7 +128,7 @@ _kite() {
 
     case "${cmd}" in
         kite)
-            opts="-q -v -h -V --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help --version login logout status agent stream logs emit endpoints keys serve admin demo completions man help"
+            opts="-q -v -h -V --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help --version login logout status agent stream logs emit endpoints keys serve admin demo doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -834,6 +837,40 @@ _kite() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        kite__subcmd__doctor)
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         kite__subcmd__emit)
             opts="-q -v -h --type --source --subject --data --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1087,7 +1124,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__help)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help login logout status agent stream logs emit endpoints keys serve admin demo completions man help environment exit-codes output scopes"
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help login logout status agent stream logs emit endpoints keys serve admin demo doctor completions man help environment exit-codes output scopes"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

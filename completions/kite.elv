@@ -45,6 +45,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand serve 'Run the server'
             cand admin 'Manage teams and keys, straight on the database'
             cand demo 'Show everything on one screen, on a throw-away server'
+            cand doctor 'Check everything between this profile and its server, and say what to do'
             cand completions 'Print the completion script of a shell'
             cand man 'Print the manual page of kite, or write a page for every command'
             cand help 'Show help: of kite, of a command, or about a topic'
@@ -600,6 +601,21 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;demo'= {
+            cand --profile 'Which identity of this machine to use'
+            cand --server 'The server''s http(s) address'
+            cand --team 'The team; otherwise that of the login'
+            cand --color 'When to use colours'
+            cand --ca-file 'Trust the CA certificates in this PEM file too'
+            cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
+            cand -q 'Leave out what is said to a person'
+            cand --quiet 'Leave out what is said to a person'
+            cand -v 'Say on stderr what is being done (twice: every step)'
+            cand --verbose 'Say on stderr what is being done (twice: every step)'
+            cand --insecure 'Let the key go over plain http to another machine'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kite;doctor'= {
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
             cand --team 'The team; otherwise that of the login'

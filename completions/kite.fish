@@ -49,6 +49,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and 
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams and keys, straight on the database'
 complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
+complete -c kite -n "__fish_kite_needs_command" -f -a "doctor" -d 'Check everything between this profile and its server, and say what to do'
 complete -c kite -n "__fish_kite_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c kite -n "__fish_kite_needs_command" -f -a "man" -d 'Print the manual page of kite, or write a page for every command'
 complete -c kite -n "__fish_kite_needs_command" -f -a "help" -d 'Show help: of kite, of a command, or about a topic'
@@ -446,6 +447,18 @@ complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave 
 complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand completions" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand completions" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand completions" -l team -d 'The team; otherwise that of the login' -r

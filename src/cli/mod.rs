@@ -14,10 +14,12 @@ mod agent_send;
 mod completions;
 mod cursor;
 mod definition;
+mod doctor;
 mod emit;
 mod endpoints;
 mod endpoints_create;
 mod filter;
+mod findings;
 mod help;
 mod keys;
 mod keys_create;
@@ -126,6 +128,7 @@ enum Verb {
     Admin(admin::AdminArgs),
     #[cfg(feature = "server")]
     Demo(demo::DemoArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Help(help::HelpArgs),
@@ -149,6 +152,7 @@ impl Verb {
             Self::Admin(args) => admin::run(args, context),
             #[cfg(feature = "server")]
             Self::Demo(args) => demo::run(args, context),
+            Self::Doctor(args) => doctor::run(args, context),
             Self::Completions(args) => completions::run(args, context),
             Self::Man(args) => man::run(args, context),
             Self::Help(args) => help::run(args, context),

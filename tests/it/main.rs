@@ -21,6 +21,7 @@ mod calls;
 mod clients;
 mod commands;
 mod crash;
+mod doctor;
 mod guards;
 mod help;
 mod readme;
