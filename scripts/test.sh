@@ -17,7 +17,9 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 need cc build-essential
+need shellcheck shellcheck
 
+shellcheck install.sh scripts/*.sh .ci/run
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 cargo clippy --locked --all-targets --no-default-features -- -D warnings

@@ -24,6 +24,7 @@ mod crash;
 mod doctor;
 mod guards;
 mod help;
+mod install;
 mod readme;
 mod running;
 mod store;

@@ -56,7 +56,7 @@ enum Role {
 
 fn role(command: &str) -> Role {
     match command {
-        "scripts/first-message.sh" | "scripts/test.sh" => Role::Script,
+        "scripts/first-message.sh" | "scripts/test.sh" | "./install.sh" => Role::Script,
         r#"export PATH="$PWD/target/debug:$PATH""# => Role::Path,
         "kite serve" => Role::Serve,
         "kite agent listen" => Role::Listen,
@@ -125,6 +125,7 @@ fn the_scripts_can_be_run_and_parse() {
     for script in [
         "scripts/first-message.sh",
         "scripts/generate.sh",
+        "scripts/package.sh",
         "scripts/test.sh",
         ".ci/run",
     ] {
