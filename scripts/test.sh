@@ -19,7 +19,9 @@ fi
 need cc build-essential
 need chromium chromium
 need chromedriver chromium-driver
+need shellcheck shellcheck
 
+shellcheck install.sh scripts/*.sh .ci/run
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 cargo clippy --locked --all-targets --no-default-features -- -D warnings

@@ -49,6 +49,18 @@ pub fn time_of_day(rfc3339: &str) -> Option<String> {
     Some(time.strftime("%H:%M:%S").to_string())
 }
 
+/// The time of an RFC 3339 text, in milliseconds since the Unix epoch; `None` when it is none.
+pub fn unix_millis(rfc3339: &str) -> Option<i64> {
+    let time: Timestamp = rfc3339.parse().ok()?;
+    Some(time.as_millisecond())
+}
+
+/// The time of an HTTP `Date` header, in milliseconds since the Unix epoch; `None` when it is none.
+pub fn http_date(text: &str) -> Option<i64> {
+    let time = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(time.timestamp().as_millisecond())
+}
+
 /// The calendar month (UTC) of a time: its name, as `2026-11`, and when it ends.
 pub fn month(unix_millis: i64) -> (String, i64) {
     let time = Timestamp::from_millisecond(unix_millis).unwrap_or_default();
@@ -85,6 +97,14 @@ mod tests {
         assert_eq!(time("2023-11-14T22:13:20.123Z"), "22:13:20");
         assert_eq!(time("2023-11-14T22:13:20+02:30"), "19:43:20");
         assert_eq!(time("yesterday"), "");
+    }
+
+    #[test]
+    fn a_date_header_is_a_time() {
+        let time = http_date("Tue, 14 Nov 2023 22:13:20 GMT");
+        assert_eq!(time, Some(1_700_000_000_000));
+        assert_eq!(http_date("soon"), None);
+        assert_eq!(unix_millis("1970-01-01T00:00:01Z"), Some(1000));
     }
 
     #[test]

@@ -53,11 +53,13 @@ enum AdminCommand {
 #[derive(Debug, Subcommand)]
 enum TeamsCommand {
     /// Make a team and its first admin key
+    #[command(after_help = "Example:\n  kite admin teams create acme")]
     Create {
         /// The team's id
         name: TeamId,
     },
     /// List the teams
+    #[command(after_help = "Example:\n  kite admin teams list --json")]
     List,
 }
 
@@ -66,15 +68,23 @@ enum KeysCommand {
     /// Make a key; it is shown this once
     Create(KeyArgs),
     /// Revoke a key by its id; its connections end within two seconds
+    #[command(
+        after_help = "Example:\n  kite admin keys revoke 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f"
+    )]
     Revoke {
         /// The key's id, as it was shown when the key was made
         id: String,
     },
     /// Remove the file that keeps the first key
+    #[command(after_help = "Example:\n  kite admin keys forget-bootstrap --data-dir ./data")]
     ForgetBootstrap,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kite admin keys create --team acme --name ci --permissions read,write
+  kite admin keys create --scopes source:github --expires-at 2027-01-31T00:00:00Z")]
 struct KeyArgs {
     /// What to call it
     #[arg(long)]

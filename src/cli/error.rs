@@ -156,15 +156,28 @@ impl CommandError {
         serde_json::to_string(&Enveloped { error }).unwrap_or_default()
     }
 
-    /// A fault that the argument parser found.
+    /// A fault that the argument parser found: its suggestion is the hint, else where the usage is explained.
     pub fn from_usage(error: &clap::Error) -> Self {
         let text = error.render().to_string();
         let mut paragraphs = text.trim().split("\n\n").map(one_line);
         let message = paragraphs.next().unwrap_or_default();
         let message = message.trim_start_matches("error: ").to_owned();
-        let hint = paragraphs.find_map(|text| text.strip_prefix("tip: ").map(str::to_owned));
-        Self::usage(message)
-            .with_hint(hint.unwrap_or_else(|| "`kite --help` lists the commands".to_owned()))
+        let rest: Vec<String> = paragraphs.collect();
+        let find = |start: &str| rest.iter().find_map(|text| text.strip_prefix(start));
+        let hint = match (find("tip: "), find("Usage: ")) {
+            // The first is the nearest.
+            (Some(tips), _) => tips.split(" tip: ").next().unwrap_or(tips).to_owned(),
+            (None, Some(usage)) => {
+                format!("usage: `{usage}`; `{} --help` explains it", verb_of(usage))
+            }
+            (None, None) => "`kite --help` lists the commands".to_owned(),
+        };
+        Self::usage(message).with_hint(hint)
+    }
+
+    /// A file or a text that could not be written.
+    pub fn unwritten(what: &str) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self::failed(format!("cannot write {what}: {error}"))
     }
 
     /// A message that was not sent: the status and the server's words (spec 19.3).
@@ -239,6 +252,13 @@ struct Shown<'a> {
 }
 
 const LOGIN_HINT: &str = "`kite login --server URL` logs in; in scripts set `KITE_API_KEY`, or `kite login --with-token < FILE`";
+
+/// The command in a usage line: the words before the first argument.
+fn verb_of(usage: &str) -> String {
+    let is_word = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());
+    let words: Vec<&str> = usage.split(' ').take_while(is_word).collect();
+    words.join(" ")
+}
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

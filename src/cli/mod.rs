@@ -11,17 +11,23 @@ mod agent;
 mod agent_listen;
 mod agent_register;
 mod agent_send;
+mod completions;
 mod cursor;
+mod definition;
+mod doctor;
 mod emit;
 mod endpoints;
 mod endpoints_create;
 mod filter;
+mod findings;
+mod help;
 mod keys;
 mod keys_create;
 mod lifecycle;
 mod listening;
 mod login;
 mod logs;
+mod man;
 mod render;
 mod since;
 mod status;
@@ -41,7 +47,7 @@ use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Environment, Flags};
@@ -52,7 +58,7 @@ use output::{ColorChoice, Output};
 
 /// Moves events between programs: webhooks, and messages between AI agents, as CloudEvents.
 #[derive(Debug, Parser)]
-#[command(name = "kite", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "kite", version, after_help = EXAMPLES, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -67,7 +73,9 @@ Examples:
   kite agent listen --json
   kite agent send --to reviewer 'please look at #12'
   kite endpoints create --source github
-  kite stream --source github";
+  kite stream --source github
+
+`kite help environment`, `exit-codes`, `output` and `scopes` explain what concerns all commands.";
 
 /// Flags that every verb understands, before it or after it.
 #[derive(Debug, Args)]
@@ -102,7 +110,7 @@ struct Global {
     insecure: bool,
 }
 
-/// The verbs, in the order of `kite --help`: who this is, agents, events, what the team has, the server.
+/// The verbs, in the order of `kite --help`: who this is, agents, events, what the team has, the server, kite itself.
 #[derive(Debug, Subcommand)]
 enum Verb {
     Login(login::LoginArgs),
@@ -120,6 +128,10 @@ enum Verb {
     Admin(admin::AdminArgs),
     #[cfg(feature = "server")]
     Demo(demo::DemoArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    Help(help::HelpArgs),
 }
 
 impl Verb {
@@ -140,6 +152,10 @@ impl Verb {
             Self::Admin(args) => admin::run(args, context),
             #[cfg(feature = "server")]
             Self::Demo(args) => demo::run(args, context),
+            Self::Doctor(args) => doctor::run(args, context),
+            Self::Completions(args) => completions::run(args, context),
+            Self::Man(args) => man::run(args, context),
+            Self::Help(args) => help::run(args, context),
         }
     }
 
@@ -157,11 +173,15 @@ impl Verb {
 pub fn run() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let environment = Environment::read();
-    let exit = match Cli::try_parse_from(&args) {
+    let exit = match parse(&args) {
         Ok(cli) => start(cli, environment),
         Err(error) => explain(&error, &args, &environment),
     };
     exit.into()
+}
+
+fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&definition::definition().try_get_matches_from(args)?)
 }
 
 fn start(cli: Cli, environment: Environment) -> Exit {
@@ -210,9 +230,11 @@ fn explain(error: &clap::Error, args: &[OsString], environment: &Environment) ->
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
-    match is_json && !is_answer {
-        true => out.error(&CommandError::from_usage(error)),
-        false => out.usage(error),
+    // A verb that only has verbs below it, without one: its help says what there is.
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    match is_answer || is_help && !is_json {
+        true => out.usage(error),
+        false => out.error(&CommandError::from_usage(error)),
     }
     if is_answer { Exit::Done } else { Exit::Usage }
 }
@@ -220,17 +242,11 @@ fn explain(error: &clap::Error, args: &[OsString], environment: &Environment) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
 
     #[test]
     fn global_flags_work_before_and_after_the_verb() {
-        let before = Cli::try_parse_from(["kite", "--json", "--team", "t", "agent", "list"]);
-        let after = Cli::try_parse_from(["kite", "agent", "list", "--team", "t", "--json"]);
+        let before = parse(["kite", "--json", "--team", "t", "agent", "list"]);
+        let after = parse(["kite", "agent", "list", "--team", "t", "--json"]);
         for cli in [before.unwrap(), after.unwrap()] {
             assert!(cli.global.json);
             assert_eq!(cli.global.team.as_deref(), Some("t"));
@@ -239,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_fault_in_the_arguments_is_one_object_under_json() {
-        let error = Cli::try_parse_from(["kite", "agent", "lsit", "--json"]).unwrap_err();
+        let error = parse(["kite", "agent", "lsit", "--json"]).unwrap_err();
         let worded = CommandError::from_usage(&error);
         assert_eq!(worded.exit(), Exit::Usage);
         assert!(worded.message().contains("lsit"), "{worded:?}");

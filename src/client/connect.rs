@@ -1,5 +1,6 @@
 //! From an address to an open WebSocket.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,11 @@ pub struct Connector {
 impl Connector {
     /// Prepares for a server. Fails on what no retry can mend.
     pub fn new(server: &Server) -> Result<Self, ClientError> {
-        let address = server.ws_url.as_str();
+        Self::to(&server.ws_url, server.ca_file.as_deref())
+    }
+
+    /// Prepares for an address.
+    pub fn to(address: &str, ca_file: Option<&Path>) -> Result<Self, ClientError> {
         let url = Url::parse(address)
             .map_err(|error| AddressError::Malformed(address.to_owned(), error))?;
         let no_host = || AddressError::NoHost(address.to_owned());
@@ -63,7 +68,7 @@ impl Connector {
             .port_or_known_default()
             .ok_or_else(|| AddressError::Scheme(address.to_owned()))?;
         let tls = match address::is_tls(address) {
-            true => Some(Arc::new(tls::config(true, server.ca_file.as_deref())?).into()),
+            true => Some(Arc::new(tls::config(true, ca_file)?).into()),
             false => None,
         };
         Ok(Self {
@@ -72,6 +77,18 @@ impl Connector {
             port,
             tls,
         })
+    }
+
+    /// The host's name and the port.
+    pub fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    /// Connects as far as TLS, and takes leave again.
+    pub async fn touch(&self, limit: Duration) -> Result<(), ClientError> {
+        let connecting = timeout(limit, self.pipe()).await;
+        let pipe = connecting.unwrap_or_else(|_| Err(self.unreachable("connecting took too long")));
+        pipe.map(drop)
     }
 
     /// The address that sockets are opened to.

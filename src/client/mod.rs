@@ -12,6 +12,7 @@ pub mod history;
 pub mod http;
 pub mod login;
 pub mod message;
+pub mod probe;
 pub mod receiver;
 pub mod rpc;
 pub mod session;

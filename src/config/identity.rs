@@ -93,6 +93,16 @@ impl ClientLease {
         }
     }
 
+    /// Whether the consumer has a client id: a look that makes none.
+    pub fn is_known(
+        paths: &Paths,
+        profile: &Profile,
+        consumer: &Consumer<'_>,
+    ) -> Result<bool, ConfigError> {
+        let file = ConfigFile::load(paths.config_file())?;
+        Ok(file.text(profile, "clients", &consumer.key())?.is_some())
+    }
+
     /// The consumer's client id without a lock: its cursor is only looked at or made.
     pub fn stable(
         paths: &Paths,
@@ -140,10 +150,12 @@ mod tests {
             ..Environment::default()
         });
         let profile = Profile::default();
+        let is_known = || ClientLease::is_known(&paths, &profile, &consumer("a")).unwrap();
+        assert!(!is_known());
         let take = |subject| ClientLease::take(&paths, &profile, &consumer(subject)).unwrap();
         let first = take("a");
         let second = take("a");
-        assert!(!first.is_fresh && second.is_fresh);
+        assert!(!first.is_fresh && second.is_fresh && is_known());
         assert_ne!(first.client_id, second.client_id);
         let id = first.client_id.clone();
         drop(first);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use directories::ProjectDirs;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::Environment;
+use super::{Environment, private};
 
 /// The two directories, and the files in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,18 @@ impl Paths {
     /// The keys of machines that have no keyring.
     pub fn credentials_file(&self) -> PathBuf {
         self.config_dir.join("credentials.toml")
+    }
+
+    /// The files of the configuration that are there, each with whether others than the owner may read it.
+    pub fn private_files(&self) -> Vec<(PathBuf, bool)> {
+        let files = [self.config_file(), self.credentials_file()];
+        let there = files.into_iter().filter(|path| path.exists());
+        there
+            .map(|path| {
+                let is_exposed = private::is_exposed(&path);
+                (path, is_exposed)
+            })
+            .collect()
     }
 
     /// The file whose lock says that the configuration is being rewritten.

@@ -101,6 +101,18 @@ impl Settings {
         })
     }
 
+    /// Where the key is kept; `None` when there is none.
+    pub fn key_place(&self) -> Option<String> {
+        let file = |path: PathBuf| format!("`{}`", path.display());
+        match &self.key {
+            KeySource::Environment(_) => Some("`KITE_API_KEY`".to_owned()),
+            KeySource::Stored(Store::Keyring, _) => Some("the system keyring".to_owned()),
+            KeySource::Stored(Store::File, _) => Some(file(self.paths.credentials_file())),
+            KeySource::Config(..) => Some(file(self.paths.config_file())),
+            KeySource::None => None,
+        }
+    }
+
     /// The key for this server. A stored key is given out only if every address it would go to is one it is bound to.
     pub fn key(&self, environment: &Environment) -> Result<Token, ConfigError> {
         let key = match &self.key {

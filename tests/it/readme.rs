@@ -71,7 +71,7 @@ enum Role {
 
 fn role(command: &str) -> Role {
     match command {
-        "scripts/first-message.sh" | "scripts/test.sh" => Role::Script,
+        "scripts/first-message.sh" | "scripts/test.sh" | "./install.sh" => Role::Script,
         r#"export PATH="$PWD/target/debug:$PATH""# => Role::Path,
         "kite serve" => Role::Serve,
         "kite agent listen" | "kite stream --source builds" => Role::Listen,
@@ -185,7 +185,13 @@ fn the_first_message_script_works_and_leaves_nothing_behind() {
 
 #[test]
 fn the_scripts_can_be_run_and_parse() {
-    for script in ["scripts/first-message.sh", "scripts/test.sh", ".ci/run"] {
+    for script in [
+        "scripts/first-message.sh",
+        "scripts/generate.sh",
+        "scripts/package.sh",
+        "scripts/test.sh",
+        ".ci/run",
+    ] {
         let path = root().join(script);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{script} can be run");

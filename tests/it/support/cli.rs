@@ -156,6 +156,7 @@ pub(crate) struct Kite {
 enum Expected {
     Stdout(String),
     StdoutHas(String),
+    StdoutLacks(String),
     StderrHas(String),
     StderrLacks(String),
 }
@@ -192,6 +193,11 @@ impl Kite {
         self.expect(Expected::StdoutHas(part.to_owned()))
     }
 
+    /// Expects this nowhere on stdout.
+    pub(crate) fn stdout_lacks(self, part: &str) -> Self {
+        self.expect(Expected::StdoutLacks(part.to_owned()))
+    }
+
     /// Expects this somewhere on stderr.
     pub(crate) fn stderr_has(self, part: &str) -> Self {
         self.expect(Expected::StderrHas(part.to_owned()))
@@ -225,6 +231,12 @@ impl Kite {
                     assert!(
                         ended.stdout.contains(part),
                         "`{part}` on stdout of {context}"
+                    );
+                }
+                Expected::StdoutLacks(part) => {
+                    assert!(
+                        !ended.stdout.contains(part),
+                        "no `{part}` on stdout of {context}"
                     );
                 }
                 Expected::StderrHas(part) => {

@@ -1,0 +1,497 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_kite_global_optspecs
+    string join \n profile= server= team= json q/quiet v/verbose color= ca-file= insecure h/help V/version
+end
+
+function __fish_kite_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_kite_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_kite_using_subcommand
+    set -l cmd (__fish_kite_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c kite -n "__fish_kite_needs_command" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_needs_command" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_needs_command" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_needs_command" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_needs_command" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_needs_command" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_needs_command" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_needs_command" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_needs_command" -s V -l version -d 'Print version'
+complete -c kite -n "__fish_kite_needs_command" -f -a "login" -d 'Log in to a server: on its page in a browser, or with a key'
+complete -c kite -n "__fish_kite_needs_command" -f -a "logout" -d 'Remove the stored key of this profile'
+complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the login of this profile, and what its team has on the server'
+complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
+complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come'
+complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
+complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log'
+complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
+complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
+complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
+complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams and keys, straight on the database'
+complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
+complete -c kite -n "__fish_kite_needs_command" -f -a "doctor" -d 'Check everything between this profile and its server, and say what to do'
+complete -c kite -n "__fish_kite_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c kite -n "__fish_kite_needs_command" -f -a "man" -d 'Print the manual page of kite, or write a page for every command'
+complete -c kite -n "__fish_kite_needs_command" -f -a "help" -d 'Show help: of kite, of a command, or about a topic'
+complete -c kite -n "__fish_kite_using_subcommand login" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand login" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand login" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand login" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand login" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand login" -l with-token -d 'Read the API key from stdin'
+complete -c kite -n "__fish_kite_using_subcommand login" -l no-browser -d 'Open no browser; the address and the code are printed in any case'
+complete -c kite -n "__fish_kite_using_subcommand login" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand login" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand login" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand login" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand logout" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand logout" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand logout" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand logout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand logout" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand logout" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand logout" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand logout" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand logout" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand status" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand status" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand status" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand status" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand status" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "register" -d 'Give this profile an identity that messages can be addressed to'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "list" -d 'List the agents that the team\'s server knows'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "show" -d 'Show the identity of this profile'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "send" -d 'Send a message to an agent'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "listen" -d 'Print the messages that are sent to an agent, as they come'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l name -d 'What people call the agent; its id is made from it' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l from -d 'The sender; otherwise the identity of this profile' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l thread -d 'The conversation that it belongs to' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l reply-to -d 'The event that it answers' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l wait -d 'Wait for a reply and print it; exit 8 when none comes in time' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l as-id -l as -d 'The agent; otherwise the identity of this profile' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l count -d 'End after this many events' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l ready-file -d 'Make this file when the subscription stands' -r -F
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand stream" -l source -d 'Only events whose source contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l count -d 'End after this many events' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l ready-file -d 'Make this file when the subscription stands' -r -F
+complete -c kite -n "__fish_kite_using_subcommand stream" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand stream" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l compact -d 'Print the summary alone, or the type where there is none'
+complete -c kite -n "__fish_kite_using_subcommand stream" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand stream" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand stream" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand stream" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand stream" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand stream" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand logs" -l limit -d 'At most this many, up to 1000 without --since' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l source -d 'Only events whose source contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l since -d 'Begin with the oldest, with event number SEQ, or a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand logs" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -s f -l follow -d 'Go on with what comes'
+complete -c kite -n "__fish_kite_using_subcommand logs" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand logs" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand logs" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand logs" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand emit" -l type -d 'What happened, such as com.example.build.done' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l source -d 'Who produced it: a URI reference' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l subject -d 'What it is about' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l data -d 'The payload: JSON, `@FILE`, or `-` for stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l id -d 'The event\'s id; otherwise a fresh UUID' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand emit" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand emit" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand emit" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand emit" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand emit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "create" -d 'Make an address that webhooks can be posted to. Its token is shown this once'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "list" -d 'List the team\'s endpoints'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "rotate-secret" -d 'Change the secret that posts are signed with; the address stays'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "deactivate" -d 'Let an endpoint take no more posts'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l source -d 'Where the events come from, such as github' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l signing-secret -d 'The secret that posts are signed with; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l max-body -d 'How large a post may be' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l source -d 'The endpoint\'s source' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l signing-secret -d 'The new secret; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l id -d 'The endpoint\'s id' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l source -d 'The endpoint\'s source' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -f -a "create" -d 'Make an API key. It is shown this once'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -f -a "list" -d 'List the team\'s keys, also those that were revoked'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -f -a "revoke" -d 'Revoke a key: it opens nothing any more, and what it opened is closed'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l name -d 'What to call it' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l scopes -d 'Which events it may see: `*`, `source:TEXT`, `type:TEXT`, `agent_to:ID`' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l permissions -d 'What it may do: read, write, admin' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l expires-at -d 'When it stops working, as 2027-01-31T00:00:00Z' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l expires-in -d 'After how long it stops working (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l id -d 'The key\'s id' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand serve" -l config -d 'Read settings from a TOML file; flags and variables win over it' -r -F
+complete -c kite -n "__fish_kite_using_subcommand serve" -l listen -d 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l host -d 'The host alone, as deployments of the hosted server set it; `--listen` wins' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l port -d 'The port alone, likewise' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand serve" -l public-url -d 'Where the outside finds this server, as an http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l instance-id -d 'The id of this instance [default: made once and kept]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l max-body-bytes -d 'The largest request body [default: 262144]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l max-connections -d 'How many connections to take at a time [default: 20000]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand serve" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand serve" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand serve" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -f -a "teams" -d 'Teams: make and list them'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -f -a "keys" -d 'API keys: make and revoke them'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -f -a "create" -d 'Make a team and its first admin key'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -f -a "list" -d 'List the teams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "create" -d 'Make a key; it is shown this once'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "revoke" -d 'Revoke a key by its id; its connections end within two seconds'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "forget-bootstrap" -d 'Remove the file that keeps the first key'
+complete -c kite -n "__fish_kite_using_subcommand demo" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand demo" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand demo" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand demo" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand demo" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand completions" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand completions" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand completions" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand completions" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand completions" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand completions" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand completions" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand completions" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand man" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand man" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand man" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand man" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand man" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand man" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand man" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand man" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand man" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand help" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand help" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand help" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand help" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand help" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand help" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand help" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand help" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Writes completions/ and man/ anew from the program. KITE_BIN names another program than the one built here.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+kite=${KITE_BIN:-}
+if [[ -z $kite ]]; then
+    cargo build --locked --quiet
+    kite=target/debug/kite
+fi
+
+rm -rf completions man
+mkdir completions
+"$kite" completions bash >completions/kite.bash
+"$kite" completions zsh >completions/_kite
+"$kite" completions fish >completions/kite.fish
+"$kite" completions powershell >completions/_kite.ps1
+"$kite" completions elvish >completions/kite.elv
+"$kite" man man >/dev/null
