@@ -282,7 +282,7 @@ report() {
         *":$prefix/bin:"*) say "PATH has $prefix/bin: \`kite demo\` shows what kite does" ;;
         *) say "PATH lacks $prefix/bin: \`export PATH=\"$prefix/bin:\$PATH\"\`, also in your shell's start file" ;;
     esac
-    say "to undo: $0 --uninstall --prefix $prefix"
+    say "to undo: $0 --uninstall --prefix \"$prefix\""
 }
 
 if [ "$action" = uninstall ]; then

@@ -208,6 +208,52 @@ fn a_machine_that_cannot_build_hears_everything_it_lacks() {
     assert!(below(home.path()).is_empty());
 }
 
+/// A cargo that writes down how it was called and puts a script where the program would be.
+const CARGO: &str = r#"#!/bin/sh
+printf '%s\n' "$PWD" "$*" >"$HOME/called"
+while [ "$1" != --target-dir ]; do shift; done
+mkdir -p "$2/release"
+printf '#!/bin/sh\necho kite 9.9.9\n' >"$2/release/kite"
+chmod 755 "$2/release/kite"
+"#;
+
+#[test]
+fn from_a_clone_the_release_is_built_there_with_the_locked_dependencies() {
+    let (home, clone) = (Home::new(), TempDir::new().unwrap());
+    for dir in ["completions", "man"] {
+        fs::create_dir(clone.path().join(dir)).unwrap();
+        for entry in fs::read_dir(root().join(dir)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), clone.path().join(dir).join(entry.file_name())).unwrap();
+        }
+    }
+    for file in ["install.sh", "Cargo.toml"] {
+        fs::copy(root().join(file), clone.path().join(file)).unwrap();
+    }
+    let cargo = home.path().join(".cargo/bin/cargo");
+    fs::create_dir_all(cargo.parent().unwrap()).unwrap();
+    fs::write(&cargo, CARGO).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let mut path = cargo.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    let mut command = clean("sh", home.path());
+    command
+        .arg(clone.path().join("install.sh"))
+        .arg("--prefix")
+        .arg(home.path().join("p"))
+        .env("PATH", path);
+    let ended = Process::start("install.sh", command, None).end();
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let called = fs::read_to_string(home.path().join("called")).unwrap();
+    let clone = clone.path().display();
+    let expected = format!("{clone}\nbuild --release --locked --target-dir {clone}/target\n");
+    assert_eq!(called, expected);
+    assert!(home.path().join("p/bin/kite").exists());
+    assert!(ended.stdout.contains("completions  none"), "{ended:#?}");
+}
+
 #[test]
 fn a_wrong_usage_is_2_and_the_help_names_every_option() {
     let home = Home::new();
