@@ -186,7 +186,7 @@ fn decision_form(login: &PendingLogin, chosen: &Decision, fault: Option<&str>) -
          <label for=\"expires\">For how long</label><select id=\"expires\" name=\"expires\">{expiries}</select>\
          <label for=\"key\">Your admin key</label><input id=\"key\" name=\"key\" type=\"password\" required autofocus \
          autocomplete=\"off\" spellcheck=\"false\" aria-describedby=\"about-key\">\
-         <p id=\"about-key\">It begins with <code>kite_</code>. The server showed one at its first start.</p>\
+         <p id=\"about-key\">It begins with <code>kite_</code>. The server's first start says in which file one is kept.</p>\
          <div class=\"buttons\"><button name=\"decision\" value=\"approve\">Approve</button>\
          <button name=\"decision\" value=\"deny\" class=\"deny\">Deny</button></div></form>",
         fault = fault.unwrap_or_default(),

@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
-
-use crate::support::cli::{KITE, Person, clean, split};
+use crate::support::cli::{Person, split};
+use crate::support::login::{approve, shown_code};
 use crate::support::process::Process;
 use crate::support::server::Server;
 
@@ -53,14 +52,18 @@ fn only_commands_in_shell_blocks_count() {
 
 /// What the tests do with a command of the README.
 enum Role {
-    /// A script: run, or looked at, by a test of its own.
+    /// A script: looked at by a test of its own.
     Script,
+    /// The demo, by cargo, which runs the program that was built.
+    Demo,
     /// Makes `kite` the program that was built; so does the harness.
     Path,
     /// Starts the server; the harness does, on a port of its own.
     Serve,
     /// Runs until it is stopped.
     Listen,
+    /// Waits until somebody approves on the page.
+    Login,
     /// Runs and ends.
     Verb,
     /// Posts to the address that an endpoint was made at.
@@ -71,12 +74,14 @@ enum Role {
 
 fn role(command: &str) -> Role {
     match command {
-        "scripts/first-message.sh" | "scripts/test.sh" | "./install.sh" => Role::Script,
+        "scripts/test.sh" | "./install.sh" => Role::Script,
+        "cargo run --locked -- demo" => Role::Demo,
         r#"export PATH="$PWD/target/debug:$PATH""# => Role::Path,
         "kite serve" => Role::Serve,
         "kite agent listen" | "kite stream --source builds" => Role::Listen,
         post if post.starts_with("curl ") && post.ends_with(" WEBHOOK_URL") => Role::Post,
         step if step.contains("&\n") => Role::Step,
+        login if login.contains(" login --server ") => Role::Login,
         verb if verb.starts_with("kite ") => Role::Verb,
         other => panic!("no test runs the README's `{other}`"),
     }
@@ -85,29 +90,33 @@ fn role(command: &str) -> Role {
 #[test]
 fn every_command_of_the_readme_is_one_that_a_test_runs() {
     let commands = commands();
-    for script in ["scripts/first-message.sh", "scripts/test.sh"] {
-        assert!(
-            commands.iter().any(|command| command == script),
-            "the README lacks {script}"
-        );
-    }
+    assert_eq!(commands[0], "cargo run --locked -- demo");
+    assert_eq!(commands.last().unwrap(), "scripts/test.sh");
     for command in &commands {
         role(command);
     }
 }
 
-#[test]
-fn what_the_readme_shows_by_hand_works_as_it_is_written() {
+#[tokio::test]
+async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     let server = Server::start();
     let person = Person::new();
     let mut listeners = Vec::new();
     let mut webhook_url = None;
     for command in commands() {
-        let line = command
-            .replace("http://127.0.0.1:7700", server.url())
-            .replace("KEY_FILE", server.key_file().to_str().unwrap());
+        let line = command.replace("http://127.0.0.1:7700", server.url());
         match role(&command) {
             Role::Script | Role::Path | Role::Serve => {}
+            Role::Demo => {
+                let line = line.replace("cargo run --locked --", "kite");
+                person.shell(&line).stdout_has("none lost").succeeds();
+            }
+            Role::Login => {
+                let login = person.shell(&format!("exec {line}")).start();
+                approve(&server.owner(), &shown_code(&login)).await;
+                let ended = login.end();
+                assert_eq!(ended.code, Some(0), "{line}: {ended:#?}");
+            }
             Role::Listen => {
                 let listener = person.shell(&format!("exec {line}")).start();
                 listener.wait_to_say("listening for");
@@ -162,31 +171,24 @@ fn the_step_of_the_readme_ends_when_its_stream_cannot_stand() {
 }
 
 #[test]
-fn the_first_message_script_works_and_leaves_nothing_behind() {
-    let (home, scratch) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let mut command = clean("bash", home.path());
-    command
-        .arg(root().join("scripts/first-message.sh"))
-        .env("KITE_BIN", KITE)
-        .env("TMPDIR", scratch.path());
-    let ended = Process::start("first-message.sh", command, None).end();
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert!(
-        ended
-            .stdout
-            .contains("agent-beta → agent-alpha: Numbers are in."),
-        "{ended:#?}"
-    );
-    for directory in [&home, &scratch] {
-        let left: Vec<_> = fs::read_dir(directory).unwrap().collect();
-        assert!(left.is_empty(), "{left:?}");
-    }
+fn the_readme_has_a_way_without_a_browser() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let command = text
+        .split('`')
+        .find(|code| code.ends_with("--with-token < KEY_FILE"))
+        .expect("a login without a browser");
+    let server = Server::start();
+    let line = command
+        .replace("http://127.0.0.1:7700", server.url())
+        .replace("KEY_FILE", server.key_file().to_str().unwrap());
+    let person = Person::new();
+    person.shell(&line).succeeds();
+    person.kite(&["status"]).succeeds();
 }
 
 #[test]
 fn the_scripts_can_be_run_and_parse() {
     for script in [
-        "scripts/first-message.sh",
         "scripts/generate.sh",
         "scripts/package.sh",
         "scripts/test.sh",

@@ -28,9 +28,10 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let mut replies = replies.to_vec().into_iter();
+        let replies = replies.to_vec();
         let heard = Arc::clone(&calls);
         thread::spawn(move || {
+            let mut replies = replies.into_iter();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let Some(line) = read_request(&stream) else {
