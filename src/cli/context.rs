@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io::Read;
 
+use tokio::runtime::Builder;
+
 use super::error::{CommandError, Kind};
 use super::output::Output;
 use crate::client::rpc::Caller;
@@ -85,14 +87,7 @@ pub async fn team(settings: &Settings, server: &Server) -> Result<TeamId, Comman
 pub fn block_on<T>(
     future: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
-    let result = runtime.block_on(future);
-    // A name lookup that hangs must not keep the program.
-    runtime.shutdown_background();
-    result
+    drive(Builder::new_current_thread(), future)
 }
 
 /// Runs a future on a runtime of all cores: what a server needs.
@@ -100,11 +95,19 @@ pub fn block_on<T>(
 pub fn block_on_all_cores<T>(
     future: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    drive(Builder::new_multi_thread(), future)
+}
+
+fn drive<T>(
+    mut builder: Builder,
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = builder
         .enable_all()
         .build()
         .map_err(|error| CommandError::failed(format!("cannot start: {error}")))?;
     let result = runtime.block_on(future);
+    // A name lookup that hangs must not keep the program.
     runtime.shutdown_background();
     result
 }

@@ -304,7 +304,8 @@ pub(super) async fn decide(
     );
     if app.forget_bootstrap_key() {
         text.push_str(
-            " The file that kept the first key was removed: keep your admin key where it is safe.",
+            " The file that kept the first key was removed: keep your admin key where it is safe. Should it get lost, \
+             kite admin keys create --permissions admin makes another on the server's machine.",
         );
     }
     Ok(message(StatusCode::OK, "good", &text))
