@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::context::{Context, block_on};
+use super::context::{Context, block_on_call};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::text::visible;
@@ -87,7 +87,7 @@ pub(super) fn acting(given: Option<AgentId>, settings: &Settings) -> Result<Agen
 fn list(context: &Context) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
     let api = context.api(&settings)?;
-    let listed = block_on(async { Ok(api.agents().await?) })?;
+    let listed = block_on_call(async { Ok(api.agents().await?) })?;
     for agent in &listed.agents {
         context.out.show(agent, |agent| {
             let seen = agent.last_seen_at.as_deref().unwrap_or("never seen");

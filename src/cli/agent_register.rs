@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::agent::Shown;
-use super::context::{Context, block_on, team};
-use super::error::CommandError;
+use super::context::{Context, block_on_call, team};
+use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use crate::base::clock::Clock;
 use crate::base::random;
@@ -43,7 +43,10 @@ pub(super) fn run(args: RegisterArgs, context: &Context) -> Result<Exit, Command
             .out
             .note(&format!("this replaces the identity `{}`", old.id));
     }
-    if let Err(error) = block_on(announce(&identity, &settings, context)) {
+    if let Err(error) = block_on_call(announce(&identity, &settings, context)) {
+        if error.kind() == Kind::Interrupted {
+            return Err(error);
+        }
         context.out.note(&format!(
             "the server was not told: {}; messages to `{}` are kept for it from its first `kite agent listen` on",
             error.message(),

@@ -7,6 +7,7 @@ use tokio::runtime::Builder;
 
 use super::error::{CommandError, Kind};
 use super::output::Output;
+use super::signal::Interrupt;
 use crate::client::rpc::Caller;
 use crate::client::{Api, ClientError, Server};
 use crate::config::{Environment, Flags, Settings};
@@ -58,7 +59,7 @@ impl Context {
         calls: impl AsyncFnOnce(&mut Caller) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let server = self.server(settings)?;
-        block_on(async {
+        block_on_call(async {
             let team = team(settings, &server).await?;
             let mut caller = Caller::open(&server, &team).await?;
             let result = calls(&mut caller).await?;
@@ -88,6 +89,22 @@ pub fn block_on<T>(
     future: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
     drive(Builder::new_current_thread(), future)
+}
+
+/// As [`block_on`], for a future that can be left alone at any moment: an interrupt ends it.
+pub fn block_on_call<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    block_on(async {
+        let mut interrupt = Interrupt::new()?;
+        tokio::select! {
+            result = future => result,
+            () = interrupt.wait() => {
+                let message = "interrupted; what was asked for may have been done all the same";
+                Err(CommandError::new(Kind::Interrupted, message))
+            }
+        }
+    })
 }
 
 /// Runs a future on a runtime of all cores: what a server needs.

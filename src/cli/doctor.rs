@@ -6,7 +6,7 @@ use clap::Args;
 use tokio::time::timeout;
 
 use super::agent_listen;
-use super::context::{Context, block_on, team};
+use super::context::{Context, block_on_call, team};
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::findings::{self, Finding, worst};
@@ -114,7 +114,7 @@ pub(super) fn run(_: DoctorArgs, context: &Context) -> Result<Exit, CommandError
         settings: &settings,
         clock: Clock::system(),
     };
-    block_on(async {
+    block_on_call(async {
         if way.walk(&mut report).await? {
             match &server {
                 Some(server) => way.enter(server, &mut report).await?,

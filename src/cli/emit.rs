@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::context::{Context, block_on, read_stdin};
+use super::context::{Context, block_on_call, read_stdin};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::text::visible;
@@ -52,7 +52,7 @@ pub(super) fn run(args: EmitArgs, context: &Context) -> Result<Exit, CommandErro
     let settings = context.settings()?;
     let api = context.api(&settings)?;
     let text = event_text(args, &Clock::system())?;
-    let answer = block_on(async { Ok(api.post_event(&text).await?) })?;
+    let answer = block_on_call(async { Ok(api.post_event(&text).await?) })?;
     let (id, accepted) = match answer {
         EventAnswer::Accepted { id, .. } => (id, 1),
         EventAnswer::DuplicateIgnored { id } => (id, 0),

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use clap::Args;
 use serde::Serialize;
 
-use super::context::{Context, block_on, read_stdin};
+use super::context::{Context, block_on, block_on_call, read_stdin};
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::Output;
@@ -104,7 +104,7 @@ fn with_token(settings: &Settings, context: &Context) -> Result<Login, CommandEr
         ca_file: settings.ca_file.clone(),
         key: key.clone(),
     };
-    let team = block_on(team_of_key(&server, given_team(&context.flags)?))?;
+    let team = block_on_call(team_of_key(&server, given_team(&context.flags)?))?;
     Ok(Login {
         http_base: server.http_base,
         ws_url: server.ws_url,

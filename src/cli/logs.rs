@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use serde_json::value::RawValue;
 
-use super::context::{Context, block_on, team};
+use super::context::{Context, block_on_call, team};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::filter::Filter;
@@ -50,7 +50,7 @@ pub(super) fn run(args: LogsArgs, context: &Context) -> Result<Exit, CommandErro
     let settings = context.settings()?;
     match args.follow {
         true => follow(args, context, &settings),
-        false => block_on(list(args, context, &settings)),
+        false => block_on_call(list(args, context, &settings)),
     }
 }
 
