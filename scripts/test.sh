@@ -19,6 +19,7 @@ fi
 need cc build-essential
 need chromium chromium
 need chromedriver chromium-driver
+need curl curl
 need shellcheck shellcheck
 
 shellcheck install.sh scripts/*.sh .ci/run
