@@ -96,7 +96,9 @@ impl Cursors {
         filter: [u8; 32],
     ) -> Result<Cursor, StoreError> {
         let now = self.clock.unix_millis();
-        let unwritten = self.lock().cursors.remove(&(team.clone(), client.clone()));
+        // Left in its place: writing it twice changes nothing, and a write that fails here must not lose it.
+        let name = (team.clone(), client.clone());
+        let unwritten = self.lock().cursors.get(&name).copied();
         if let Some(cursor) = unwritten {
             let moved = CursorMove {
                 team: team.clone(),

@@ -33,7 +33,8 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A SQLite database.
 pub struct Sqlite {
-    /// None once the store is being closed.
+    /// None once the store is being closed. Without a bound of its own: every job has somebody who waits for it, and
+    /// connections, calls and the committer are bounded.
     writer: Option<mpsc::Sender<Job>>,
     thread: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Mutex<Vec<Connection>>>,
