@@ -183,16 +183,21 @@ impl Access {
 
 /// Sends a request and reads the whole answer.
 pub(crate) async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.expect("the server answers");
+    try_answer(request).await.expect("the server answers")
+}
+
+/// Sends a request whose answer may never come.
+pub(crate) async fn try_answer(request: RequestBuilder) -> reqwest::Result<Answer> {
+    let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.expect("the answer is whole");
+    let text = response.text().await?;
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Answer {
+    Ok(Answer {
         status,
         headers,
         text,
         json,
-    }
+    })
 }
 
 /// A text as one segment of a path or one value of a query.

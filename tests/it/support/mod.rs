@@ -1,9 +1,12 @@
 //! The harness: the real binary on a random port and in temporary directories, people at terminals, HTTP callers and
 //! WebSocket clients. Everything that is started ends with the value that stands for it.
 
+pub(crate) mod account;
+pub(crate) mod chance;
 pub(crate) mod cli;
 pub(crate) mod hooks;
 pub(crate) mod http;
+pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod postgres;
 pub(crate) mod process;

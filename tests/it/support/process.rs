@@ -155,11 +155,16 @@ impl Process {
         );
     }
 
+    /// Its number in the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `INT`, `TERM`, `KILL`.
     pub(crate) fn signal(&self, signal: &str) {
         // The shell's own `kill` is there even where no such program is.
         let sent = Command::new("sh")
-            .args(["-c", &format!("kill -{signal} {}", self.child.id())])
+            .args(["-c", &format!("kill -{signal} {}", self.id())])
             .status()
             .unwrap();
         assert!(

@@ -1,6 +1,8 @@
 //! A server of the test's own: the real binary, a random port, a temporary data directory.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use kite::base::random::uuid7;
@@ -11,9 +13,19 @@ use super::cli::{KITE, clean};
 use super::http::Access;
 use super::process::Process;
 
+/// What every start of a server finds around it.
+#[derive(Clone, Default)]
+struct Surroundings {
+    /// Variables: the address of a database has a password in it, which no command line may show.
+    variables: Vec<(&'static str, String)>,
+    /// The largest file that it can write, in KiB.
+    file_max_kib: Option<u64>,
+}
+
 /// A running `kite serve`, or one that was stopped and can be started again on its directory.
 pub(crate) struct Server {
     home: Arc<TempDir>,
+    surroundings: Surroundings,
     process: Option<Process>,
     /// What the last start printed.
     url: String,
@@ -32,12 +44,56 @@ impl Server {
 
     /// Starts a server on an empty directory, with more to say on its command line.
     pub(crate) fn start_with(more: &[&str]) -> Self {
+        Self::first(Surroundings::default(), more)
+    }
+
+    /// Starts a server on an empty database, which is given by its address.
+    pub(crate) fn start_on(database: &str) -> Self {
+        let variables = vec![
+            ("KITE_DATABASE_URL", database.to_owned()),
+            // What nodes of one database share.
+            ("KITE_SECRET_KEY", uuid7().replace('-', "")),
+        ];
+        let surroundings = Surroundings {
+            variables,
+            ..Surroundings::default()
+        };
+        Self::first(surroundings, &[])
+    }
+
+    /// Starts a server on an empty directory whose files cannot grow beyond this, as on a full disk.
+    pub(crate) fn start_on_small_disk(file_max_kib: u64) -> Self {
+        let surroundings = Surroundings {
+            file_max_kib: Some(file_max_kib),
+            ..Surroundings::default()
+        };
+        Self::first(surroundings, &[])
+    }
+
+    /// Starts another node on this one's database.
+    pub(crate) fn another_node(&self) -> Self {
+        let mut node = Self {
+            home: Arc::new(TempDir::new().unwrap()),
+            surroundings: self.surroundings.clone(),
+            process: None,
+            url: String::new(),
+            ws_url: String::new(),
+            first_key: self.first_key.clone(),
+            first_team: self.first_team.clone(),
+            key_file: self.key_file.clone(),
+        };
+        node.start_elsewhere();
+        node
+    }
+
+    fn first(surroundings: Surroundings, more: &[&str]) -> Self {
         let home = Arc::new(TempDir::new().unwrap());
-        let mut process = launch(home.path(), "127.0.0.1:0", more);
+        let mut process = surroundings.launch(home.path(), "127.0.0.1:0", more);
         let bootstrap = announcement(&mut process, "bootstrap");
         let listening = announcement(&mut process, "listening");
         Self {
             home,
+            surroundings,
             process: Some(process),
             url: text(&listening, "url"),
             ws_url: text(&listening, "ws_url"),
@@ -60,6 +116,41 @@ impl Server {
         assert_eq!(ended.code, Some(0), "a drained server exits 0: {ended:#?}");
     }
 
+    /// Halts it in the middle of whatever it does, as a machine that stands still.
+    pub(crate) fn freeze(&self) {
+        self.running().signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.running().signal("CONT");
+    }
+
+    /// Lets its files grow again.
+    pub(crate) fn make_room(&mut self) {
+        self.surroundings.file_max_kib = None;
+        let id = self.running().id().to_string();
+        let raised = Command::new("prlimit")
+            .args(["--pid", &id, "--fsize=unlimited:"])
+            .status()
+            .expect("the tests need `prlimit` of util-linux");
+        assert!(raised.success());
+    }
+
+    /// How much memory it holds, in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.running().id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_else(|| panic!("no memory in {status}"))
+    }
+
+    fn running(&self) -> &Process {
+        self.process.as_ref().expect("the server runs")
+    }
+
     /// Starts it again on the same directory and the same port, for clients that come back by themselves.
     pub(crate) fn start_again(&mut self) {
         let listen = self.url.trim_start_matches("http://").to_owned();
@@ -73,7 +164,7 @@ impl Server {
 
     fn resume(&mut self, listen: &str) {
         assert!(self.process.is_none(), "the server runs already");
-        let mut process = launch(self.home.path(), listen, &[]);
+        let mut process = self.surroundings.launch(self.home.path(), listen, &[]);
         let listening = announcement(&mut process, "listening");
         self.url = text(&listening, "url");
         self.ws_url = text(&listening, "ws_url");
@@ -115,6 +206,7 @@ impl Server {
     pub(crate) fn admin(&self, args: &[&str]) -> Value {
         let mut command = clean(KITE, self.home.path());
         command
+            .envs(self.surroundings.variables.iter().cloned())
             .args(["admin", "--data-dir"])
             .arg(self.data_dir())
             .args(args)
@@ -145,7 +237,7 @@ impl Server {
 
     /// What the running server has logged so far.
     pub(crate) fn log(&self) -> String {
-        self.process.as_ref().expect("the server runs").stderr()
+        self.running().stderr()
     }
 
     /// What the running server has said, for a failure's text.
@@ -154,13 +246,29 @@ impl Server {
     }
 }
 
-fn launch(home: &Path, listen: &str, more: &[&str]) -> Process {
-    let mut command = clean(KITE, home);
+impl Surroundings {
+    fn launch(&self, home: &Path, listen: &str, more: &[&str]) -> Process {
+        let mut command = match self.file_max_kib {
+            None => clean(KITE, home),
+            Some(kib) => in_small_files(kib, home),
+        };
+        command
+            .envs(self.variables.iter().cloned())
+            .args(["serve", "--json", "--listen", listen, "--data-dir"])
+            .arg(home.join("server"))
+            .args(more);
+        Process::start("kite serve", command, None)
+    }
+}
+
+/// The program with a limit on the size of its files; it can be raised later. A write beyond it fails, as on a full disk,
+/// since the signal that would come instead is ignored.
+fn in_small_files(max_kib: u64, home: &Path) -> Command {
+    let mut command = clean("sh", home);
+    // The shell counts in blocks of 512 bytes.
+    let limited = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", 2 * max_kib);
+    command.args(["-c", &limited, "sh", KITE]);
     command
-        .args(["serve", "--json", "--listen", listen, "--data-dir"])
-        .arg(home.join("server"))
-        .args(more);
-    Process::start("kite serve", command, None)
 }
 
 /// The next line that `serve --json` prints, which must announce this.

@@ -115,17 +115,20 @@ impl Socket {
         frame
     }
 
-    /// The next event's seq, or `None` when the connection is gone, as it is in tests that kill the server.
+    /// The next frame, or `None` when the connection is gone, as it is in tests that kill the server.
+    pub(crate) async fn frame_or_end(&mut self) -> Option<Value> {
+        match self.message().await? {
+            Message::Text(text) => Some(serde_json::from_str(&text).unwrap()),
+            _ => None,
+        }
+    }
+
+    /// The next event, or `None` when the connection is gone.
     pub(crate) async fn next_event_or_end(&mut self) -> Option<Value> {
         loop {
-            match self.message().await? {
-                Message::Text(text) => {
-                    let frame: Value = serde_json::from_str(&text).unwrap();
-                    if frame["type"] == "event" {
-                        return Some(frame);
-                    }
-                }
-                _ => return None,
+            let frame = self.frame_or_end().await?;
+            if frame["type"] == "event" {
+                return Some(frame);
             }
         }
     }
