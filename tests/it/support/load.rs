@@ -18,7 +18,7 @@ use super::socket::{Socket, connect_frame};
 use super::{GLANCE, PATIENCE};
 
 /// How long a sender waits for an answer before it counts as one that never came: a node may stand still.
-const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where nodes are at present; none while they are away. A node that comes back has another address.
 pub(crate) struct Nodes(watch::Sender<Vec<Option<Access>>>);
@@ -210,9 +210,14 @@ impl Listener {
         listener
     }
 
+    /// The highest number that it has heard.
+    pub(crate) fn end(&self) -> u64 {
+        end(&self.hearings.borrow())
+    }
+
     /// Waits until it has heard the log up to a number.
     pub(crate) async fn hears(&self, seq: u64) {
-        let reaches = |hearings: &[Hearing]| hearings.iter().any(|hearing| hearing.end() >= seq);
+        let reaches = |hearings: &[Hearing]| end(hearings) >= seq;
         self.wait(&format!("at {seq}"), reaches).await;
     }
 
@@ -238,6 +243,10 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+fn end(hearings: &[Hearing]) -> u64 {
+    hearings.iter().map(Hearing::end).max().unwrap_or(0)
 }
 
 async fn listen(
@@ -276,8 +285,7 @@ async fn hear(
             // Before it goes: an ack that arrives counts, whether or not anybody learns of it.
             hearing.acked = seq;
         });
-        let ack = json!({"type": "ack", "seq": seq}).to_string();
-        socket.send_message(ack.into()).await.ok()?;
+        socket.try_ack(seq).await.ok()?;
     }
 }
 

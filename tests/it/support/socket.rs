@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::Url;
 
 use super::PATIENCE;
@@ -35,10 +36,10 @@ impl Socket {
         let address = (url.host_str().unwrap().to_owned(), url.port().unwrap());
         let tcp = TcpStream::connect(address).await.ok()?;
         tcp.set_nodelay(true).unwrap();
-        let (stream, _) = timeout(PATIENCE, client_async(ws_url, tcp))
-            .await
-            .ok()?
-            .ok()?;
+        // The library keeps 128 KiB for each otherwise, and some tests hold thousands.
+        let config = WebSocketConfig::default().read_buffer_size(8 * 1024);
+        let opening = client_async_with_config(ws_url, tcp, Some(config));
+        let (stream, _) = timeout(PATIENCE, opening).await.ok()?.ok()?;
         Some(Self { stream })
     }
 
@@ -79,6 +80,12 @@ impl Socket {
     /// Acknowledges everything up to `seq`.
     pub(crate) async fn ack(&mut self, seq: u64) {
         self.send(&json!({"type": "ack", "seq": seq})).await;
+    }
+
+    /// Acknowledges to a server that may have gone.
+    pub(crate) async fn try_ack(&mut self, seq: u64) -> Result<(), String> {
+        let ack = json!({"type": "ack", "seq": seq}).to_string();
+        self.send_message(ack.into()).await
     }
 
     /// Calls a method; the response, which must be the next frame.

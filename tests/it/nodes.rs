@@ -1,0 +1,103 @@
+//! Several nodes on one database: whatever happens to one of them, all of them tell the same log (promises 1 to 3).
+
+use std::time::Duration;
+
+use kite::protocol::error::REPLACED;
+use serde_json::json;
+
+use crate::support::chance::{Dice, number};
+use crate::support::load::{Listener, Load, Nodes, settle};
+use crate::support::postgres::Cluster;
+use crate::support::server::Server;
+use crate::support::socket::Socket;
+
+const ROUNDS: u64 = 10;
+const SENDERS: usize = 4;
+
+/// A kill comes after this many answers at most.
+const ANSWERS_MAX: u64 = 60;
+
+/// How long a node stands still: longer than senders wait, so that they go to the other node with what this one has taken.
+const FREEZE: Duration = Duration::from_secs(7);
+
+fn two_nodes() -> [Server; 2] {
+    let first = Server::start_on(&Cluster::shared().database());
+    let second = first.another_node();
+    [first, second]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_are_killed_in_turns_lose_nothing_and_keep_one_order() {
+    let rounds = number("KITE_CRASH_ROUNDS_POSTGRES", ROUNDS);
+    let mut dice = Dice::new();
+    let mut servers = two_nodes();
+    let nodes = Nodes::new(&[&servers[0], &servers[1]]);
+    // One that has to move at the first kill, one that has not.
+    let moved = Listener::start(&nodes, "moved", 0).await;
+    let stayed = Listener::start(&nodes, "stayed", 1).await;
+    let load = Load::start(&nodes, SENDERS, 0);
+    for node in (0..2).cycle().take(usize::try_from(rounds).unwrap()) {
+        let answers = 1 + usize::try_from(dice.below(ANSWERS_MAX)).unwrap();
+        load.acknowledges(answers).await;
+        nodes.kill_and_restart(node, &mut servers[node]);
+    }
+    load.acknowledges(SENDERS).await;
+    settle(&servers[0].owner(), load, &[&moved, &stayed]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stood_still_takes_nothing_back_and_lets_go_of_clients_that_have_moved() {
+    // What the client acknowledges: in peace, to the node that stands still, to the other one.
+    const IN_PEACE: u64 = 10;
+    const IN_VAIN: u64 = 40;
+    const AT_LAST: u64 = 20;
+    let [frozen, other] = two_nodes();
+    let nodes = Nodes::new(&[&frozen, &other]);
+    let bystander = Listener::start(&nodes, "bystander", 1).await;
+    let (mut old, _) = Socket::connect(&frozen.owner(), &["*"], "mover").await;
+    let load = Load::start(&nodes, SENDERS, 0);
+    for seq in 1..=IN_VAIN {
+        assert_eq!(old.next_event().await["seq"], seq);
+        if seq == IN_PEACE {
+            old.ack(seq).await;
+        }
+    }
+
+    frozen.freeze();
+    old.ack(IN_VAIN).await;
+    let (mut new, connected) = Socket::connect(&other.owner(), &["*"], "mover").await;
+    let resumed = connected["last_seq"].as_u64().unwrap();
+    assert!(resumed <= IN_PEACE, "{connected}");
+    for seq in resumed + 1..=AT_LAST {
+        assert_eq!(new.next_event().await["seq"], seq);
+    }
+    new.ack(AT_LAST).await;
+    load.acknowledges(SENDERS * 10).await;
+    tokio::time::sleep(FREEZE).await;
+    frozen.thaw();
+
+    expect_replaced(old).await;
+    let log = settle(&other.owner(), load, &[&bystander]).await;
+    new.cut();
+    // Each node writes down first what it still knows of the client, then looks where it is.
+    for node in [&other, &frozen] {
+        let (mut socket, connected) = Socket::connect(&node.owner(), &["*"], "mover").await;
+        assert_eq!(connected["last_seq"], AT_LAST);
+        for entry in log.iter().skip(usize::try_from(AT_LAST).unwrap()) {
+            assert_eq!(socket.next_event().await["seq"], entry.seq);
+        }
+    }
+}
+
+/// Reads what was under way, then the farewell.
+async fn expect_replaced(mut socket: Socket) {
+    let farewell = loop {
+        let frame = socket.next().await;
+        if frame["type"] != "event" {
+            break frame;
+        }
+    };
+    let replaced = json!({"type": "error", "code": 4002, "message": REPLACED});
+    assert_eq!(farewell, replaced);
+    socket.expect_close(4002).await;
+}
