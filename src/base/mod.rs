@@ -5,3 +5,4 @@ pub mod clock;
 pub mod duration;
 pub mod random;
 pub mod secret;
+pub mod tls;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::output::PrintFault;
 use super::text::visible;
+use crate::base::tls::TlsError;
 use crate::client::login::LoginFault;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
@@ -326,8 +327,10 @@ impl From<ClientError> for CommandError {
             ClientError::Unreadable { .. } => {
                 Self::failed(message).with_hint("is that the address of a Kite server?")
             }
-            ClientError::Address(_) | ClientError::CaFile { .. } => Self::usage(message),
-            ClientError::Tls(_) => Self::failed(message),
+            ClientError::Address(_) | ClientError::Tls(TlsError::CaFile { .. }) => {
+                Self::usage(message)
+            }
+            ClientError::Tls(TlsError::Setup(_)) => Self::failed(message),
         }
     }
 }
