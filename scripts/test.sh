@@ -3,9 +3,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Installs the package ($2) that brings a missing program ($1).
+# Installs the package ($2) that brings a missing program ($1). It may be there outside of the PATH ($3, a pattern).
 need() {
     command -v "$1" >/dev/null && return
+    [[ -z ${3:-} ]] || ! compgen -G "$3" >/dev/null || return 0
     local as_root=()
     [[ $(id -u) -eq 0 ]] || as_root=(sudo --non-interactive)
     "${as_root[@]}" apt-get update
@@ -20,9 +21,10 @@ need cc build-essential
 need chromium chromium
 need chromedriver chromium-driver
 need curl curl
+need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 
-shellcheck install.sh scripts/*.sh .ci/run
+shellcheck install.sh scripts/*.sh tests/it/support/*.sh .ci/run
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 cargo clippy --locked --all-targets --no-default-features -- -D warnings

@@ -5,6 +5,7 @@ pub(crate) mod cli;
 pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod login;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod scripted;
 pub(crate) mod server;
