@@ -13,21 +13,40 @@ use kite::store::record::{
 };
 use kite::store::{Address, Role, Store, StoreError, open};
 
-/// A store of its own in a directory of its own.
+use crate::support::postgres::Cluster;
+
+/// A store of its own.
 struct Room {
     store: Arc<dyn Store>,
-    _dir: tempfile::TempDir,
+    /// Where it is, if that is a file.
+    _dir: Option<tempfile::TempDir>,
 }
 
 async fn sqlite() -> Room {
     let dir = tempfile::tempdir().unwrap();
     let address = Address::Sqlite(dir.path().join("kite.db"));
-    let store = open(&address, Role::Server).await.unwrap();
+    Room {
+        store: furnished(&address).await,
+        _dir: Some(dir),
+    }
+}
+
+async fn postgres() -> Room {
+    let address = Cluster::shared().database().parse().unwrap();
+    Room {
+        store: furnished(&address).await,
+        _dir: None,
+    }
+}
+
+/// A new store with an instance and two teams.
+async fn furnished(address: &Address) -> Arc<dyn Store> {
+    let store = open(address, Role::Server).await.unwrap();
+    store.instance(identity(None, 1)).await.unwrap();
     for team in ["acme", "rival"] {
         store.create_team(id(team), key(team)).await.unwrap();
     }
-    store.instance(identity(None, 1)).await.unwrap();
-    Room { store, _dir: dir }
+    store
 }
 
 /// Expands every case for every implementation, so that none can be missing on one side.
@@ -37,6 +56,14 @@ macro_rules! contract {
             $(#[tokio::test]
             async fn $case() {
                 let room = super::sqlite().await;
+                super::$case(&*room.store).await;
+            })*
+        }
+
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                let room = super::postgres().await;
                 super::$case(&*room.store).await;
             })*
         }

@@ -177,10 +177,11 @@ mod tests {
 
     #[test]
     fn the_ca_of_the_url_wins_over_the_one_of_the_command_line() {
-        let mut named = address("postgres://db.example/kite?sslrootcert=/a%20b/ca.pem&port=5433");
+        let mut named =
+            address("postgres://db.example:5433/kite?sslrootcert=/a%20b/ca.pem&user=kite");
         named.trust(Path::new("other.pem"));
         assert_eq!(named.ca_file(), Some(Path::new("/a b/ca.pem")));
-        assert_eq!(named.config.get_ports(), [5433]);
+        assert_eq!(named.config.get_user(), Some("kite"));
         let mut plain = address("postgres://db.example/kite");
         plain.trust(Path::new("other.pem"));
         assert_eq!(plain.ca_file(), Some(Path::new("other.pem")));
