@@ -3,5 +3,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod duration;
+pub mod outage;
 pub mod random;
 pub mod secret;
+pub mod tls;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::output::PrintFault;
 use super::text::visible;
+use crate::base::tls::TlsError;
 use crate::client::login::LoginFault;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
@@ -326,8 +327,10 @@ impl From<ClientError> for CommandError {
             ClientError::Unreadable { .. } => {
                 Self::failed(message).with_hint("is that the address of a Kite server?")
             }
-            ClientError::Address(_) | ClientError::CaFile { .. } => Self::usage(message),
-            ClientError::Tls(_) => Self::failed(message),
+            ClientError::Address(_) | ClientError::Tls(TlsError::CaFile { .. }) => {
+                Self::usage(message)
+            }
+            ClientError::Tls(TlsError::Setup(_)) => Self::failed(message),
         }
     }
 }
@@ -416,11 +419,11 @@ impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::Address(_) | StoreError::NoPostgres => Self::usage(message),
+            StoreError::Address(_) => Self::usage(message),
             StoreError::Missing(_) => Self::new(Kind::NotFound, message)
                 .with_hint("`kite serve` makes one; `--data-dir` or `--database` says where it is"),
             StoreError::NotKite(_) => {
-                Self::failed(message).with_hint("`--database` names another file")
+                Self::failed(message).with_hint("`--database` names another one")
             }
             StoreError::Newer { .. } => {
                 Self::failed(message).with_hint("run the kite that made it, or a newer one")
@@ -436,6 +439,11 @@ impl From<StoreError> for CommandError {
                 "give the key that it began with: in `KITE_SECRET_KEY`, or in `secret.key` in the data directory",
             ),
             StoreError::NotFound(_) => Self::new(Kind::NotFound, message),
+            StoreError::Away(_) | StoreError::Unknown(_) => {
+                Self::new(Kind::Unreachable, message)
+            }
+            StoreError::Unwritable(_) => Self::failed(message)
+                .with_hint("make room on its disk, or raise the quota or limit that stops it"),
             StoreError::Failed(_) | StoreError::Closed | StoreError::Exists(_) => {
                 Self::failed(message)
             }

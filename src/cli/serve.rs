@@ -196,10 +196,8 @@ fn tell_listening(
         });
         return Ok(out.object(&line.to_string())?);
     }
-    let Address::Sqlite(path) = database;
     out.note(&format!(
-        "kite {version} listens on {url} (WebSocket {ws_url})\ndata: {}\nCtrl-C ends it",
-        path.display()
+        "kite {version} listens on {url} (WebSocket {ws_url})\ndata: {database}\nCtrl-C ends it"
     ));
     Ok(())
 }

@@ -15,7 +15,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
 use super::error::chain;
-use super::{ClientError, Refusal, Server, http, tls};
+use super::{ClientError, Refusal, Server, http};
+use crate::base::tls;
 use crate::protocol::address::{self, AddressError};
 
 /// How long the WebSocket handshake may take, and the protocol's after it (spec 19.1).

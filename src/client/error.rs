@@ -1,11 +1,11 @@
 //! Why a call failed, as a value.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::base::tls::TlsError;
 use crate::protocol::address::AddressError;
 use crate::protocol::rpc::Failure;
 
@@ -105,17 +105,9 @@ pub enum ClientError {
     /// The address cannot be used.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The CA file cannot be used.
-    #[error("cannot read the CA file `{path}`: {why}")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// TLS cannot be set up on this machine.
-    #[error("cannot set up TLS: {0}")]
-    Tls(String),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl ClientError {
@@ -142,11 +134,7 @@ impl ClientError {
             | Self::Lost { .. }
             | Self::Unreadable { .. }
             | Self::Failed(_) => true,
-            Self::Denied(_)
-            | Self::Rejected(_)
-            | Self::Address(_)
-            | Self::CaFile { .. }
-            | Self::Tls(_) => false,
+            Self::Denied(_) | Self::Rejected(_) | Self::Address(_) | Self::Tls(_) => false,
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
+use super::ClientError;
 use super::error::chain;
-use super::{ClientError, tls};
+use crate::base::tls::{self, TlsError};
 use crate::protocol::address;
 
 /// How long a connection may take to come about (spec 19.1).
@@ -29,5 +30,5 @@ pub fn client(base: &str, ca_file: Option<&Path>) -> Result<reqwest::Client, Cli
         .no_proxy()
         .user_agent(concat!("kite/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| ClientError::Tls(chain(&error)))
+        .map_err(|error| TlsError::Setup(chain(&error)).into())
 }

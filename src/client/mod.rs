@@ -16,7 +16,6 @@ pub mod probe;
 pub mod receiver;
 pub mod rpc;
 pub mod session;
-pub mod tls;
 
 mod frames;
 mod memory;

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::follower::Follower;
 use super::hub::Hub;
 use crate::base::clock::{Clock, month};
+use crate::base::outage::Outage;
 use crate::store::record::{Appended, Batch, NewEvent, Outcome};
 use crate::store::{Store, StoreError};
 
@@ -25,6 +27,7 @@ pub(super) struct Append {
 pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,
     pub(super) hub: Arc<Hub>,
+    pub(super) follower: Arc<Follower>,
     pub(super) clock: Clock,
 }
 
@@ -32,24 +35,24 @@ impl Committer {
     /// Runs until every sender is gone and all that they sent is stored.
     pub(super) async fn run(self, mut waiting: mpsc::Receiver<Append>) {
         let mut appends = Vec::with_capacity(BATCH_MAX);
+        let mut outage = Outage::new("events are not stored");
         while waiting.recv_many(&mut appends, BATCH_MAX).await > 0 {
-            self.commit(appends.drain(..)).await;
+            self.commit(appends.drain(..), &mut outage).await;
         }
     }
 
-    async fn commit(&self, appends: impl Iterator<Item = Append>) {
+    async fn commit(&self, appends: impl Iterator<Item = Append>, outage: &mut Outage) {
         let (events, answers): (Vec<_>, Vec<_>) =
             appends.map(|append| (append.event, append.answer)).unzip();
         let batch = Arc::new(Batch {
             events,
             month: month(self.clock.unix_millis()).0,
         });
-        let results = match self.store.append(batch.clone()).await {
+        let results = self.store.append(batch.clone()).await;
+        outage.note(results.as_ref().err());
+        let results = match results {
             Ok(appended) => appended.into_iter().map(Ok).collect(),
-            Err(error) => {
-                tracing::error!(%error, events = answers.len(), "a batch was not stored");
-                vec![Err(error); answers.len()]
-            }
+            Err(error) => vec![Err(error); answers.len()],
         };
         // Published before it is answered: a sender that has its answer finds listeners already served.
         for (event, result) in batch.events.iter().zip(&results) {
@@ -58,7 +61,9 @@ impl Committer {
                 ..
             }) = result
             {
-                self.hub.publish(event, *seq);
+                if !self.hub.publish(event, *seq) {
+                    self.follower.want(&event.team, *seq);
+                }
             }
         }
         for (answer, result) in answers.into_iter().zip(results) {

@@ -4,16 +4,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
+use super::Takeover;
 use crate::base::clock::Clock;
+use crate::base::outage::Outage;
 use crate::protocol::id::{ClientId, TeamId};
-use crate::store::record::{Cursor, CursorMove};
+use crate::store::record::{Cursor, CursorMove, Hold};
 use crate::store::{Store, StoreError};
 
 /// How long an acknowledgement may wait for others before it is written (spec 5.5 allows 200 ms).
 pub(super) const FLUSH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long what could not be written waits.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 type Name = (TeamId, ClientId);
 
@@ -23,22 +28,30 @@ pub(super) struct Cursors {
     clock: Clock,
     moved: Mutex<State>,
     wake: Notify,
+    takeovers: mpsc::Sender<Takeover>,
 }
 
 #[derive(Default)]
 struct State {
-    cursors: HashMap<Name, Cursor>,
+    /// By name, with the number of the hold.
+    cursors: HashMap<Name, (u64, Cursor)>,
     closed: bool,
 }
 
 impl Cursors {
-    /// Starts the task that writes; it ends after [`Cursors::close`] and a last write.
-    pub(super) fn start(store: Arc<dyn Store>, clock: Clock) -> (Arc<Self>, JoinHandle<()>) {
+    /// Starts the task that writes; it ends after [`Cursors::close`] and a last write. Holds that turn out to be lost
+    /// are reported.
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        takeovers: mpsc::Sender<Takeover>,
+    ) -> (Arc<Self>, JoinHandle<()>) {
         let cursors = Arc::new(Self {
             store,
             clock,
             moved: Mutex::default(),
             wake: Notify::new(),
+            takeovers,
         });
         let task = tokio::spawn(cursors.clone().run());
         (cursors, task)
@@ -49,85 +62,88 @@ impl Cursors {
     }
 
     async fn run(self: Arc<Self>) {
+        let mut outage = Outage::new("cursors are not written");
         loop {
             self.wake.notified().await;
             if !self.lock().closed {
                 tokio::time::sleep(FLUSH_INTERVAL).await;
             }
-            self.flush().await;
+            let error = self.flush().await.err();
+            outage.note(error.as_ref());
             if self.lock().closed {
-                return self.flush().await;
+                // The last write takes what came while the one before it ran.
+                outage.note(self.flush().await.err().as_ref());
+                return;
+            }
+            if error.is_some() {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+                self.wake.notify_one();
             }
         }
     }
 
     /// Writes all that moved. What cannot be written stays: the next write tries again.
-    async fn flush(&self) {
+    async fn flush(&self) -> Result<(), StoreError> {
         let moved = std::mem::take(&mut self.lock().cursors);
         if moved.is_empty() {
-            return;
+            return Ok(());
         }
-        let moves = moved
-            .iter()
-            .map(|((team, client), cursor)| CursorMove {
-                team: team.clone(),
-                client: client.clone(),
-                cursor: *cursor,
-            })
-            .collect();
-        if let Err(error) = self
-            .store
-            .move_cursors(moves, self.clock.unix_millis())
-            .await
-        {
-            tracing::error!(%error, cursors = moved.len(), "cursors were not written");
-            let mut state = self.lock();
-            for (name, cursor) in moved {
-                state.cursors.entry(name).or_insert(cursor);
+        let moves = moved.iter().map(|(name, state)| a_move(name, state));
+        let now = self.clock.unix_millis();
+        match self.store.move_cursors(moves.collect(), now).await {
+            Ok(lost) => {
+                for mut hold in lost {
+                    hold.number += 1;
+                    // The server is ending when nobody asks any more.
+                    let _ = self.takeovers.send(Takeover::Of(hold)).await;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let mut state = self.lock();
+                for (name, cursor) in moved {
+                    state.cursors.entry(name).or_insert(cursor);
+                }
+                Err(error)
             }
         }
     }
 
-    /// A client's cursor as it is now, stored.
+    /// A client's cursor as it is now, stored, and the number of this hold of it.
     pub(super) async fn open(
         &self,
         team: &TeamId,
         client: &ClientId,
         filter: [u8; 32],
-    ) -> Result<Cursor, StoreError> {
+    ) -> Result<(Cursor, u64), StoreError> {
         let now = self.clock.unix_millis();
         // Left in its place: writing it twice changes nothing, and a write that fails here must not lose it.
         let name = (team.clone(), client.clone());
         let unwritten = self.lock().cursors.get(&name).copied();
-        if let Some(cursor) = unwritten {
-            let moved = CursorMove {
-                team: team.clone(),
-                client: client.clone(),
-                cursor,
-            };
-            self.store.move_cursors(vec![moved], now).await?;
+        if let Some(state) = unwritten {
+            let moves = vec![a_move(&name, &state)];
+            self.store.move_cursors(moves, now).await?;
         }
-        self.store
-            .open_cursor(team.clone(), client.clone(), filter, now)
-            .await
+        self.store.open_cursor(name.0, name.1, filter, now).await
     }
 
     /// Takes note that a cursor moved.
-    pub(super) fn advance(&self, team: &TeamId, client: &ClientId, cursor: Cursor) {
-        let name = (team.clone(), client.clone());
-        self.lock()
-            .cursors
-            .entry(name)
-            .and_modify(|known| {
-                known.acked = known.acked.max(cursor.acked);
-                known.scanned = if known.filter == cursor.filter {
-                    known.scanned.max(cursor.scanned)
-                } else {
-                    cursor.scanned
-                };
-                known.filter = cursor.filter;
-            })
-            .or_insert(cursor);
+    pub(super) fn advance(&self, hold: &Hold, cursor: Cursor) {
+        let name = (hold.team.clone(), hold.client.clone());
+        let mut state = self.lock();
+        let (number, known) = state.cursors.entry(name).or_insert((hold.number, cursor));
+        if *number < hold.number {
+            (*number, *known) = (hold.number, cursor);
+        } else if *number == hold.number {
+            known.acked = known.acked.max(cursor.acked);
+            known.scanned = if known.filter == cursor.filter {
+                known.scanned.max(cursor.scanned)
+            } else {
+                cursor.scanned
+            };
+            known.filter = cursor.filter;
+        }
+        drop(state);
         self.wake.notify_one();
     }
 
@@ -135,5 +151,16 @@ impl Cursors {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_one();
+    }
+}
+
+fn a_move((team, client): &Name, (number, cursor): &(u64, Cursor)) -> CursorMove {
+    CursorMove {
+        hold: Hold {
+            team: team.clone(),
+            client: client.clone(),
+            number: *number,
+        },
+        cursor: *cursor,
     }
 }

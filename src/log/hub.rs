@@ -134,10 +134,38 @@ impl Hub {
         Some(teams.get(team)?.head.load(Ordering::Acquire))
     }
 
-    /// Learns a head from the log; answers the higher of it and what was published meanwhile.
-    pub(super) fn know(&self, team: &TeamId, head: Seq) -> Seq {
-        let before = self.team(team).head.fetch_max(head, Ordering::AcqRel);
-        before.max(head)
+    /// From where on a team's log has to be published up to a number. Where nobody listens nothing has to be.
+    pub(super) fn gap(&self, team: &TeamId, through: Seq) -> Option<Seq> {
+        let team = lock(&self.teams).get(team)?.clone();
+        let index = lock(&team.index);
+        if index.is_empty() {
+            team.head.fetch_max(through, Ordering::AcqRel);
+        }
+        let head = team.head.load(Ordering::Acquire);
+        (head < through).then_some(head)
+    }
+
+    /// Gives up publishing up to a number: everybody finds it in the log.
+    pub(super) fn skip(&self, team: &TeamId, through: Seq) {
+        let team = self.team(team);
+        let mut index = lock(&team.index);
+        *index = Index {
+            next_subscriber: index.next_subscriber,
+            ..Index::default()
+        };
+        team.head.fetch_max(through, Ordering::AcqRel);
+    }
+
+    /// The teams that somebody listens to.
+    pub(super) fn listened(&self) -> Vec<TeamId> {
+        let teams: Vec<_> = {
+            let teams = lock(&self.teams);
+            let pair = |(id, team): (&TeamId, &Arc<Team>)| (id.clone(), team.clone());
+            teams.iter().map(pair).collect()
+        };
+        let is_heard = |team: &Arc<Team>| !lock(&team.index).is_empty();
+        let heard = teams.into_iter().filter(|(_, team)| is_heard(team));
+        heard.map(|(id, _)| id).collect()
     }
 
     fn team(&self, team: &TeamId) -> Arc<Team> {
@@ -148,8 +176,8 @@ impl Hub {
         }
     }
 
-    /// Subscribes from the present head on.
-    pub(super) fn subscribe(&self, team: &TeamId, filter: &Arc<Filter>) -> Subscription {
+    /// Subscribes from the present head on, of a log that goes up to `last` at least.
+    pub(super) fn subscribe(&self, team: &TeamId, filter: &Arc<Filter>, last: Seq) -> Subscription {
         let team = self.team(team);
         let (events, receiver) = mpsc::channel(QUEUE_MAX_EVENTS);
         let bytes = Arc::new(AtomicUsize::new(0));
@@ -158,6 +186,10 @@ impl Hub {
             bytes: bytes.clone(),
         };
         let mut index = lock(&team.index);
+        if index.is_empty() {
+            // Nobody waits for what lies between.
+            team.head.fetch_max(last, Ordering::AcqRel);
+        }
         let subscriber = index.insert(filter, queue);
         // Under the lock: what is published from here on is in the queue.
         let head = team.head.load(Ordering::Acquire);
@@ -174,25 +206,30 @@ impl Hub {
         }
     }
 
-    /// Gives an event to all whose filter it matches. Called in the order of the numbers.
-    pub(super) fn publish(&self, event: &NewEvent, seq: Seq) {
+    /// Gives an event to all whose filter it matches; once, and in the order of the numbers. Says whether that is done:
+    /// an event behind one that was stored elsewhere has to wait for it.
+    pub(super) fn publish(&self, event: &NewEvent, seq: Seq) -> bool {
         let team = self.team(&event.team);
         let mut index = lock(&team.index);
-        if seq > team.head.load(Ordering::Acquire) + 1 {
-            // What lies between was stored without our hearing of it. Everybody finds it in the log.
-            *index = Index {
-                next_subscriber: index.next_subscriber,
-                ..Index::default()
-            };
-        } else {
-            index.publish(event, seq);
+        let head = team.head.load(Ordering::Acquire);
+        if seq <= head {
+            return true;
         }
+        if seq > head + 1 && !index.is_empty() {
+            return false;
+        }
+        index.publish(event, seq);
         // Raised behind the queues: whoever sees this head finds the event there.
-        team.head.fetch_max(seq, Ordering::AcqRel);
+        team.head.store(seq, Ordering::Release);
+        true
     }
 }
 
 impl Index {
+    fn is_empty(&self) -> bool {
+        self.by_agent.is_empty() && self.by_filter.is_empty()
+    }
+
     fn insert(&mut self, filter: &Arc<Filter>, queue: Queue) -> u64 {
         let subscriber = self.next_subscriber;
         self.next_subscriber += 1;
@@ -298,9 +335,9 @@ mod tests {
     #[test]
     fn a_message_reaches_its_agent_and_those_who_take_everything_once() {
         let hub = Hub::default();
-        let mut alpha = hub.subscribe(&team(), &filter(&["agent_to:alpha"]));
-        let mut beta = hub.subscribe(&team(), &filter(&["agent_to:beta"]));
-        let mut all = hub.subscribe(&team(), &filter(&["*", "type:kite"]));
+        let mut alpha = hub.subscribe(&team(), &filter(&["agent_to:alpha"]), 0);
+        let mut beta = hub.subscribe(&team(), &filter(&["agent_to:beta"]), 0);
+        let mut all = hub.subscribe(&team(), &filter(&["*", "type:kite"]), 0);
         hub.publish(&message("alpha"), 1);
         assert_eq!(alpha.try_next().unwrap().seq, 1);
         assert_eq!(all.try_next().unwrap().seq, 1);
@@ -312,8 +349,8 @@ mod tests {
     #[test]
     fn receivers_share_one_frame() {
         let hub = Hub::default();
-        let mut one = hub.subscribe(&team(), &filter(&["*"]));
-        let mut two = hub.subscribe(&team(), &filter(&["type:com"]));
+        let mut one = hub.subscribe(&team(), &filter(&["*"]), 0);
+        let mut two = hub.subscribe(&team(), &filter(&["type:com"]), 0);
         hub.publish(&message("x"), 1);
         let (one, two) = (one.try_next().unwrap().frame, two.try_next().unwrap().frame);
         assert_eq!(one.as_ptr(), two.as_ptr());
@@ -322,8 +359,8 @@ mod tests {
     #[tokio::test]
     async fn a_subscriber_that_stands_still_is_sent_to_the_log_and_delays_nobody() {
         let hub = Hub::default();
-        let mut slow = hub.subscribe(&team(), &filter(&["agent_to:x"]));
-        let mut quick = hub.subscribe(&team(), &filter(&["*"]));
+        let mut slow = hub.subscribe(&team(), &filter(&["agent_to:x"]), 0);
+        let mut quick = hub.subscribe(&team(), &filter(&["*"]), 0);
         for seq in 1..=QUEUE_MAX_EVENTS as Seq + 1 {
             hub.publish(&message("x"), seq);
             assert_eq!(quick.try_next().unwrap().seq, seq);
@@ -332,13 +369,13 @@ mod tests {
             assert_eq!(slow.next().await.unwrap().seq, seq);
         }
         assert!(slow.next().await.is_none());
-        assert!(hub.subscribe(&team(), &filter(&["*"])).head > slow.head);
+        assert!(hub.subscribe(&team(), &filter(&["*"]), 0).head > slow.head);
     }
 
     #[test]
     fn bytes_in_a_queue_are_bounded_and_one_large_event_still_passes() {
         let hub = Hub::default();
-        let mut one = hub.subscribe(&team(), &filter(&["*"]));
+        let mut one = hub.subscribe(&team(), &filter(&["*"]), 0);
         let mut large = message("x");
         large.text = format!("{{\"x\":\"{}\"}}", "y".repeat(QUEUE_MAX_BYTES));
         hub.publish(&large, 1);
@@ -347,23 +384,47 @@ mod tests {
         assert!(one.try_next().is_none());
     }
 
-    #[tokio::test]
-    async fn a_hole_in_the_numbers_sends_everybody_to_the_log() {
+    #[test]
+    fn an_event_waits_for_one_that_was_stored_elsewhere() {
         let hub = Hub::default();
-        let mut one = hub.subscribe(&team(), &filter(&["*"]));
+        let mut one = hub.subscribe(&team(), &filter(&["*"]), 4);
+        assert!(!hub.publish(&message("x"), 6));
+        assert_eq!(one.caught_up_to(), Some(4));
+        assert_eq!(hub.gap(&team(), 6), Some(4));
+        assert!(hub.publish(&message("x"), 5) && hub.publish(&message("x"), 6));
+        assert!(hub.publish(&message("x"), 6), "it is published already");
+        let seqs = [one.try_next(), one.try_next()].map(|next| next.unwrap().seq);
+        assert_eq!((seqs, one.try_next().is_none()), ([5, 6], true));
+        assert_eq!(hub.gap(&team(), 6), None);
+    }
+
+    #[test]
+    fn where_nobody_listens_nothing_has_to_be_read() {
+        let hub = Hub::default();
+        assert_eq!(hub.gap(&team(), 9), None);
+        assert!(hub.publish(&message("x"), 12));
+        assert!(hub.listened().is_empty());
+        let one = hub.subscribe(&team(), &filter(&["*"]), 15);
+        assert_eq!((one.head, hub.listened()), (15, vec![team()]));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_published_sends_everybody_to_the_log() {
+        let hub = Hub::default();
+        let mut one = hub.subscribe(&team(), &filter(&["*"]), 0);
         hub.publish(&message("x"), 1);
-        hub.publish(&message("x"), 3);
+        hub.skip(&team(), 3);
         assert_eq!(one.next().await.unwrap().seq, 1);
         assert!(one.next().await.is_none());
         assert_eq!(one.caught_up_to(), None);
-        assert_eq!(hub.subscribe(&team(), &filter(&["*"])).head, 3);
+        assert_eq!(hub.subscribe(&team(), &filter(&["*"]), 0).head, 3);
     }
 
     #[test]
     fn nothing_is_left_behind_by_those_who_go() {
         let hub = Hub::default();
-        drop(hub.subscribe(&team(), &filter(&["agent_to:x", "agent_to:y"])));
-        drop(hub.subscribe(&team(), &filter(&["*"])));
+        drop(hub.subscribe(&team(), &filter(&["agent_to:x", "agent_to:y"]), 0));
+        drop(hub.subscribe(&team(), &filter(&["*"]), 0));
         let team = hub.team(&team());
         let index = lock(&team.index);
         assert!(index.by_agent.is_empty() && index.by_filter.is_empty());

@@ -5,13 +5,14 @@
 
 mod committer;
 mod cursor;
+mod follower;
 mod hub;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::base::clock::{Clock, month};
 use crate::protocol::UNLIMITED;
@@ -19,10 +20,11 @@ use crate::protocol::api::Usage;
 use crate::protocol::id::{ClientId, Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::record::{
-    Appended, Bounds, Cursor, NewEvent, Outcome, Page, StoredEvent, Stretch,
+    Appended, Bounds, Cursor, Hold, NewEvent, Outcome, Page, StoredEvent, Stretch,
 };
 use crate::store::{Store, StoreError};
 use committer::Append;
+use follower::Follower;
 pub use hub::{Delivery, Subscription};
 
 /// How many appends may wait for the committer. Senders wait beyond that, which is what slows them down to what the
@@ -34,9 +36,26 @@ pub struct Log {
     store: Arc<dyn Store>,
     hub: Arc<hub::Hub>,
     cursors: Arc<cursor::Cursors>,
+    follower: Arc<Follower>,
     appends: mpsc::Sender<Append>,
     clock: Clock,
+    /// Whether other nodes may append too.
+    is_shared: bool,
+    /// What ends with the log and has nothing to finish.
+    _background: JoinSet<()>,
 }
+
+/// That cursors are held by other connections now, on this node or another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Takeover {
+    /// The holds of this cursor with smaller numbers are over.
+    Of(Hold),
+    /// Some takeovers were not heard of: [`Log::lost_holds`] tells.
+    Missed,
+}
+
+/// How many takeovers wait for the server.
+const TAKEOVERS_MAX: usize = 256;
 
 /// The running parts of a log. They end when the [`Log`] is dropped; waiting for them is waiting for the last commit.
 pub struct Tasks {
@@ -60,15 +79,27 @@ impl Tasks {
 
 impl Log {
     /// Starts the log of a store.
-    pub fn start(store: Arc<dyn Store>, clock: Clock) -> (Self, Tasks) {
+    pub fn start(store: Arc<dyn Store>, clock: Clock) -> (Self, Tasks, mpsc::Receiver<Takeover>) {
         let hub = Arc::new(hub::Hub::default());
+        let follower = Follower::new(store.clone(), hub.clone());
         let (appends, waiting) = mpsc::channel(QUEUE_MAX);
         let committer = committer::Committer {
             store: store.clone(),
             hub: hub.clone(),
+            follower: follower.clone(),
             clock: clock.clone(),
         };
-        let (cursors, flush) = cursor::Cursors::start(store.clone(), clock.clone());
+        let (takeovers, taken_over) = mpsc::channel(TAKEOVERS_MAX);
+        let (cursors, flush) =
+            cursor::Cursors::start(store.clone(), clock.clone(), takeovers.clone());
+        let mut background = JoinSet::new();
+        let news = store.news();
+        let is_shared = news.is_some();
+        background.spawn(follower.clone().run());
+        if let Some(news) = news {
+            background.spawn(follower.clone().look());
+            background.spawn(follower.clone().heed(news, takeovers));
+        }
         let tasks = Tasks {
             committer: tokio::spawn(committer.run(waiting)),
             cursors: flush,
@@ -77,10 +108,13 @@ impl Log {
             store,
             hub,
             cursors,
+            follower,
             appends,
             clock,
+            is_shared,
+            _background: background,
         };
-        (log, tasks)
+        (log, tasks, taken_over)
     }
 
     /// Stores an event and publishes it. Answers after the commit.
@@ -124,13 +158,12 @@ impl Log {
         self.store.recent(team.clone(), filter, limit).await
     }
 
-    /// Everything up to the answered number is in the log, and nothing above it was published yet.
+    /// Everything up to the answered number is in the log.
     pub async fn head(&self, team: &TeamId) -> Result<Seq, StoreError> {
-        if let Some(head) = self.hub.head(team) {
-            return Ok(head);
+        match self.hub.head(team) {
+            Some(head) if !self.is_shared => Ok(head),
+            _ => Ok(self.store.bounds(team.clone()).await?.last),
         }
-        let last = self.store.bounds(team.clone()).await?.last;
-        Ok(self.hub.know(team, last))
     }
 
     /// Subscribes to what is published from now on. What came before [`Subscription::head`] has to be read.
@@ -139,23 +172,30 @@ impl Log {
         team: &TeamId,
         filter: &Arc<Filter>,
     ) -> Result<Subscription, StoreError> {
-        self.head(team).await?;
-        Ok(self.hub.subscribe(team, filter))
+        let last = self.head(team).await?;
+        let subscription = self.hub.subscribe(team, filter, last);
+        self.follower.want(team, last);
+        Ok(subscription)
     }
 
-    /// A client's cursor; a new one stands at the end of the log.
+    /// A client's cursor, and the number of this hold of it; a new one stands at the end of the log.
     pub async fn open_cursor(
         &self,
         team: &TeamId,
         client: &ClientId,
         filter: [u8; 32],
-    ) -> Result<Cursor, StoreError> {
+    ) -> Result<(Cursor, u64), StoreError> {
         self.cursors.open(team, client, filter).await
     }
 
     /// Moves a client's cursor; written down within [`cursor::FLUSH_INTERVAL`].
-    pub fn move_cursor(&self, team: &TeamId, client: &ClientId, cursor: Cursor) {
-        self.cursors.advance(team, client, cursor);
+    pub fn move_cursor(&self, hold: &Hold, cursor: Cursor) {
+        self.cursors.advance(hold, cursor);
+    }
+
+    /// Which of some holds are over.
+    pub async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>, StoreError> {
+        self.store.lost_holds(holds).await
     }
 }
 

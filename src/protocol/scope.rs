@@ -162,6 +162,13 @@ impl Filter {
         self.requested.match_any(header) && self.allowed.match_any(header)
     }
 
+    /// Whether the connection gets every event.
+    pub fn is_everything(&self) -> bool {
+        [&self.requested, &self.allowed]
+            .iter()
+            .all(|scopes| scopes.iter().any(|scope| *scope == Scope::All))
+    }
+
     /// The agents, when nothing but agents was asked for. Such a filter can be looked up instead of tried.
     pub fn only_agents(&self) -> Option<Vec<&str>> {
         self.requested

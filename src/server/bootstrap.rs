@@ -12,9 +12,9 @@ use crate::protocol::id::TeamId;
 use crate::protocol::permission::{Permission, Permissions};
 use crate::protocol::scope::Scopes;
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::Store;
 use crate::store::record::{KeyHash, KeyRecord, Millis};
 use crate::store::seal::KEY_LEN;
+use crate::store::{Store, StoreError};
 
 /// The file in the data directory that keeps the first key until it is no longer needed.
 pub const KEY_FILE: &str = "bootstrap.key";
@@ -88,7 +88,7 @@ pub(super) async fn first_start(
     }
     let team: TeamId = FIRST_TEAM
         .parse()
-        .map_err(|error| crate::store::StoreError::Failed(format!("{error}")))?;
+        .map_err(|error| StoreError::Failed(format!("{error}")))?;
     let admin = Permissions(vec![Permission::Admin.word().to_owned()]);
     let name = Some("bootstrap".to_owned());
     let (key, record) = new_key(team.clone(), name, admin, Scopes::all(), now);
@@ -98,7 +98,16 @@ pub(super) async fn first_start(
         path: key_file.clone(),
         source,
     })?;
-    store.create_team(team.clone(), record).await?;
+    match store.create_team(team.clone(), record).await {
+        Ok(()) => {}
+        // Another node was first: its key is the one that works.
+        Err(StoreError::Exists(_)) => {
+            // A key that opens nothing may as well stay.
+            let _ = fs::remove_file(&key_file);
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    }
     Ok(Some(Bootstrap {
         team,
         key,

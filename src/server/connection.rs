@@ -25,7 +25,8 @@ use crate::protocol::frame::{QuotaSnapshot, ServerFrame, event_frame};
 use crate::protocol::id::{ClientId, Seq};
 use crate::protocol::permission::Permission;
 use crate::protocol::scope::Filter;
-use crate::store::record::{KeyRecord, Stretch};
+use crate::store::StoreError;
+use crate::store::record::{Cursor, Hold, KeyRecord, Page, Stretch};
 
 /// How long a client may take until its `connect` (spec 5.3).
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -41,6 +42,13 @@ const BURST_MAX: usize = 64;
 
 /// How many calls of one connection are answered at the same time.
 const CALLS_MAX: usize = 16;
+
+/// How far from the end of the log a session subscribes. Under load the end moves on while a page is read: what comes
+/// meanwhile waits in the subscription.
+const NEARLY_THERE: Seq = 64;
+
+/// How long a session waits before it reads the log again, when the database is away.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How many events a page of the log brings.
 const PAGE_MAX_EVENTS: usize = 256;
@@ -75,13 +83,19 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
     let presence = app
         .registry
         .enter(team.clone(), client.clone(), key.clone());
-    let start = if filter.requested.is_empty() {
+    let (start, hold) = if filter.requested.is_empty() {
         // Calls only: nothing is delivered, so there is no place to keep.
-        app.log.head(&team).await?
+        (app.log.head(&team).await?, None)
     } else {
         let digest = filter.digest();
-        let cursor = app.log.open_cursor(&team, &client, digest).await?;
-        cursor.resume(&digest)
+        let (cursor, number) = app.log.open_cursor(&team, &client, digest).await?;
+        presence.hold(number);
+        let hold = Hold {
+            team: team.clone(),
+            client: client.clone(),
+            number,
+        };
+        (cursor.resume(&digest), Some(hold))
     };
 
     let connected = ServerFrame::Connected {
@@ -106,10 +120,12 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         app: app.clone(),
         key,
         client,
+        hold,
         session,
         presence,
         live: None,
         target: 0,
+        retry_at: None,
         calls: FuturesUnordered::new(),
         heard: Instant::now(),
     })
@@ -131,12 +147,16 @@ pub(super) struct Connection {
     app: Arc<App>,
     pub(super) key: Arc<KeyRecord>,
     pub(super) client: ClientId,
+    /// Its hold of the cursor; none when it only makes calls.
+    hold: Option<Hold>,
     session: Session,
     presence: Presence,
     /// Live events; none while the session reads the log.
     live: Option<Subscription>,
     /// Up to here the log is to be read before the next look at `live`.
     target: Seq,
+    /// When to read the log again after the database was away.
+    retry_at: Option<Instant>,
     /// Calls that are being answered.
     calls: FuturesUnordered<BoxFuture<'static, ServerFrame>>,
     heard: Instant,
@@ -166,7 +186,7 @@ impl Connection {
                 Some(answer) = self.calls.next() => Input::Answer(answer),
                 // With enough calls under way, the next ones wait in the socket.
                 frame = socket.next(), if self.calls.len() < CALLS_MAX => Input::Frame(frame),
-                event = next_event(&mut self.live, &self.session, self.target) => event,
+                event = next_event(&mut self.live, &self.session, self.target, self.retry_at) => event,
             };
             let done = match input {
                 Input::Frame(frame) => self.frame(frame, socket).await,
@@ -203,11 +223,8 @@ impl Connection {
         match self.session.receive(&text, now, !self.calls.is_empty())? {
             Wish::Nothing => {
                 self.look_up();
-                if let Some(cursor) = self.session.acknowledged(acked) {
-                    self.app
-                        .log
-                        .move_cursor(&self.key.team, &self.client, cursor);
-                }
+                let moved = self.session.acknowledged(acked);
+                self.keep(moved);
             }
             Wish::Call(request) => {
                 let answer = rpc::answer(self.app.clone(), self.key.clone(), request);
@@ -246,11 +263,34 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a page of the log, or subscribes where there is nothing left to read.
+    /// Sends a page of the log, or subscribes where there is little left to read.
     async fn read_log(&mut self, socket: &mut Socket) -> Result<(), End> {
+        let page = match self.next_page().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(()),
+            // The connection outlives an outage of the database.
+            Err(error) if error.is_outage() => {
+                self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.retry_at = None;
+        for event in page.events {
+            if self.session.send(event.seq) {
+                let frame = event_frame(event.seq, &event.text);
+                feed(socket, frame.into()).await?;
+            }
+        }
+        self.session.looked_to(page.scanned_to);
+        in_time(socket.flush()).await
+    }
+
+    /// The next page of the log; none after subscribing.
+    async fn next_page(&mut self) -> Result<Option<Page>, StoreError> {
         if self.session.position() >= self.target {
             let head = self.app.log.head(&self.key.team).await?;
-            if self.session.position() >= head {
+            if head.saturating_sub(self.session.position()) <= NEARLY_THERE {
                 let live = self
                     .app
                     .log
@@ -258,7 +298,7 @@ impl Connection {
                     .await?;
                 self.target = live.head;
                 self.live = Some(live);
-                return Ok(());
+                return Ok(None);
             }
             self.target = head;
         }
@@ -269,15 +309,7 @@ impl Connection {
             filter: self.session.filter.clone(),
             max_events: PAGE_MAX_EVENTS,
         };
-        let page = self.app.log.read(stretch).await?;
-        for event in page.events {
-            if self.session.send(event.seq) {
-                let frame = event_frame(event.seq, &event.text);
-                feed(socket, frame.into()).await?;
-            }
-        }
-        self.session.looked_to(page.scanned_to);
-        in_time(socket.flush()).await
+        Ok(Some(self.app.log.read(stretch).await?))
     }
 
     async fn tick(&mut self, socket: &mut Socket) -> Result<(), End> {
@@ -301,22 +333,35 @@ impl Connection {
     /// Writes down where the client is, also when nothing was acknowledged: a quiet agent does not fall behind.
     pub(super) fn note_progress(&mut self) {
         self.look_up();
-        if let Some(cursor) = self.session.progress() {
-            self.app
-                .log
-                .move_cursor(&self.key.team, &self.client, cursor);
+        let moved = self.session.progress();
+        self.keep(moved);
+    }
+
+    fn keep(&self, moved: Option<Cursor>) {
+        if let (Some(cursor), Some(hold)) = (moved, &self.hold) {
+            self.app.log.move_cursor(hold, cursor);
         }
     }
 }
 
 /// The next live event, or that there is something to read first.
-async fn next_event(live: &mut Option<Subscription>, session: &Session, target: Seq) -> Input {
+async fn next_event(
+    live: &mut Option<Subscription>,
+    session: &Session,
+    target: Seq,
+    retry_at: Option<Instant>,
+) -> Input {
     if session.filter.requested.is_empty() {
         // Calls only: no event will ever come.
         return std::future::pending().await;
     }
     match live {
         Some(live) if session.position() >= target => Input::Live(live.next().await),
-        _ => Input::Behind,
+        _ => {
+            if let Some(time) = retry_at {
+                tokio::time::sleep_until(time).await;
+            }
+            Input::Behind
+        }
     }
 }

@@ -81,15 +81,13 @@ pub(super) async fn create(
         Some(secret) => Some(checked_secret(secret)?),
         None => is_made_up.then(github_secret),
     };
-    let _making = app.making_endpoint.lock().await;
-    let (token, stored) = put(
-        app,
-        &caller.team,
+    let draft = Draft {
         source,
-        secret.as_ref(),
-        params.max_body_bytes,
-    )
-    .await?;
+        secret: secret.as_ref(),
+        max_body_bytes: params.max_body_bytes,
+        keeps_complete: false,
+    };
+    let (token, stored) = put(app, &caller.team, draft).await?;
     let endpoint = path(&stored);
     Ok(HookCreated {
         endpoint_with_token: format!("{endpoint}/{}", token.reveal()),
@@ -104,14 +102,27 @@ pub(super) async fn create(
     })
 }
 
+/// An endpoint to be stored, before its secrets are sealed.
+struct Draft<'a> {
+    source: SourceSlug,
+    secret: Option<&'a Secret>,
+    max_body_bytes: Option<u64>,
+    /// As in [`EndpointDraft`].
+    keeps_complete: bool,
+}
+
 /// Stores an endpoint with a fresh token, and a new secret if there is one.
 async fn put(
     app: &App,
     team: &TeamId,
-    source: SourceSlug,
-    secret: Option<&Secret>,
-    max_body_bytes: Option<u64>,
+    draft: Draft<'_>,
 ) -> Result<(Token, EndpointRecord), ApiError> {
+    let Draft {
+        source,
+        secret,
+        max_body_bytes,
+        keeps_complete,
+    } = draft;
     let token = Token::mint(TokenKind::HookToken, &random::bytes());
     let place = EndpointRecord::place(team, &source);
     let seal = |text: &str| app.sealer.seal(&place, text);
@@ -129,6 +140,7 @@ async fn put(
         max_body_bytes,
         now,
         old_secret_until: now + OVERLAP_MILLIS,
+        keeps_complete,
     };
     let stored = app.store.put_endpoint(draft).await?;
     app.access.refresh().await?;
@@ -219,8 +231,6 @@ pub(super) async fn prepare_install(
     caller.require(Permission::Write)?;
     let source = SourceSlug::parse(GITHUB)?;
     let place = EndpointRecord::place(&caller.team, &source);
-    // Of two calls at once the second finds what the first has made.
-    let _making = app.making_endpoint.lock().await;
     let known = app
         .store
         .find_endpoint(caller.team.clone(), source.clone())
@@ -232,9 +242,8 @@ pub(super) async fn prepare_install(
             .map(|sealed| app.sealer.open(&place, sealed));
         opened.transpose()
     };
-    let kept = match &known {
-        Some(endpoint) => open(&endpoint.token)?.zip(open(&endpoint.secret)?),
-        None => None,
+    let kept = |endpoint: &EndpointRecord| -> Result<_, ApiError> {
+        Ok(open(&endpoint.token)?.zip(open(&endpoint.secret)?))
     };
     let prepared =
         |endpoint: &EndpointRecord, token: &str, secret: &Secret, secret_rotated| InstallPrepared {
@@ -244,21 +253,32 @@ pub(super) async fn prepare_install(
             github_webhook_secret: secret.reveal().to_owned(),
             secret_rotated,
         };
-    match (known, kept) {
-        (Some(endpoint), Some((token, secret))) if !params.rotate_secret => {
-            Ok(prepared(&endpoint, token.reveal(), &secret, false))
+    if let Some(endpoint) = known
+        && let Some((token, secret)) = kept(&endpoint)?
+    {
+        if !params.rotate_secret {
+            return Ok(prepared(&endpoint, token.reveal(), &secret, false));
         }
-        (Some(_), Some((token, _))) => {
-            let secret = github_secret();
-            let stored = replace_secret(app, &caller.team, source, &secret).await?;
-            Ok(prepared(&stored, token.reveal(), &secret, true))
-        }
-        _ => {
-            let secret = github_secret();
-            let (token, stored) = put(app, &caller.team, source, Some(&secret), None).await?;
-            Ok(prepared(&stored, token.reveal(), &secret, true))
-        }
+        let secret = github_secret();
+        let stored = replace_secret(app, &caller.team, source, &secret).await?;
+        return Ok(prepared(&stored, token.reveal(), &secret, true));
     }
+    let secret = github_secret();
+    let draft = Draft {
+        source,
+        secret: Some(&secret),
+        max_body_bytes: None,
+        // Of two calls at once, on whatever node, the second finds what the first has made.
+        keeps_complete: true,
+    };
+    let (token, stored) = put(app, &caller.team, draft).await?;
+    if stored.token_hash == KeyHash::of(&token) {
+        return Ok(prepared(&stored, token.reveal(), &secret, true));
+    }
+    let (token, secret) = kept(&stored)?.ok_or_else(|| {
+        ApiError::unavailable("the endpoint was changed at the same moment: try again")
+    })?;
+    Ok(prepared(&stored, token.reveal(), &secret, false))
 }
 
 /// `GET /api/v1/hooks`.

@@ -150,6 +150,17 @@ impl From<StoreError> for ApiError {
                 Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, error.to_string())
             }
             StoreError::Closed => Self::unavailable("the server is ending"),
+            // An outage is logged where it begins, not for everyone who meets it.
+            StoreError::Unknown(_) => Self::unavailable(
+                "the server lost its database: whether this was stored is not known; the same event sent again, with \
+                 the same id or idempotency key, is stored once",
+            ),
+            StoreError::Unwritable(_) => Self::unavailable(
+                "the server cannot write to its database, and nothing was stored: try again later",
+            ),
+            StoreError::Away(_) => Self::unavailable(
+                "the server cannot reach its database, and nothing was stored: try again later",
+            ),
             // What is not the caller's doing is one word outside and everything inside.
             _ => {
                 let reference = random::uuid7();

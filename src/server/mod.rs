@@ -39,12 +39,13 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::base::clock::Clock;
+use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
-use crate::log::{Log, Tasks};
+use crate::log::{Log, Takeover, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -119,6 +120,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     tasks: Tasks,
+    takeovers: mpsc::Receiver<Takeover>,
     listener: TcpListener,
     max_connections: usize,
     address: SocketAddr,
@@ -149,7 +151,7 @@ impl Server {
         };
         let instance_id = store.instance(identity).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
-        let (log, tasks) = Log::start(store.clone(), clock.clone());
+        let (log, tasks, takeovers) = Log::start(store.clone(), clock.clone());
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,
@@ -157,7 +159,6 @@ impl Server {
             clock,
             store,
             instance_id,
-            making_endpoint: Mutex::default(),
             sealer,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
@@ -169,6 +170,7 @@ impl Server {
         Ok(Self {
             app,
             tasks,
+            takeovers,
             listener,
             max_connections: config.max_connections,
             address,
@@ -194,7 +196,14 @@ impl Server {
     /// Serves until `stop` is done, then ends in stages.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (end, ending) = watch::channel(false);
-        let watcher = tokio::spawn(watch_access(self.app.clone(), ending.clone()));
+        let watchers = [
+            tokio::spawn(watch_access(self.app.clone(), ending.clone())),
+            tokio::spawn(watch_takeovers(
+                self.app.clone(),
+                self.takeovers,
+                ending.clone(),
+            )),
+        ];
         let router = router(self.app.clone());
         let serving = tokio::spawn(listen::serve(
             self.listener,
@@ -211,7 +220,9 @@ impl Server {
         self.app.registry.end();
         // A panic in a task was reported by the runtime.
         let _ = serving.await;
-        let _ = watcher.await;
+        for watcher in watchers {
+            let _ = watcher.await;
+        }
         wait_for_sessions(&self.app.registry).await;
         let store = self.app.store.clone();
         // The log ends with its last user, the store after the log.
@@ -234,6 +245,8 @@ async fn wait_for_sessions(registry: &Registry) {
 /// Notices keys that were revoked or have expired, by whatever process, and ends their connections. Writes down when keys
 /// were used.
 async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
+    let mut outage = Outage::new("keys cannot be checked");
+    let mut uses = Outage::new("the use of keys is not written down");
     for round in 1u64.. {
         let pause = tokio::time::sleep(access::WATCH_INTERVAL);
         let is_ending = tokio::select! {
@@ -241,18 +254,47 @@ async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
             () = listen::ended(&mut ending) => true,
         };
         app.registry.expire(app.clock.unix_millis());
-        if let Err(error) = end_dead_keys(&app).await {
-            tracing::warn!(%error, "keys could not be checked");
-        }
-        if (is_ending || round.is_multiple_of(access::ROUNDS_PER_FLUSH))
-            && let Err(error) = app.access.flush_uses().await
-        {
-            tracing::warn!(%error, "the use of keys was not written down");
+        outage.note(end_dead_keys(&app).await.err().as_ref());
+        if is_ending || round.is_multiple_of(access::ROUNDS_PER_FLUSH) {
+            uses.note(app.access.flush_uses().await.err().as_ref());
         }
         if is_ending {
             return;
         }
     }
+}
+
+/// Ends the connections whose cursors are held by others now, also on other nodes.
+async fn watch_takeovers(
+    app: Arc<App>,
+    mut takeovers: mpsc::Receiver<Takeover>,
+    mut ending: watch::Receiver<bool>,
+) {
+    loop {
+        let takeover = tokio::select! {
+            takeover = takeovers.recv() => takeover,
+            () = listen::ended(&mut ending) => return,
+        };
+        match takeover {
+            Some(Takeover::Of(newest)) => app.registry.take_over(&newest),
+            Some(Takeover::Missed) => {
+                if let Err(error) = end_lost_holds(&app).await {
+                    // The next outage of the news asks again; until then late acknowledgements find out.
+                    tracing::warn!(%error, "takeovers could not be checked");
+                }
+            }
+            None => return,
+        }
+    }
+}
+
+/// Ends the connections that have lost their hold of their cursor.
+async fn end_lost_holds(app: &App) -> Result<(), StoreError> {
+    for mut hold in app.log.lost_holds(app.registry.holds()).await? {
+        hold.number += 1;
+        app.registry.take_over(&hold);
+    }
+    Ok(())
 }
 
 /// Ends the connections of keys that no longer work, if any key has changed.

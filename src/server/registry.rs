@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::protocol::id::{ClientId, TeamId};
-use crate::store::record::{KeyRecord, Millis};
+use crate::store::record::{Hold, KeyRecord, Millis};
 
 /// Why a connection has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,10 @@ struct Inner {
 
 struct Entry {
     name: (TeamId, ClientId),
+    /// The number of its hold of the cursor, once it has one.
+    hold: Option<u64>,
+    /// Holds with smaller numbers are over.
+    over: u64,
     key: Arc<KeyRecord>,
     tell: Option<oneshot::Sender<Told>>,
 }
@@ -50,6 +54,14 @@ impl Inner {
         {
             // A connection that is gone already needs no telling.
             let _ = tell.send(what);
+        }
+    }
+
+    /// Ends a connection whose hold of its cursor is over.
+    fn end_stale(&mut self, id: u64) {
+        let is_stale = |entry: &Entry| entry.hold.is_some_and(|hold| hold < entry.over);
+        if self.entries.get(&id).is_some_and(is_stale) {
+            self.tell(id, Told::Replaced);
         }
     }
 
@@ -90,18 +102,52 @@ impl Registry {
             inner.expiring.insert((end, id));
         }
         let tell = Some(tell);
-        inner.entries.insert(id, Entry { name, key, tell });
+        let entry = Entry {
+            name,
+            hold: None,
+            over: 0,
+            key,
+            tell,
+        };
+        inner.entries.insert(id, entry);
         if inner.ending {
             inner.tell(id, Told::Ending);
         }
         drop(inner);
         Presence {
             told,
-            _guard: Guard {
+            guard: Guard {
                 registry: self.clone(),
                 id,
             },
         }
+    }
+
+    /// Ends the connection that has an older hold of a cursor: on this node or another a newer one was taken.
+    pub fn take_over(&self, newest: &Hold) {
+        let mut inner = self.lock();
+        let name = (newest.team.clone(), newest.client.clone());
+        let Some(&id) = inner.by_client.get(&name) else {
+            return;
+        };
+        if let Some(entry) = inner.entries.get_mut(&id) {
+            entry.over = entry.over.max(newest.number);
+        }
+        inner.end_stale(id);
+    }
+
+    /// All holds of cursors.
+    pub fn holds(&self) -> Vec<Hold> {
+        let inner = self.lock();
+        let hold = |entry: &Entry| {
+            let (team, client) = entry.name.clone();
+            entry.hold.map(|number| Hold {
+                team,
+                client,
+                number,
+            })
+        };
+        inner.entries.values().filter_map(hold).collect()
     }
 
     /// How many connections there are.
@@ -156,7 +202,18 @@ impl Registry {
 pub struct Presence {
     /// Becomes ready when the connection has to end.
     pub told: oneshot::Receiver<Told>,
-    _guard: Guard,
+    guard: Guard,
+}
+
+impl Presence {
+    /// Takes note of the number under which the connection holds its cursor.
+    pub fn hold(&self, number: u64) {
+        let mut inner = self.guard.registry.lock();
+        if let Some(entry) = inner.entries.get_mut(&self.guard.id) {
+            entry.hold = Some(number);
+        }
+        inner.end_stale(self.guard.id);
+    }
 }
 
 struct Guard {

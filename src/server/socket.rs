@@ -27,6 +27,7 @@ use super::session::Refusal;
 use super::state::App;
 use crate::protocol::error::{CloseCode, REPLACED};
 use crate::protocol::frame::{CLIENT_FRAME_MAX_BYTES, ServerFrame};
+use crate::store::StoreError;
 
 /// How long the socket may accept no bytes before the client counts as too slow (spec 5.3).
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -115,6 +116,8 @@ pub(super) enum End {
     Refused(Refusal),
     /// The server ends: close code 1001, nothing wrong.
     Ending,
+    /// The store does not serve: close code 1013, try again later.
+    NoStore,
     /// The client said goodbye, or the connection broke.
     Gone,
 }
@@ -141,11 +144,13 @@ impl From<WsError> for End {
     }
 }
 
-impl From<crate::store::StoreError> for End {
-    fn from(error: crate::store::StoreError) -> Self {
-        // The client reconnects and resumes: that is the whole remedy.
-        tracing::error!(%error, "a session ends because the store failed");
-        Self::Ending
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        // The client reconnects and resumes: that is the whole remedy. An outage is logged where it begins.
+        if !error.is_outage() {
+            tracing::error!(%error, "a session ends because the store failed");
+        }
+        Self::NoStore
     }
 }
 
@@ -164,6 +169,10 @@ async fn converse(app: Arc<App>, mut socket: Socket) {
         End::Ending => CloseFrame {
             code: WsCloseCode::Away,
             reason: Utf8Bytes::from_static("the server is ending"),
+        },
+        End::NoStore => CloseFrame {
+            code: WsCloseCode::Again,
+            reason: Utf8Bytes::from_static("the server cannot use its database: try again later"),
         },
         End::Refused(refusal) => {
             let code = refusal.code.number();

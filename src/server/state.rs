@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::access::Access;
 use super::limit::PerMinute;
@@ -28,8 +28,6 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// The instance's id.
     pub instance_id: String,
-    /// Held while an endpoint is made, from reading what there is to storing what is new.
-    pub making_endpoint: Mutex<()>,
     /// Seals secrets.
     pub sealer: Sealer,
     /// How large a body may be, in bytes.

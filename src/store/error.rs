@@ -5,26 +5,20 @@ use std::path::PathBuf;
 /// A failure of the store. Nothing was changed, unless the text says otherwise.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The address of a database that cannot be read as one.
-    #[error("`{0}` is no database: use `sqlite:PATH`")]
+    /// The address of a database that cannot be read as one. Addresses have passwords in them: none is repeated here.
+    #[error("{0}: use `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`")]
     Address(String),
-    /// A database of a kind that this build does not have.
-    #[error("this version of kite keeps its data in SQLite only: use `sqlite:PATH`")]
-    NoPostgres,
     /// The file does not exist and was not to be made.
     #[error("there is no database at {}", .0.display())]
     Missing(PathBuf),
-    /// The file is something else.
-    #[error("{} is not a kite database", .0.display())]
-    NotKite(PathBuf),
-    /// The file was written by a newer kite.
-    #[error(
-        "{} has schema version {found}; this kite knows versions up to {known}",
-        .path.display()
-    )]
+    /// The database is something else.
+    #[error("{0} is not a kite database")]
+    NotKite(String),
+    /// The database was written by a newer kite.
+    #[error("{place} has schema version {found}; this kite knows versions up to {known}")]
     Newer {
         /// The database.
-        path: PathBuf,
+        place: String,
         /// Its version.
         found: u32,
         /// The newest version that this binary knows.
@@ -33,15 +27,25 @@ pub enum StoreError {
     /// Another server holds the database.
     #[error("another kite server is using {}", .0.display())]
     InUse(PathBuf),
-    /// The file or its directory cannot be used.
-    #[error("cannot use {}: {why}", .path.display())]
+    /// The file or its directory, or the server or its settings cannot be used.
+    #[error("cannot use {place}: {why}")]
     Unusable {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's reason.
+        /// The file, directory or server.
+        place: String,
+        /// The reason.
         why: String,
     },
-    /// The database refused an operation: disk full, IO error, corruption.
+    /// The database cannot be reached, or does not take work now. The connection comes back by itself.
+    #[error("the database cannot be reached: {0}")]
+    Away(String),
+    /// The connection broke before the database answered: whether the change was made is not known. The same event sent
+    /// again is recognised.
+    #[error("the connection to the database broke before it answered: {0}")]
+    Unknown(String),
+    /// The database cannot be written: a full disk, a quota, a limit, a failing disk.
+    #[error("the database cannot be written: {0}")]
+    Unwritable(String),
+    /// The database refused an operation: IO error, corruption, something that kite did not expect.
     #[error("the database failed: {0}")]
     Failed(String),
     /// The store has been closed: the server is ending.
@@ -66,8 +70,9 @@ pub enum StoreError {
     OtherSecretKey,
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.to_string())
+impl StoreError {
+    /// Whether the database is away or has no room: an outage that passes, not a fault of one request.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Unknown(_) | Self::Unwritable(_))
     }
 }

@@ -4,23 +4,28 @@
 //! database; the contract is the conformance suite that runs against all of them.
 
 pub mod error;
+mod limits;
+pub mod postgres;
 pub mod record;
 pub mod seal;
 pub mod sqlite;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc;
 
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use error::StoreError;
+pub use postgres::PostgresAddress;
 use record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
-    EndpointRecord, Grant, Identity, KeyHash, KeyRecord, Millis, Page, PendingLogin, Poll,
-    StoredEvent, Stretch, TeamRecord,
+    EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
+    PendingLogin, Poll, StoredEvent, Stretch, TeamRecord,
 };
 
 /// What every method answers.
@@ -61,17 +66,31 @@ pub trait Store: Send + Sync + 'static {
     /// Events accepted in a month.
     async fn usage(&self, team: TeamId, month: String) -> Result<u64>;
 
-    /// A client's cursor; a new one is made at the end of the log, with the given filter.
+    /// Events as they were appended, from behind a number up to another, ascending. Some of them, where they are many.
+    async fn follow(&self, team: TeamId, after: Seq, through: Seq) -> Result<Vec<(Seq, NewEvent)>>;
+
+    /// The highest numbers given in some teams' logs.
+    async fn heads(&self, teams: Vec<TeamId>) -> Result<Vec<(TeamId, Seq)>>;
+
+    /// A client's cursor, and the number of this opening; a new one is made at the end of the log, with the given
+    /// filter.
     async fn open_cursor(
         &self,
         team: TeamId,
         client: ClientId,
         filter: [u8; 32],
         now: Millis,
-    ) -> Result<Cursor>;
+    ) -> Result<(Cursor, u64)>;
 
-    /// Moves cursors. None of them moves back, and none is made.
-    async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<()>;
+    /// Moves cursors. None of them moves back, and none is made. Answers the holds that are none any more: their
+    /// cursors stay.
+    async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<Vec<Hold>>;
+
+    /// Which of some holds are none any more, since the cursor was opened again.
+    async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>>;
+
+    /// What other nodes do; `None` where there can be no other. Asked for once.
+    fn news(&self) -> Option<mpsc::Receiver<News>>;
 
     /// Makes a team and its first key.
     async fn create_team(&self, team: TeamId, first_key: KeyRecord) -> Result<()>;
@@ -100,7 +119,8 @@ pub trait Store: Send + Sync + 'static {
     /// A number that changes whenever a key or endpoint does, by whatever process.
     async fn access_version(&self) -> Result<u64>;
 
-    /// Makes an endpoint, or gives an existing one the new token and wakes it up. Answers what is stored.
+    /// Makes an endpoint, or gives an existing one the new token and wakes it up, unless the draft says to keep it.
+    /// Answers what is stored.
     async fn put_endpoint(&self, draft: EndpointDraft) -> Result<EndpointRecord>;
 
     /// Replaces an endpoint's secret; the old one stays valid until a time. Answers what is stored.
@@ -161,11 +181,13 @@ pub trait Store: Send + Sync + 'static {
     async fn counts(&self, team: TeamId, since: Millis, now: Millis) -> Result<Counts>;
 }
 
-/// Where a database is: `sqlite:PATH`.
+/// Where a database is: `sqlite:PATH` or `postgres://…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL server, and what it takes to get in.
+    Postgres(Box<PostgresAddress>),
 }
 
 impl FromStr for Address {
@@ -178,8 +200,9 @@ impl FromStr for Address {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 Ok(Self::Sqlite(PathBuf::from(path)))
             }
-            Some(("postgres" | "postgresql", _)) => Err(StoreError::NoPostgres),
-            _ => Err(StoreError::Address(text.to_owned())),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Box::new(text.parse()?))),
+            Some((kind, _)) => Err(StoreError::Address(format!("`{kind}:…` is no database"))),
+            None => Err(StoreError::Address(format!("`{text}` is no database"))),
         }
     }
 }
@@ -195,12 +218,26 @@ pub enum Role {
 
 /// Opens a database.
 pub async fn open(address: &Address, role: Role) -> Result<Arc<dyn Store>> {
-    let Address::Sqlite(path) = address.clone();
-    let open = move || sqlite::Sqlite::open(&path, role);
-    let store = tokio::task::spawn_blocking(open)
-        .await
-        .map_err(|_| StoreError::Closed)??;
-    Ok(Arc::new(store))
+    match address.clone() {
+        Address::Sqlite(path) => {
+            let open = move || sqlite::Sqlite::open(&path, role);
+            let store = tokio::task::spawn_blocking(open)
+                .await
+                .map_err(|_| StoreError::Closed)??;
+            Ok(Arc::new(store))
+        }
+        Address::Postgres(address) => Ok(Arc::new(postgres::Postgres::open(&address, role).await?)),
+    }
+}
+
+impl fmt::Display for Address {
+    /// Where it is, without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(address) => address.fmt(f),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -219,8 +256,8 @@ mod tests {
             sqlite("/a/k.db")
         );
         assert!(matches!(
-            "postgres://x".parse::<Address>(),
-            Err(StoreError::NoPostgres)
+            "postgresql://kite@db/kite".parse::<Address>(),
+            Ok(Address::Postgres(_))
         ));
         for bad in ["", "kite.db", "sqlite:", "mysql://x"] {
             assert!(

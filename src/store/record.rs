@@ -178,15 +178,35 @@ impl Cursor {
     }
 }
 
-/// A cursor that moved forward.
+/// One opening of a cursor. The newest one holds it; what an older one still wants to write is stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CursorMove {
+pub struct Hold {
     /// Whose log.
     pub team: TeamId,
     /// The cursor's name.
     pub client: ClientId,
+    /// Goes up with every opening.
+    pub number: u64,
+}
+
+/// A cursor that moved forward.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CursorMove {
+    /// Who moves it.
+    pub hold: Hold,
     /// Where it is now.
     pub cursor: Cursor,
+}
+
+/// What other nodes on the same database have done. May be lost: whoever needs it looks at the database now and then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A team's log has grown to this number.
+    Appended(TeamId, Seq),
+    /// A cursor was opened.
+    Opened(Hold),
+    /// Some news were lost.
+    Missed,
 }
 
 /// A stored hash of a token (spec 2.2).
@@ -363,6 +383,8 @@ pub struct EndpointDraft {
     pub now: Millis,
     /// Until when a secret that is replaced stays valid.
     pub old_secret_until: Millis,
+    /// Leave an endpoint alone that takes posts and whose token and secret can be shown again.
+    pub keeps_complete: bool,
 }
 
 /// Who an instance is.

@@ -8,26 +8,45 @@ use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Identity, KeyHash, KeyRecord,
-    NewEvent, Outcome, PendingLogin, Poll, Stretch,
+    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity, KeyHash,
+    KeyRecord, NewEvent, Outcome, PendingLogin, Poll, Stretch,
 };
 use kite::store::{Address, Role, Store, StoreError, open};
 
-/// A store of its own in a directory of its own.
+use crate::support::postgres::Cluster;
+
+/// A store of its own.
 struct Room {
     store: Arc<dyn Store>,
-    _dir: tempfile::TempDir,
+    /// Where it is, if that is a file.
+    _dir: Option<tempfile::TempDir>,
 }
 
 async fn sqlite() -> Room {
     let dir = tempfile::tempdir().unwrap();
     let address = Address::Sqlite(dir.path().join("kite.db"));
-    let store = open(&address, Role::Server).await.unwrap();
+    Room {
+        store: furnished(&address).await,
+        _dir: Some(dir),
+    }
+}
+
+async fn postgres() -> Room {
+    let address = Cluster::shared().database().parse().unwrap();
+    Room {
+        store: furnished(&address).await,
+        _dir: None,
+    }
+}
+
+/// A new store with an instance and two teams.
+async fn furnished(address: &Address) -> Arc<dyn Store> {
+    let store = open(address, Role::Server).await.unwrap();
+    store.instance(identity(None, 1)).await.unwrap();
     for team in ["acme", "rival"] {
         store.create_team(id(team), key(team)).await.unwrap();
     }
-    store.instance(identity(None, 1)).await.unwrap();
-    Room { store, _dir: dir }
+    store
 }
 
 /// Expands every case for every implementation, so that none can be missing on one side.
@@ -37,6 +56,14 @@ macro_rules! contract {
             $(#[tokio::test]
             async fn $case() {
                 let room = super::sqlite().await;
+                super::$case(&*room.store).await;
+            })*
+        }
+
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                let room = super::postgres().await;
                 super::$case(&*room.store).await;
             })*
         }
@@ -55,6 +82,9 @@ contract! {
     a_time_finds_its_place,
     a_new_cursor_stands_at_the_end_and_stays_there,
     cursors_move_forward_only,
+    only_the_newest_hold_moves_a_cursor,
+    who_follows_gets_events_as_they_were_appended,
+    the_heads_of_several_logs_are_known_at_once,
     a_scanned_position_is_forgotten_with_its_filter,
     keys_are_found_by_prefix_and_revoked_within_their_team,
     every_change_of_access_changes_the_version,
@@ -63,6 +93,7 @@ contract! {
     counts_tell_only_of_the_team,
     an_instance_keeps_its_id_and_its_key,
     a_rotated_secret_leaves_the_old_one_for_a_while,
+    a_complete_endpoint_is_kept_where_that_is_wanted,
     a_deactivated_endpoint_is_woken_by_a_new_token,
     keys_are_listed_with_their_last_use,
     events_are_found_by_their_id_within_their_team,
@@ -287,7 +318,16 @@ async fn a_time_finds_its_place(store: &dyn Store) {
     }
 }
 
-async fn open_cursor(store: &dyn Store, client: &str, filter: u8) -> Cursor {
+fn hold(client: &str, number: u64) -> Hold {
+    Hold {
+        team: id("acme"),
+        client: client.parse().unwrap(),
+        number,
+    }
+}
+
+/// Opens a cursor; the number of the hold comes with it.
+async fn take_cursor(store: &dyn Store, client: &str, filter: u8) -> (Cursor, u64) {
     let client: ClientId = client.parse().unwrap();
     store
         .open_cursor(id("acme"), client, [filter; 32], 1)
@@ -295,17 +335,24 @@ async fn open_cursor(store: &dyn Store, client: &str, filter: u8) -> Cursor {
         .unwrap()
 }
 
-async fn move_cursor(store: &dyn Store, client: &str, acked: u64, scanned: u64, filter: u8) {
-    let moved = CursorMove {
-        team: id("acme"),
-        client: client.parse().unwrap(),
-        cursor: Cursor {
-            acked,
-            scanned,
-            filter: [filter; 32],
-        },
+async fn open_cursor(store: &dyn Store, client: &str, filter: u8) -> Cursor {
+    take_cursor(store, client, filter).await.0
+}
+
+fn cursor_move(hold: Hold, acked: u64, scanned: u64, filter: u8) -> CursorMove {
+    let cursor = Cursor {
+        acked,
+        scanned,
+        filter: [filter; 32],
     };
-    store.move_cursors(vec![moved], 1).await.unwrap();
+    CursorMove { hold, cursor }
+}
+
+/// Opens a cursor and moves it.
+async fn move_cursor(store: &dyn Store, client: &str, acked: u64, scanned: u64, filter: u8) {
+    let (_, number) = take_cursor(store, client, 0).await;
+    let moved = cursor_move(hold(client, number), acked, scanned, filter);
+    assert_eq!(store.move_cursors(vec![moved], 1).await.unwrap(), []);
 }
 
 async fn a_new_cursor_stands_at_the_end_and_stays_there(store: &dyn Store) {
@@ -323,8 +370,69 @@ async fn cursors_move_forward_only(store: &dyn Store) {
     move_cursor(store, "c", 5, 6, 1).await;
     let cursor = open_cursor(store, "c", 1).await;
     assert_eq!((cursor.acked, cursor.scanned), (7, 9));
-    move_cursor(store, "never-opened", 5, 6, 1).await;
+    let unknown = cursor_move(hold("never-opened", 1), 5, 6, 1);
+    let lost = store.move_cursors(vec![unknown.clone()], 1).await.unwrap();
+    assert_eq!(lost, [unknown.hold]);
     assert_eq!(open_cursor(store, "never-opened", 1).await.acked, 0);
+}
+
+async fn only_the_newest_hold_moves_a_cursor(store: &dyn Store) {
+    let (_, old) = take_cursor(store, "c", 1).await;
+    let (_, new) = take_cursor(store, "c", 1).await;
+    let (_, other) = take_cursor(store, "other", 1).await;
+    assert!(old < new);
+    let moves = vec![
+        cursor_move(hold("c", old), 7, 7, 1),
+        cursor_move(hold("other", other), 5, 5, 1),
+    ];
+    let lost = store.move_cursors(moves, 1).await.unwrap();
+    assert_eq!(lost, [hold("c", old)]);
+    let held = vec![hold("other", other), hold("c", old), hold("c", new)];
+    assert_eq!(
+        store.lost_holds(held).await.unwrap(),
+        [hold("c", old)],
+        "who has lost its cursor can find out"
+    );
+    assert_eq!(open_cursor(store, "c", 1).await.acked, 0);
+    assert_eq!(open_cursor(store, "other", 1).await.acked, 5);
+}
+
+async fn who_follows_gets_events_as_they_were_appended(store: &dyn Store) {
+    let mut message = event("acme", "m", 7);
+    message.kitesource = None;
+    message.agent_to = Some("alpha".to_owned());
+    append(store, vec![event("acme", "a", 5), message]).await;
+    let followed = store.follow(id("acme"), 1, 9).await.unwrap();
+    let [(2, last)] = followed.as_slice() else {
+        panic!("{followed:?}");
+    };
+    assert_eq!((last.id.as_str(), last.created_at), ("m", 7));
+    assert_eq!(
+        (last.kitesource.as_deref(), last.agent_to.as_deref()),
+        (None, Some("alpha"))
+    );
+    assert_eq!(
+        (&*last.kind, &*last.text),
+        ("com.acme.note", "{\"id\":\"m\"}")
+    );
+    fill(store, "acme", 1000).await;
+    let (mut after, mut pages) = (0, 0);
+    while after < 1002 {
+        let page = store.follow(id("acme"), after, 1002).await.unwrap();
+        assert_eq!(page[0].0, after + 1);
+        after = page.last().unwrap().0;
+        pages += 1;
+    }
+    assert!(pages > 1, "a thousand events at once are too many");
+    assert!(store.follow(id("rival"), 0, 9).await.unwrap().is_empty());
+}
+
+async fn the_heads_of_several_logs_are_known_at_once(store: &dyn Store) {
+    fill(store, "acme", 5).await;
+    let teams = ["rival", "nobody", "acme"].map(id).into();
+    let mut heads = store.heads(teams).await.unwrap();
+    heads.sort();
+    assert_eq!(heads, [(id("acme"), 5), (id("rival"), 0)]);
 }
 
 async fn a_scanned_position_is_forgotten_with_its_filter(store: &dyn Store) {
@@ -401,6 +509,7 @@ fn endpoint(source: &str) -> EndpointDraft {
         max_body_bytes: Some(9),
         now: 1,
         old_secret_until: 100,
+        keeps_complete: false,
     }
 }
 
@@ -457,6 +566,25 @@ async fn a_rotated_secret_leaves_the_old_one_for_a_while(store: &dyn Store) {
     assert_eq!(third.live_secrets(99).collect::<Vec<_>>(), [b"six", b"two"]);
     let kept = store.put_endpoint(endpoint("github")).await.unwrap();
     assert_eq!(kept.live_secrets(99).collect::<Vec<_>>(), [b"six", b"two"]);
+}
+
+async fn a_complete_endpoint_is_kept_where_that_is_wanted(store: &dyn Store) {
+    let kept = |token: Option<&[u8]>, hash: u8| EndpointDraft {
+        token: token.map(<[u8]>::to_vec),
+        token_hash: KeyHash::Sha256([hash; 32]),
+        secret: Some(b"secret".to_vec()),
+        keeps_complete: true,
+        ..endpoint("github")
+    };
+    let put = |token, hash| store.put_endpoint(kept(token, hash));
+    let hash = |hash: u8| KeyHash::Sha256([hash; 32]);
+    assert_eq!(put(None, 1).await.unwrap().token_hash, hash(1));
+    let replaced = put(Some(b"a"), 2).await.unwrap();
+    assert_eq!(replaced.token_hash, hash(2), "its token could not be shown");
+    assert_eq!(put(Some(b"b"), 3).await.unwrap().token_hash, hash(2));
+    let id_of = replaced.id;
+    store.deactivate_endpoint(id("acme"), id_of).await.unwrap();
+    assert_eq!(put(Some(b"c"), 4).await.unwrap().token_hash, hash(4));
 }
 
 async fn a_deactivated_endpoint_is_woken_by_a_new_token(store: &dyn Store) {

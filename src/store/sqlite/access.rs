@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::append::{MAX_SEQ, key};
+use super::append::key;
 use super::{parsed, signed, team_number, unsigned};
 use crate::protocol::id::{AgentId, SourceSlug, TeamId};
+use crate::store::limits::MAX_SEQ;
 use crate::store::record::{
     AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
     TeamRecord,
@@ -191,7 +192,8 @@ pub(super) fn put_endpoint(
              old_secret = CASE WHEN ?6 IS NULL THEN old_secret ELSE secret END,
              old_secret_until = CASE WHEN ?6 IS NULL THEN old_secret_until ELSE ?9 END,
              secret = coalesce(?6, secret),
-             max_body_bytes = coalesce(?7, max_body_bytes)",
+             max_body_bytes = coalesce(?7, max_body_bytes)
+         WHERE NOT (?10 AND active AND token IS NOT NULL AND secret IS NOT NULL)",
         params![
             draft.id,
             team,
@@ -201,7 +203,8 @@ pub(super) fn put_endpoint(
             draft.secret,
             max_body_bytes,
             draft.now,
-            draft.old_secret_until
+            draft.old_secret_until,
+            draft.keeps_complete
         ],
     )?;
     touch(transaction)?;

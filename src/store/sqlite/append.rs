@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{signed, team_number, unsigned};
 use crate::protocol::id::{Seq, TeamId};
-use crate::store::record::{Appended, Batch, CursorMove, Dedup, Millis, NewEvent, Outcome};
+use crate::store::limits::MAX_SEQ;
+use crate::store::record::{Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome};
 use crate::store::{Result, StoreError};
 
 /// How many bits of a key hold the seq; the rest hold the team's number.
@@ -21,9 +22,6 @@ pub(super) fn key(team: i64, seq: Seq) -> i64 {
 pub(super) fn seq_of(key: i64) -> Seq {
     unsigned(key & signed(MAX_SEQ))
 }
-
-/// The highest seq that a key can hold: a million events a second for twelve days, or a thousand for 34 years.
-pub(super) const MAX_SEQ: Seq = (1 << SEQ_BITS) - 1;
 
 /// A team's row while a batch is written.
 struct Counter {
@@ -163,9 +161,9 @@ fn known(
 /// Moves cursors forward; see [`crate::store::Store::move_cursors`].
 pub(super) fn move_cursors(
     transaction: &Transaction<'_>,
-    moves: &[CursorMove],
+    moves: Vec<CursorMove>,
     now: Millis,
-) -> Result<()> {
+) -> Result<Vec<Hold>> {
     // The scanned position belongs to the filter that it was scanned with: with another one it starts over.
     let mut update = transaction.prepare_cached(
         "UPDATE cursors
@@ -173,22 +171,22 @@ pub(super) fn move_cursors(
              scanned = CASE filter WHEN ?5 THEN max(scanned, ?4) ELSE ?4 END,
              filter = ?5,
              updated_at = ?6
-         WHERE team = ?1 AND client_id = ?2",
+         WHERE team = ?1 AND client_id = ?2 AND hold = ?7",
     )?;
-    for CursorMove {
-        team,
-        client,
-        cursor,
-    } in moves
-    {
-        update.execute(params![
-            team_number(transaction, team)?,
-            client.as_str(),
+    let mut lost = Vec::new();
+    for CursorMove { hold, cursor } in moves {
+        let moved = update.execute(params![
+            team_number(transaction, &hold.team)?,
+            hold.client.as_str(),
             signed(cursor.acked),
             signed(cursor.scanned),
             cursor.filter,
-            now
+            now,
+            signed(hold.number)
         ])?;
+        if moved == 0 {
+            lost.push(hold);
+        }
     }
-    Ok(())
+    Ok(lost)
 }

@@ -5,13 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{parsed, signed, team_number, unsigned};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
+use crate::store::limits::{LOGINS_MAX, SLOW_DOWN_SECS};
 use crate::store::record::{Grant, Millis, PendingLogin, Poll};
-
-/// How many logins may wait at a time: what strangers can make the database keep.
-const WAITING_MAX: i64 = 1000;
-
-/// By how much the interval grows when somebody polls too fast (RFC 8628, 3.5), in seconds.
-const SLOW_DOWN_SECS: u64 = 5;
 
 const WAITS: i64 = 0;
 const GRANTED: i64 = 1;
@@ -29,7 +24,7 @@ pub(super) fn begin(
     )?;
     let waiting: i64 =
         transaction.query_row("SELECT count(*) FROM logins", [], |row| row.get(0))?;
-    if waiting >= WAITING_MAX {
+    if waiting >= LOGINS_MAX {
         return Ok(false);
     }
     let new = transaction.execute(

@@ -14,13 +14,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
-    EndpointRecord, Grant, Identity, KeyHash, KeyRecord, Millis, Page, PendingLogin, Poll,
-    StoredEvent, Stretch, TeamRecord,
+    EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
+    PendingLogin, Poll, StoredEvent, Stretch, TeamRecord,
 };
 use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -132,6 +134,18 @@ fn transact<T>(
     Ok(value)
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // A quota or a limit of the process reads as an IO failure.
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly) => {
+                Self::Unwritable(error.to_string())
+            }
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 /// The number that stands for a team in other tables.
 fn team_number(connection: &Connection, team: &TeamId) -> Result<i64> {
     connection
@@ -224,14 +238,32 @@ impl Store for Sqlite {
         client: ClientId,
         filter: [u8; 32],
         now: Millis,
-    ) -> Result<Cursor> {
+    ) -> Result<(Cursor, u64)> {
         self.write(move |t| read::open_cursor(t, &team, &client, &filter, now))
             .await
     }
 
-    async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<()> {
-        self.write(move |t| append::move_cursors(t, &moves, now))
+    async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<Vec<Hold>> {
+        self.write(move |t| append::move_cursors(t, moves, now))
             .await
+    }
+
+    async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>> {
+        self.query(move |c| read::lost_holds(c, holds)).await
+    }
+
+    /// The lock file keeps other servers away, and `kite admin` appends nothing.
+    fn news(&self) -> Option<tokio::sync::mpsc::Receiver<News>> {
+        None
+    }
+
+    async fn follow(&self, team: TeamId, after: Seq, through: Seq) -> Result<Vec<(Seq, NewEvent)>> {
+        self.query(move |c| read::follow(c, &team, after, through))
+            .await
+    }
+
+    async fn heads(&self, teams: Vec<TeamId>) -> Result<Vec<(TeamId, Seq)>> {
+        self.query(move |c| read::heads(c, teams)).await
     }
 
     async fn create_team(&self, team: TeamId, first_key: KeyRecord) -> Result<()> {

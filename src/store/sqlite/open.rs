@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_first.sql"),
     include_str!("../migrations/sqlite/0002_secrets.sql"),
     include_str!("../migrations/sqlite/0003_logins.sql"),
+    include_str!("../migrations/sqlite/0004_holds.sql"),
 ];
 
 /// What is left of a write-ahead log that grew while a reader held it back, in bytes.
@@ -26,7 +27,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn unusable(path: &Path, why: &impl ToString) -> StoreError {
     StoreError::Unusable {
-        path: path.to_owned(),
+        place: path.display().to_string(),
         why: why.to_string(),
     }
 }
@@ -67,7 +68,7 @@ pub(super) fn connect(path: &Path, role: Role) -> Result<Connection> {
     let connection =
         Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
     configure(&connection).map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => StoreError::NotKite(path.to_owned()),
+        Some(ErrorCode::NotADatabase) => StoreError::NotKite(path.display().to_string()),
         _ => unusable(path, &error),
     })?;
     Ok(connection)
@@ -101,11 +102,11 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, role: Role) -> R
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let is_kite = application_id(&transaction)? == APPLICATION_ID;
     if !is_kite && (tables > 0 || role == Role::Visitor) {
-        return Err(StoreError::NotKite(path.to_owned()));
+        return Err(StoreError::NotKite(path.display().to_string()));
     }
     if found > known {
         return Err(StoreError::Newer {
-            path: path.to_owned(),
+            place: path.display().to_string(),
             found,
             known,
         });

@@ -4,22 +4,16 @@ use std::borrow::Cow;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::append::{MAX_SEQ, key, seq_of};
-use super::{signed, team_number, unsigned};
+use super::append::{key, seq_of};
+use super::{team_number, unsigned};
 use crate::protocol::event::Header;
 use crate::protocol::id::{ClientId, Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::Result;
-use crate::store::record::{Bounds, Cursor, Millis, Page, StoredEvent, Stretch};
-
-/// How much text a page holds at most (one event more than that at the worst): it is in memory once per reader.
-const PAGE_MAX_BYTES: usize = 1024 * 1024;
-
-/// How much text a listing of the newest events holds at most, likewise.
-const RECENT_MAX_BYTES: usize = 4 * 1024 * 1024;
-
-/// How many events a page looks at, so that a reader whose filter matches little gives way to others.
-const PAGE_MAX_SCANNED: usize = 4096;
+use crate::store::limits::{
+    FOLLOW_MAX_EVENTS, MAX_SEQ, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
+};
+use crate::store::record::{Bounds, Cursor, Hold, Millis, NewEvent, Page, StoredEvent, Stretch};
 
 /// The columns that filtering and returning an event need. `text` comes last and is read only for a match.
 const COLUMNS: &str = "key, type, source, kitesource, agent_to, created_at, text";
@@ -165,26 +159,94 @@ pub(super) fn open_cursor(
     client: &ClientId,
     filter: &[u8; 32],
     now: Millis,
-) -> Result<Cursor> {
+) -> Result<(Cursor, u64)> {
     let number = team_number(transaction, team)?;
     transaction
         .prepare_cached(
-            "INSERT INTO cursors (team, client_id, acked, scanned, filter, updated_at)
-             SELECT number, ?2, last_seq, last_seq, ?3, ?4 FROM teams WHERE number = ?1
-             ON CONFLICT DO UPDATE SET updated_at = ?4",
+            "INSERT INTO cursors (team, client_id, acked, scanned, filter, updated_at, hold)
+             SELECT number, ?2, last_seq, last_seq, ?3, ?4, 1 FROM teams WHERE number = ?1
+             ON CONFLICT DO UPDATE SET updated_at = ?4, hold = hold + 1",
         )?
         .execute(params![number, client.as_str(), filter, now])?;
     let cursor = transaction
         .prepare_cached(
-            "SELECT acked, scanned, filter FROM cursors WHERE team = ?1 AND client_id = ?2",
+            "SELECT acked, scanned, filter, hold FROM cursors WHERE team = ?1 AND client_id = ?2",
         )?
         .query_row(params![number, client.as_str()], |row| {
-            Ok(Cursor {
+            let cursor = Cursor {
                 acked: unsigned(row.get(0)?),
                 scanned: unsigned(row.get(1)?),
                 filter: row.get(2)?,
-            })
+            };
+            Ok((cursor, unsigned(row.get(3)?)))
         })?;
-    debug_assert!(cursor.acked <= signed(MAX_SEQ).unsigned_abs());
     Ok(cursor)
+}
+
+/// Which holds are none any more; see [`crate::store::Store::lost_holds`].
+pub(super) fn lost_holds(connection: &Connection, holds: Vec<Hold>) -> Result<Vec<Hold>> {
+    let mut select = connection.prepare_cached(
+        "SELECT hold FROM cursors JOIN teams ON teams.number = cursors.team WHERE teams.id = ?1 AND client_id = ?2",
+    )?;
+    let mut lost = Vec::new();
+    for hold in holds {
+        let number: Option<i64> = select
+            .query_row(params![hold.team.as_str(), hold.client.as_str()], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        if number.map(unsigned) != Some(hold.number) {
+            lost.push(hold);
+        }
+    }
+    Ok(lost)
+}
+
+/// Events as they were appended; see [`crate::store::Store::follow`].
+pub(super) fn follow(
+    connection: &Connection,
+    team: &TeamId,
+    after: Seq,
+    through: Seq,
+) -> Result<Vec<(Seq, NewEvent)>> {
+    let number = team_number(connection, team)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT key, id, type, source, kitesource, agent_to, created_at, text FROM events
+         WHERE key > ?1 AND key <= ?2 ORDER BY key",
+    )?;
+    let mut rows = statement.query([key(number, after), key(number, through)])?;
+    let mut events = Vec::new();
+    let mut bytes = 0;
+    while events.len() < FOLLOW_MAX_EVENTS && bytes < PAGE_MAX_BYTES {
+        let Some(row) = rows.next()? else { break };
+        let event = NewEvent {
+            team: team.clone(),
+            id: row.get(1)?,
+            kind: row.get(2)?,
+            source: row.get(3)?,
+            kitesource: row.get(4)?,
+            agent_to: row.get(5)?,
+            created_at: row.get(6)?,
+            text: row.get(7)?,
+            dedup: None,
+        };
+        bytes += event.text.len();
+        events.push((seq_of(row.get(0)?), event));
+    }
+    Ok(events)
+}
+
+/// The ends of some logs; see [`crate::store::Store::heads`].
+pub(super) fn heads(connection: &Connection, teams: Vec<TeamId>) -> Result<Vec<(TeamId, Seq)>> {
+    let mut select = connection.prepare_cached("SELECT last_seq FROM teams WHERE id = ?1")?;
+    let mut heads = Vec::with_capacity(teams.len());
+    for team in teams {
+        let last = select
+            .query_row([team.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(last) = last {
+            heads.push((team, unsigned(last)));
+        }
+    }
+    Ok(heads)
 }

@@ -1,6 +1,6 @@
 //! Whom to trust: the platform's verifier, plus one CA file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -8,13 +8,27 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::ClientError;
+/// Why a configuration cannot be made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TlsError {
+    /// The file of the CA to trust cannot be used.
+    #[error("cannot read the CA file `{path}`: {why}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The platform's own roots cannot be used.
+    #[error("cannot set up TLS: {0}")]
+    Setup(String),
+}
 
 /// The configuration for connections to `address`. Loading the system's roots takes tens of milliseconds, so plain
 /// addresses get a configuration that trusts nobody.
-pub fn config(address_is_tls: bool, ca_file: Option<&Path>) -> Result<ClientConfig, ClientError> {
+pub fn config(address_is_tls: bool, ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let fault = |error: rustls::Error| ClientError::Tls(error.to_string());
+    let fault = |error: rustls::Error| TlsError::Setup(error.to_string());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(fault)?;
@@ -30,8 +44,8 @@ pub fn config(address_is_tls: bool, ca_file: Option<&Path>) -> Result<ClientConf
         .with_no_client_auth())
 }
 
-fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let fault = |why: String| ClientError::CaFile {
+fn read_ca(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let fault = |why: String| TlsError::CaFile {
         path: path.to_owned(),
         why,
     };
@@ -58,7 +72,7 @@ mod tests {
         std::fs::write(&path, "nothing\n").unwrap();
         assert!(matches!(
             config(true, Some(&path)),
-            Err(ClientError::CaFile { .. })
+            Err(TlsError::CaFile { .. })
         ));
     }
 }

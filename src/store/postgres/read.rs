@@ -1,0 +1,289 @@
+//! Reading the log, and cursors in it.
+//!
+//! A page is read in two steps: what filters look at, then the text of what matched. So no text travels for nothing, and
+//! a page is bounded by what it returns before it is fetched.
+
+use std::borrow::Cow;
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+
+use super::{column, signed, unsigned};
+use crate::protocol::event::Header;
+use crate::protocol::id::{ClientId, Seq, TeamId};
+use crate::protocol::scope::Filter;
+use crate::store::limits::{FOLLOW_MAX_EVENTS, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES};
+use crate::store::record::{Bounds, Cursor, Hold, Millis, NewEvent, Page, StoredEvent, Stretch};
+use crate::store::{Result, StoreError};
+
+/// What of an event a filter looks at, and how large it is.
+const HEADERS: &str = "seq, type, source, kitesource, agent_to, octet_length(text) FROM events";
+
+/// The number and the size of the event in a row, if the filter lets it pass.
+fn matching(row: &Row, filter: &Filter) -> Result<Option<(i64, usize)>> {
+    let header = Header {
+        kind: Cow::Borrowed(column(row, 1)?),
+        source: Cow::Borrowed(column(row, 2)?),
+        kitesource: column::<Option<&str>>(row, 3)?.map(Cow::Borrowed),
+        agent_to: column::<Option<&str>>(row, 4)?.map(Cow::Borrowed),
+    };
+    if !filter.matches(&header) {
+        return Ok(None);
+    }
+    let bytes: i32 = column(row, 5)?;
+    Ok(Some((column(row, 0)?, usize::try_from(bytes).unwrap_or(0))))
+}
+
+/// The events of a team with these numbers, ascending.
+async fn texts(client: &Object, team: i64, seqs: &[i64]) -> Result<Vec<StoredEvent>> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = client
+        .prepare_cached(
+            "SELECT seq, created_at, text FROM events WHERE team = $1 AND seq = ANY ($2) ORDER BY seq",
+        )
+        .await?;
+    let rows = client.query(&select, &[&team, &seqs]).await?;
+    rows.iter().map(stored).collect()
+}
+
+fn stored(row: &Row) -> Result<StoredEvent> {
+    Ok(StoredEvent {
+        seq: unsigned(column(row, 0)?),
+        created_at: column(row, 1)?,
+        text: column(row, 2)?,
+    })
+}
+
+/// Part of a stretch; see [`crate::store::Store::read`].
+pub(super) async fn page(client: &Object, team: i64, stretch: &Stretch) -> Result<Page> {
+    // Numbers are dense, so the end of what is looked at is known before.
+    let scanned = if stretch.filter.is_everything() {
+        stretch.max_events.min(PAGE_MAX_SCANNED)
+    } else {
+        PAGE_MAX_SCANNED
+    };
+    let end = stretch
+        .through
+        .min(stretch.after.saturating_add(scanned as Seq));
+    let select = client
+        .prepare_cached(&format!(
+            "SELECT {HEADERS} WHERE team = $1 AND seq > $2 AND seq <= $3 ORDER BY seq"
+        ))
+        .await?;
+    let rows = client
+        .query(&select, &[&team, &signed(stretch.after), &signed(end)])
+        .await?;
+    let (mut seqs, mut bytes) = (Vec::new(), 0);
+    let mut scanned_to = end.max(stretch.after);
+    for row in &rows {
+        let Some((seq, size)) = matching(row, &stretch.filter)? else {
+            continue;
+        };
+        seqs.push(seq);
+        bytes += size;
+        if seqs.len() >= stretch.max_events || bytes >= PAGE_MAX_BYTES {
+            scanned_to = unsigned(seq);
+            break;
+        }
+    }
+    Ok(Page {
+        events: texts(client, team, &seqs).await?,
+        scanned_to,
+    })
+}
+
+/// The newest matching events; see [`crate::store::Store::recent`].
+pub(super) async fn recent(
+    client: &Object,
+    team: i64,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Vec<StoredEvent>> {
+    let select = client
+        .prepare_cached(&format!(
+            "SELECT {HEADERS} WHERE team = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"
+        ))
+        .await?;
+    let window = match filter.is_everything() {
+        true => limit.min(PAGE_MAX_SCANNED),
+        false => PAGE_MAX_SCANNED,
+    };
+    let window = i64::try_from(window).unwrap_or(i64::MAX);
+    let (mut seqs, mut bytes, mut before) = (Vec::new(), 0, i64::MAX);
+    'windows: loop {
+        let rows = client.query(&select, &[&team, &before, &window]).await?;
+        let Some(oldest) = rows.last() else { break };
+        before = column(oldest, 0)?;
+        for row in &rows {
+            if seqs.len() >= limit || bytes >= RECENT_MAX_BYTES {
+                break 'windows;
+            }
+            if let Some((seq, size)) = matching(row, filter)? {
+                seqs.push(seq);
+                bytes += size;
+            }
+        }
+    }
+    let mut events = texts(client, team, &seqs).await?;
+    events.reverse();
+    Ok(events)
+}
+
+/// The events with an id; see [`crate::store::Store::find_events`].
+pub(super) async fn find_events(client: &Object, team: i64, id: &str) -> Result<Vec<StoredEvent>> {
+    let select = client
+        .prepare_cached(
+            "SELECT seq, created_at, text FROM events WHERE id = $1 AND team = $2 ORDER BY seq DESC",
+        )
+        .await?;
+    let rows = client.query(&select, &[&id, &team]).await?;
+    rows.iter().map(stored).collect()
+}
+
+/// The ends of a log; see [`crate::store::Store::bounds`].
+pub(super) async fn bounds(client: &Object, team: &TeamId) -> Result<Bounds> {
+    let select = client
+        .prepare_cached("SELECT pruned_seq, last_seq FROM teams WHERE id = $1")
+        .await?;
+    let row = client.query_opt(&select, &[&team.as_str()]).await?;
+    let row = row.ok_or_else(|| StoreError::NotFound(format!("team `{team}`")))?;
+    Ok(Bounds {
+        pruned: unsigned(column(&row, 0)?),
+        last: unsigned(column(&row, 1)?),
+    })
+}
+
+/// The ends of some logs; see [`crate::store::Store::heads`].
+pub(super) async fn heads(client: &Object, teams: &[TeamId]) -> Result<Vec<(TeamId, Seq)>> {
+    let ids: Vec<&str> = teams.iter().map(TeamId::as_str).collect();
+    let select = client
+        .prepare_cached("SELECT id, last_seq FROM teams WHERE id = ANY ($1)")
+        .await?;
+    let rows = client.query(&select, &[&ids]).await?;
+    let head = |row: &Row| {
+        let team = super::parsed(column(row, 0)?, TeamId::try_from)?;
+        Ok((team, unsigned(column(row, 1)?)))
+    };
+    rows.iter().map(head).collect()
+}
+
+/// Where a time is in the log; see [`crate::store::Store::seq_before`]. Times grow with the numbers, but for the little
+/// that the clocks of nodes differ, so it is searched by halves.
+pub(super) async fn seq_before(
+    client: &Object,
+    team: &TeamId,
+    number: i64,
+    time: Millis,
+) -> Result<Seq> {
+    let Bounds { pruned, last } = bounds(client, team).await?;
+    let probe = client
+        .prepare_cached("SELECT created_at FROM events WHERE team = $1 AND seq = $2")
+        .await?;
+    let (mut before, mut after) = (pruned, last + 1);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        let row = client
+            .query_opt(&probe, &[&number, &signed(middle)])
+            .await?;
+        let created_at: Option<Millis> = row.map(|row| column(&row, 0)).transpose()?;
+        if created_at.is_some_and(|created_at| created_at < time) {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Ok(before)
+}
+
+/// Events as they were appended; see [`crate::store::Store::follow`].
+pub(super) async fn follow(
+    client: &Object,
+    team: &TeamId,
+    number: i64,
+    after: Seq,
+    through: Seq,
+) -> Result<Vec<(Seq, NewEvent)>> {
+    let end = through.min(after.saturating_add(FOLLOW_MAX_EVENTS as Seq));
+    // The sizes are summed before any text is fetched.
+    let select = client
+        .prepare_cached(
+            "SELECT seq, id, type, source, kitesource, agent_to, created_at, text
+             FROM (SELECT *, sum(octet_length(text)) OVER (ORDER BY seq) - octet_length(text) AS before
+                   FROM events WHERE team = $1 AND seq > $2 AND seq <= $3) AS sized
+             WHERE before < $4 ORDER BY seq",
+        )
+        .await?;
+    let max = i64::try_from(PAGE_MAX_BYTES).unwrap_or(i64::MAX);
+    let rows = client
+        .query(&select, &[&number, &signed(after), &signed(end), &max])
+        .await?;
+    let event = |row: &Row| {
+        let event = NewEvent {
+            team: team.clone(),
+            id: column(row, 1)?,
+            kind: column(row, 2)?,
+            source: column(row, 3)?,
+            kitesource: column(row, 4)?,
+            agent_to: column(row, 5)?,
+            created_at: column(row, 6)?,
+            text: column(row, 7)?,
+            dedup: None,
+        };
+        Ok((unsigned(column(row, 0)?), event))
+    };
+    rows.iter().map(event).collect()
+}
+
+/// A client's cursor, made when missing; see [`crate::store::Store::open_cursor`].
+pub(super) async fn open_cursor(
+    client: &Object,
+    team: i64,
+    name: &ClientId,
+    filter: &[u8; 32],
+    now: Millis,
+) -> Result<(Cursor, u64)> {
+    let open = client
+        .prepare_cached(
+            "INSERT INTO cursors (team, client_id, acked, scanned, filter, hold, updated_at)
+             SELECT number, $2, last_seq, last_seq, $3, 1, $4 FROM teams WHERE number = $1
+             ON CONFLICT (team, client_id) DO UPDATE SET hold = cursors.hold + 1, updated_at = excluded.updated_at
+             RETURNING acked, scanned, filter, hold",
+        )
+        .await?;
+    let row = client
+        .query_one(&open, &[&team, &name.as_str(), &&filter[..], &now])
+        .await?;
+    let filter: &[u8] = column(&row, 2)?;
+    let cursor = Cursor {
+        acked: unsigned(column(&row, 0)?),
+        scanned: unsigned(column(&row, 1)?),
+        // A digest of another length is nobody's.
+        filter: filter.try_into().unwrap_or_default(),
+    };
+    Ok((cursor, unsigned(column(&row, 3)?)))
+}
+
+/// Which holds are none any more; see [`crate::store::Store::lost_holds`].
+pub(super) async fn lost_holds(client: &Object, holds: Vec<Hold>) -> Result<Vec<Hold>> {
+    let teams: Vec<&str> = holds.iter().map(|hold| hold.team.as_str()).collect();
+    let clients: Vec<&str> = holds.iter().map(|hold| hold.client.as_str()).collect();
+    let numbers: Vec<i64> = holds.iter().map(|hold| signed(hold.number)).collect();
+    let select = client
+        .prepare_cached(
+            "SELECT held.place
+             FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS held (team, client, hold, place)
+             WHERE NOT EXISTS (
+                 SELECT FROM cursors JOIN teams ON teams.number = cursors.team
+                 WHERE teams.id = held.team AND cursors.client_id = held.client AND cursors.hold = held.hold)",
+        )
+        .await?;
+    let rows = client.query(&select, &[&teams, &clients, &numbers]).await?;
+    let mut lost = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let place = usize::try_from(column::<i64>(row, 0)? - 1).ok();
+        lost.extend(place.and_then(|place| holds.get(place)).cloned());
+    }
+    Ok(lost)
+}
