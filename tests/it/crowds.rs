@@ -71,6 +71,7 @@ async fn come_back_at_once(servers: &mut [Server]) {
     nodes.kill_and_restart(0, &mut servers[0]);
     drop(before);
 
+    let since = Instant::now();
     let coming = tokio::spawn(gather(servers[0].owner()));
     let mut delivered = 0;
     while !coming.is_finished() {
@@ -80,7 +81,8 @@ async fn come_back_at_once(servers: &mut [Server]) {
     }
     let crowd = coming.await.unwrap();
     assert!(delivered > 0, "nothing was delivered until all were in");
-    eprintln!("{delivered} times something new while {CLIENTS} came back");
+    let secs = since.elapsed().as_secs_f32();
+    eprintln!("{delivered} times something new in the {secs} s in which {CLIENTS} came back");
     settle(&servers[last].owner(), load, &[&listener]).await;
 
     servers[last].owner().tell("a", "crowd", "welcome").await;

@@ -33,11 +33,16 @@ impl Nodes {
     /// Kills a node and starts it again, at another address.
     pub(crate) fn kill_and_restart(&self, node: usize, server: &mut Server) {
         // Nobody is to go on knocking at an address that another test's server may get.
-        self.0.send_modify(|places| places[node] = None);
+        self.withdraw(node);
         server.kill();
         server.start_elsewhere();
         self.0
             .send_modify(|places| places[node] = Some(server.owner()));
+    }
+
+    /// Sends nobody else to a node. Who is there stays.
+    pub(crate) fn withdraw(&self, node: usize) {
+        self.0.send_modify(|places| places[node] = None);
     }
 }
 

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The crash tests in their full form: more kills, longer outages. Settings that are there already win.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# A hang is a failure too.
+limit=45m
+
+export KITE_CRASH_ROUNDS="${KITE_CRASH_ROUNDS:-200}"
+export KITE_CRASH_ROUNDS_POSTGRES="${KITE_CRASH_ROUNDS_POSTGRES:-50}"
+export KITE_CRASH_AWAY_SECS="${KITE_CRASH_AWAY_SECS:-60}"
+# Long enough that the server lets go of a reader that takes nothing (30 s), short enough that it can still say why.
+export KITE_CRASH_STALL_SECS="${KITE_CRASH_STALL_SECS:-50}"
+
+cargo test --locked --test it --no-run
+exec timeout "$limit" cargo test --locked --test it -- crash:: crowds:: nodes:: outages:: --nocapture "$@"
