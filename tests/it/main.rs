@@ -30,6 +30,7 @@ mod help;
 mod install;
 mod login;
 mod nodes;
+mod order;
 mod outages;
 mod readme;
 mod running;
