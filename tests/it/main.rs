@@ -32,6 +32,7 @@ mod login;
 mod nodes;
 mod order;
 mod outages;
+mod postgres;
 mod readme;
 mod running;
 mod scripts;
