@@ -2,6 +2,7 @@
 //! WebSocket clients. Everything that is started ends with the value that stands for it.
 
 pub(crate) mod cli;
+pub(crate) mod gateway;
 pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod login;
