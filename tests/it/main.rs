@@ -23,6 +23,7 @@ mod clients;
 mod commands;
 mod crash;
 mod demo;
+mod deploy;
 mod doctor;
 mod guards;
 mod help;
