@@ -24,6 +24,7 @@ mod commands;
 mod crash;
 mod crowds;
 mod demo;
+mod deploy;
 mod doctor;
 mod guards;
 mod help;
