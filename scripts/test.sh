@@ -17,12 +17,17 @@ if ! command -v cargo >/dev/null; then
     echo "cargo is missing: https://rustup.rs installs it; the toolchain is named in rust-toolchain.toml" >&2
     exit 1
 fi
+# Where Debian puts servers.
+PATH=$PATH:/usr/sbin
 need cc build-essential
 need chromium chromium
 need chromedriver chromium-driver
 need curl curl
+need haproxy haproxy
+need openssl openssl
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
+need systemd-analyze systemd
 
 shellcheck install.sh scripts/*.sh tests/it/support/*.sh .ci/run
 cargo fmt --check

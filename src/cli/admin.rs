@@ -28,7 +28,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct AdminArgs {
-    /// The database [default: sqlite:kite.db in the data directory]
+    /// The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]
     #[arg(long, value_name = "URL", env = "KITE_DATABASE_URL", global = true)]
     database: Option<String>,
 
@@ -150,11 +150,7 @@ const TEAM_DEFAULT: &str = "default";
 /// Runs a command on the database.
 pub(super) fn run(args: AdminArgs, context: &Context) -> Result<Exit, CommandError> {
     let out = &context.out;
-    let (address, data_dir) = place(
-        args.database.as_deref(),
-        args.data_dir,
-        &context.environment,
-    )?;
+    let (address, data_dir) = place(args.database.as_deref(), args.data_dir, context)?;
     block_on(async {
         let store = || open(&address, Role::Visitor);
         match args.command {

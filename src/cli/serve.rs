@@ -12,7 +12,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
 use super::signal::Interrupt;
-use crate::config::{Environment, Paths};
+use crate::config::Paths;
 use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, Server};
 use crate::store::{Address, StoreError};
@@ -63,7 +63,7 @@ struct Settings {
     #[arg(long, hide = true, env = "KITE_PORT")]
     port: Option<u16>,
 
-    /// The database [default: sqlite:kite.db in the data directory]
+    /// The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]
     #[arg(long, value_name = "URL", env = "KITE_DATABASE_URL")]
     database: Option<String>,
 
@@ -115,25 +115,28 @@ impl Settings {
 pub(super) fn place(
     database: Option<&str>,
     data_dir: Option<PathBuf>,
-    environment: &Environment,
+    context: &Context,
 ) -> Result<(Address, PathBuf), StoreError> {
-    let data_dir = data_dir.unwrap_or_else(|| Paths::find(environment).data_dir().to_owned());
-    let address = match database {
+    let known = || Paths::find(&context.environment).data_dir().to_owned();
+    let data_dir = data_dir.unwrap_or_else(known);
+    let mut address = match database {
         Some(address) => address.parse()?,
         None => Address::Sqlite(data_dir.join(DATABASE_FILE)),
     };
+    if let (Address::Postgres(address), Some(ca_file)) = (&mut address, &context.flags.ca_file) {
+        address.trust(Path::new(ca_file));
+    }
     Ok((address, data_dir))
 }
 
 impl ServeArgs {
-    fn config(self, environment: &Environment) -> Result<Config, CommandError> {
+    fn config(self, context: &Context) -> Result<Config, CommandError> {
         let settings = match &self.config {
             Some(path) => self.settings.or(read_file(path)?),
             None => self.settings,
         };
         let listen = settings.listen();
-        let (database, data_dir) =
-            place(settings.database.as_deref(), settings.data_dir, environment)?;
+        let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
         Ok(Config {
@@ -142,7 +145,7 @@ impl ServeArgs {
             data_dir,
             public_url,
             instance_id: settings.instance_id,
-            secret_key: environment.secret_key.clone(),
+            secret_key: context.environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
         })
@@ -165,7 +168,7 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
     block_on_all_cores(async {
         // Before anything is promised: a signal that comes early must not be lost.
         let mut interrupt = Interrupt::new()?;
-        let config = args.config(&context.environment)?;
+        let config = args.config(context)?;
         let database = config.database.clone();
         let mut server = Server::bind(config).await?;
         let url = format!("http://{}", server.address());

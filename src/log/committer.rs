@@ -60,10 +60,9 @@ impl Committer {
                 outcome: Outcome::Stored(seq),
                 ..
             }) = result
+                && !self.hub.publish(event, *seq)
             {
-                if !self.hub.publish(event, *seq) {
-                    self.follower.want(&event.team, *seq);
-                }
+                self.follower.want(&event.team, *seq);
             }
         }
         for (answer, result) in answers.into_iter().zip(results) {

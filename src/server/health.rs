@@ -32,7 +32,8 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     match app.store.ping().await {
         Ok(()) => answer(StatusCode::OK, "ok"),
         Err(error) => {
-            tracing::warn!(%error, "not ready: the store does not answer");
+            // Asked for again and again; an outage is logged where it begins.
+            tracing::debug!(%error, "not ready: the store does not answer");
             answer(StatusCode::SERVICE_UNAVAILABLE, "the store is unusable")
         }
     }

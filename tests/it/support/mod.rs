@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod chance;
 pub(crate) mod cli;
+pub(crate) mod gateway;
 pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod load;

@@ -38,6 +38,15 @@ impl Cluster {
 
     /// One of the test's own.
     pub(crate) fn start() -> Self {
+        Self::launch(&[])
+    }
+
+    /// One of the test's own that speaks TLS, with this certificate and key in PEM.
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        Self::launch(&[("TLS_CERTIFICATE", certificate), ("TLS_KEY", key)])
+    }
+
+    fn launch(more: &[(&str, &str)]) -> Self {
         let programs = programs();
         let port = free_port();
         let password = hex(random::bytes::<16>());
@@ -46,6 +55,7 @@ impl Cluster {
             .arg(&programs)
             .arg(port.to_string())
             .env("PGPASSWORD", &password)
+            .envs(more.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // What is typed at the terminal to end the tests is not for it: the end of stdin is.
@@ -76,10 +86,20 @@ impl Cluster {
 
     /// Runs a statement as the superuser; its first column, unadorned.
     pub(crate) fn sql(&self, statement: &str) -> String {
+        self.run("postgres", statement)
+    }
+
+    /// As [`Cluster::sql`], in the database with this address.
+    pub(crate) fn sql_in(&self, url: &str, statement: &str) -> String {
+        let name = url.rsplit('/').next().expect("an address has a name");
+        self.run(name, statement)
+    }
+
+    fn run(&self, database: &str, statement: &str) -> String {
         let ended = clean(self.programs.join("psql"))
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
             .args(["--host", "127.0.0.1", "--port", &self.port.to_string()])
-            .args(["--username", "kite", "--dbname", "postgres"])
+            .args(["--username", "kite", "--dbname", database])
             .args(["--command", statement])
             .env("PGPASSWORD", &self.password)
             .output()

@@ -2,7 +2,8 @@
 # Runs a PostgreSQL for the tests, in a directory that goes when it goes. An order comes as a line on stdin and is answered
 # with the same line once it is carried out. The end of stdin is the end of the test program, however that came about.
 #
-# usage: postgres.sh BIN_DIR PORT, with the password of the superuser `kite` in PGPASSWORD
+# usage: postgres.sh BIN_DIR PORT, with the password of the superuser `kite` in PGPASSWORD; with a certificate and its key
+# in TLS_CERTIFICATE and TLS_KEY it speaks TLS too
 set -eu
 bin=$1
 port=$2
@@ -27,10 +28,20 @@ prepare() {
         --encoding UTF8 --locale C --no-sync >"$dir/log" 2>&1 || fail
 }
 
+# What makes it speak TLS, or nothing.
+tls() {
+    [ -n "${TLS_KEY-}" ] || return 0
+    umask 077
+    printf '%s\n' "$TLS_CERTIFICATE" >"$dir/server.crt"
+    printf '%s\n' "$TLS_KEY" >"$dir/server.key"
+    echo "-c ssl=on -c ssl_cert_file=$dir/server.crt -c ssl_key_file=$dir/server.key"
+}
+
 start() {
+    # shellcheck disable=SC2046
     # No Unix socket: its path has a length limit that a temporary directory may exceed.
     "$bin/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-        -c fsync=on -c shared_buffers=32MB -c max_connections=200 </dev/null >>"$dir/log" 2>&1 &
+        -c fsync=on -c shared_buffers=32MB -c max_connections=200 $(tls) </dev/null >>"$dir/log" 2>&1 &
     server=$!
     tries=0
     until "$bin/pg_isready" --quiet --host 127.0.0.1 --port "$port"; do

@@ -1,0 +1,157 @@
+//! What is PostgreSQL's alone: getting in safely, and a schema that several servers share (promises 9 and 12).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use kite::store::{Address, Role, Store, StoreError, open};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::support::postgres::Cluster;
+
+async fn try_open(url: &str, role: Role) -> Result<Arc<dyn Store>, StoreError> {
+    let address: Address = url.parse()?;
+    open(&address, role).await
+}
+
+/// Why a database is refused.
+async fn refusal(url: &str) -> String {
+    let opened = try_open(url, Role::Server).await;
+    opened.err().expect("it is refused").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_together_make_the_schema_once() {
+    let url = Cluster::shared().database();
+    let opening: JoinSet<_> = (0..8)
+        .map(|_| {
+            let url = url.clone();
+            async move { try_open(&url, Role::Server).await.map(drop) }
+        })
+        .collect();
+    for opened in opening.join_all().await {
+        opened.unwrap();
+    }
+    let store = try_open(&url, Role::Visitor).await.unwrap();
+    assert!(store.teams().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let url = Cluster::shared().database();
+    try_open(&url, Role::Server).await.unwrap();
+    Cluster::shared().sql_in(&url, "UPDATE kite_schema SET version = 4000");
+    let why = refusal(&url).await;
+    assert!(why.contains("schema version 4000"), "{why}");
+}
+
+#[tokio::test]
+async fn a_schema_of_somebody_else_is_left_alone() {
+    let url = Cluster::shared().database();
+    Cluster::shared().sql_in(&url, "CREATE TABLE invoices (id integer)");
+    let why = refusal(&url).await;
+    assert!(why.ends_with("is not a kite database"), "{why}");
+    let tables = "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(Cluster::shared().sql_in(&url, tables), "invoices");
+}
+
+#[tokio::test]
+async fn a_command_makes_no_schema() {
+    let url = Cluster::shared().database();
+    let refused = try_open(&url, Role::Visitor).await.err();
+    assert!(
+        matches!(refused, Some(StoreError::NotKite(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn two_instances_live_in_two_schemas_of_one_database() {
+    let url = Cluster::shared().database();
+    Cluster::shared().sql_in(&url, "CREATE SCHEMA other");
+    try_open(&url, Role::Server).await.unwrap();
+    let other = format!("{url}?options=-csearch_path%3Dother");
+    try_open(&other, Role::Server).await.unwrap();
+    let schemas =
+        "SELECT count(DISTINCT schemaname) FROM pg_tables WHERE tablename = 'kite_schema'";
+    assert_eq!(Cluster::shared().sql_in(&url, schemas), "2");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_the_password() {
+    let url = Cluster::shared().database();
+    let (_, rest) = url.split_once('@').unwrap();
+    let why = refusal(&format!("postgres://kite:hunter2@{rest}")).await;
+    assert!(why.contains("password authentication failed"), "{why}");
+    assert!(!why.contains("hunter2"), "{why}");
+}
+
+/// A certificate authority and what it signs.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(params, key).unwrap())
+    }
+
+    /// Its certificate in a file.
+    fn file(&self, dir: &Path) -> String {
+        let path = dir.join("ca.pem");
+        std::fs::write(&path, self.0.pem()).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A certificate for a host, and its key.
+    fn certificate(&self, host: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_spoken_to_over_tls_when_its_certificate_is_good() {
+    let dir = TempDir::new().unwrap();
+    let authority = Authority::new();
+    let ca_file = authority.file(dir.path());
+    let (certificate, key) = authority.certificate("127.0.0.1");
+    let cluster = Cluster::start_with_tls(&certificate, &key);
+    let url = cluster.database();
+
+    let unknown = refusal(&format!("{url}?sslmode=verify-full")).await;
+    assert!(unknown.contains("certificate"), "{unknown}");
+    let trusting = format!("{url}?sslmode=require&sslrootcert={ca_file}");
+    let store = try_open(&trusting, Role::Server).await.unwrap();
+    store.ping().await.unwrap();
+    let in_clear = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+                    WHERE application_name = 'kite' AND NOT ssl";
+    assert_eq!(cluster.sql(in_clear), "0");
+    let missing = refusal(&format!("{url}?sslmode=require&sslrootcert=/nowhere.pem")).await;
+    assert!(missing.contains("/nowhere.pem"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let authority = Authority::new();
+    let ca_file = authority.file(dir.path());
+    let (certificate, key) = authority.certificate("db.example");
+    let cluster = Cluster::start_with_tls(&certificate, &key);
+    let why = refusal(&format!(
+        "{}?sslmode=prefer&sslrootcert={ca_file}",
+        cluster.database()
+    ))
+    .await;
+    assert!(why.contains("certificate"), "{why}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_not_spoken_to_in_the_clear() {
+    let why = refusal(&format!("{}?sslmode=prefer", Cluster::shared().database())).await;
+    assert!(why.contains("TLS"), "{why}");
+}
