@@ -13,6 +13,8 @@ pub(crate) struct Book {
     senders: BTreeMap<String, Sender>,
     /// How often a value was refused for the moment.
     refused: u64,
+    /// What the last refusal said.
+    last_refusal: String,
     /// Answers that nobody should get.
     wrong: Vec<String>,
 }
@@ -40,8 +42,9 @@ impl Book {
     }
 
     /// A value was refused for the moment.
-    pub(crate) fn refuse(&mut self) {
+    pub(crate) fn refuse(&mut self, why: &str) {
         self.refused += 1;
+        why.clone_into(&mut self.last_refusal);
     }
 
     /// An answer was none that a sender may get.
@@ -58,6 +61,11 @@ impl Book {
     /// How often a value was refused for the moment.
     pub(crate) fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// What the last refusal said.
+    pub(crate) fn last_refusal(&self) -> &str {
+        &self.last_refusal
     }
 }
 
@@ -315,8 +323,9 @@ mod tests {
     #[test]
     fn a_wrong_answer_spoils_the_account() {
         let mut book = book(&[]);
-        book.refuse();
+        book.refuse("full");
         assert_eq!(check_log(&book, &[]), Ok(()));
+        assert_eq!((book.refused(), book.last_refusal()), (1, "full"));
         book.blame("500".to_owned());
         refuses(check_log(&book, &[]), "wrong answer: 500");
     }

@@ -93,10 +93,11 @@ impl Load {
             .await;
     }
 
-    /// Waits until one more value is refused for the moment.
-    pub(crate) async fn is_refused(&self) {
-        let before = self.book.borrow().refused();
-        self.wait("refused", |book| book.refused() > before).await;
+    /// Waits until so many more values are refused for the moment; what the last refusal says.
+    pub(crate) async fn is_refused(&self, more: u64) -> String {
+        let goal = self.book.borrow().refused() + more;
+        self.wait("refused", |book| book.refused() >= goal).await;
+        self.book.borrow().last_refusal().to_owned()
     }
 
     async fn wait(&self, what: &str, is_so: impl Fn(&Book) -> bool) {
@@ -175,14 +176,14 @@ impl Sender {
     }
 
     fn note(&self, number: u64, answer: &Answer) -> bool {
-        let id = answer.json["id"].as_str();
-        let retry_after = answer.headers.get(RETRY_AFTER);
-        self.book.send_modify(|book| match (answer.status, id) {
-            (201, Some(id)) => book.acknowledge(&self.name, number, id),
-            (503, None) if retry_after.is_some() && answer.json["code"] == "unavailable" => {
-                book.refuse();
+        let text = |member: &str| answer.json[member].as_str();
+        let is_passing = answer.headers.contains_key(RETRY_AFTER);
+        self.book.send_modify(|book| {
+            match (answer.status, text("id"), text("code"), text("error")) {
+                (201, Some(id), _, _) => book.acknowledge(&self.name, number, id),
+                (503, _, Some("unavailable"), Some(why)) if is_passing => book.refuse(why),
+                _ => book.blame(format!("{answer:?}")),
             }
-            _ => book.blame(format!("{answer:?}")),
         });
         answer.status == 201
     }

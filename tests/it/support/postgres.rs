@@ -123,6 +123,16 @@ impl Cluster {
         self.order("start");
     }
 
+    /// Halts it in the middle of whatever it does: connections stand, and no answer comes.
+    pub(crate) fn freeze(&mut self) {
+        self.order("freeze");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&mut self) {
+        self.order("thaw");
+    }
+
     fn order(&mut self, order: &str) {
         let orders = self.orders.as_mut().expect("the cluster has not ended");
         writeln!(orders, "{order}").unwrap();

@@ -10,11 +10,14 @@ port=$2
 server=
 dir=$(mktemp -d)
 trap finish EXIT
-# An answer that nobody reads any more is a failure like others, not a sudden death.
-trap '' PIPE
+# Neither an answer that nobody reads any more is a sudden death, nor the test program's end, which hangs up on a group
+# with a halted process in it.
+trap '' HUP PIPE
 
 finish() {
     if [ -n "$server" ]; then
+        # Halted ones would not hear of their end.
+        thaw || :
         kill -QUIT "$server" || :
         wait "$server" || :
     fi
@@ -65,13 +68,21 @@ stop() {
     server=
 }
 
-# Everything at once, as a power cut would: the first process is frozen, so that it neither cleans up nor starts others.
+# The first process is halted before the others and goes on after them, so that it does nothing about them meanwhile.
+freeze() {
+    kill -STOP "$server"
+    signal_children STOP
+}
+
+thaw() {
+    signal_children CONT
+    kill -CONT "$server"
+}
+
+# Everything at once, as a power cut would.
 crash() {
     kill -STOP "$server"
-    children=$(cat "/proc/$server/task/$server/children")
-    for child in $children; do
-        kill -KILL "$child" || :
-    done
+    signal_children KILL
     kill -KILL "$server"
     # The shell would report the death that was wanted.
     wait "$server" 2>/dev/null || :
@@ -84,12 +95,20 @@ crash() {
     done
 }
 
+signal_children() {
+    children=$(cat "/proc/$server/task/$server/children")
+    for child in $children; do
+        # One may have ended by itself.
+        kill "-$1" "$child" 2>/dev/null || :
+    done
+}
+
 prepare
 start
 echo start
 while read -r order; do
     case $order in
-    start | stop | crash) "$order" ;;
+    start | stop | crash | freeze | thaw) "$order" ;;
     *) exit 2 ;;
     esac
     echo "$order"
