@@ -458,7 +458,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'The host alone, as deployments of the hosted server set it; `--listen` wins')
             [CompletionResult]::new('--port', '--port', [CompletionResultType]::ParameterName, 'The port alone, likewise')
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--public-url', '--public-url', [CompletionResultType]::ParameterName, 'Where the outside finds this server, as an http(s) address')
             [CompletionResult]::new('--instance-id', '--instance-id', [CompletionResultType]::ParameterName, 'The id of this instance [default: made once and kept]')
@@ -480,7 +480,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -500,7 +500,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin;teams' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -520,7 +520,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin;teams;create' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -538,7 +538,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin;teams;list' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -556,7 +556,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin;keys' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -581,7 +581,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--permissions', '--permissions', [CompletionResultType]::ParameterName, 'What it may do: read, write, admin')
             [CompletionResult]::new('--scopes', '--scopes', [CompletionResultType]::ParameterName, 'Which events it may see')
             [CompletionResult]::new('--expires-at', '--expires-at', [CompletionResultType]::ParameterName, 'When it stops working, such as 2027-01-31T00:00:00Z')
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -599,7 +599,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin;keys;revoke' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -617,7 +617,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;admin;keys;forget-bootstrap' {
-            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database [default: sqlite:kite.db in the data directory]')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where the server keeps its files')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')

@@ -433,7 +433,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --listen 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]'
             cand --host 'The host alone, as deployments of the hosted server set it; `--listen` wins'
             cand --port 'The port alone, likewise'
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --public-url 'Where the outside finds this server, as an http(s) address'
             cand --instance-id 'The id of this instance [default: made once and kept]'
@@ -454,7 +454,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;admin'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -473,7 +473,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand keys 'API keys: make and revoke them'
         }
         &'kite;admin;teams'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -492,7 +492,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand list 'List the teams'
         }
         &'kite;admin;teams;create'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -509,7 +509,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;admin;teams;list'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -526,7 +526,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;admin;keys'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -550,7 +550,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --permissions 'What it may do: read, write, admin'
             cand --scopes 'Which events it may see'
             cand --expires-at 'When it stops working, such as 2027-01-31T00:00:00Z'
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -567,7 +567,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;admin;keys;revoke'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -584,7 +584,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;admin;keys;forget-bootstrap'= {
-            cand --database 'The database [default: sqlite:kite.db in the data directory]'
+            cand --database 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]'
             cand --data-dir 'Where the server keeps its files'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'

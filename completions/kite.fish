@@ -368,7 +368,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l config -d 'Read sett
 complete -c kite -n "__fish_kite_using_subcommand serve" -l listen -d 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l host -d 'The host alone, as deployments of the hosted server set it; `--listen` wins' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l port -d 'The port alone, likewise' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l public-url -d 'Where the outside finds this server, as an http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l instance-id -d 'The id of this instance [default: made once and kept]' -r
@@ -386,7 +386,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -s q -l quiet -d 'Leave
 complete -c kite -n "__fish_kite_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l server -d 'The server\'s http(s) address' -r
@@ -402,7 +402,7 @@ complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_sub
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -f -a "teams" -d 'Teams: make and list them'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -f -a "keys" -d 'API keys: make and revoke them'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l server -d 'The server\'s http(s) address' -r
@@ -418,7 +418,7 @@ complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -f -a "create" -d 'Make a team and its first admin key'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -f -a "list" -d 'List the teams'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l database -d 'The database [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l server -d 'The server\'s http(s) address' -r

@@ -24,7 +24,6 @@ need chromium chromium
 need chromedriver chromium-driver
 need curl curl
 need haproxy haproxy
-need openssl openssl
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 need systemd-analyze systemd

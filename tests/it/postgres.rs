@@ -1,13 +1,12 @@
 //! What is PostgreSQL's alone: getting in safely, and a schema that several servers share (promises 9 and 12).
 
-use std::path::Path;
 use std::sync::Arc;
 
 use kite::store::{Address, Role, Store, StoreError, open};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use crate::support::authority::Authority;
 use crate::support::postgres::Cluster;
 
 async fn try_open(url: &str, role: Role) -> Result<Arc<dyn Store>, StoreError> {
@@ -87,40 +86,12 @@ async fn a_wrong_password_is_told_without_the_password() {
     assert!(!why.contains("hunter2"), "{why}");
 }
 
-/// A certificate authority and what it signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        Self(CertifiedIssuer::self_signed(params, key).unwrap())
-    }
-
-    /// Its certificate in a file.
-    fn file(&self, dir: &Path) -> String {
-        let path = dir.join("ca.pem");
-        std::fs::write(&path, self.0.pem()).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// A certificate for a host, and its key.
-    fn certificate(&self, host: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_spoken_to_over_tls_when_its_certificate_is_good() {
     let dir = TempDir::new().unwrap();
     let authority = Authority::new();
-    let ca_file = authority.file(dir.path());
-    let (certificate, key) = authority.certificate("127.0.0.1");
-    let cluster = Cluster::start_with_tls(&certificate, &key);
+    let ca_file = authority.write(dir.path()).display().to_string();
+    let cluster = Cluster::start_with_tls(&authority.identify("127.0.0.1"));
     let url = cluster.database();
 
     let unknown = refusal(&format!("{url}?sslmode=verify-full")).await;
@@ -139,9 +110,8 @@ async fn a_server_is_spoken_to_over_tls_when_its_certificate_is_good() {
 async fn a_certificate_for_another_host_is_refused() {
     let dir = TempDir::new().unwrap();
     let authority = Authority::new();
-    let ca_file = authority.file(dir.path());
-    let (certificate, key) = authority.certificate("db.example");
-    let cluster = Cluster::start_with_tls(&certificate, &key);
+    let ca_file = authority.write(dir.path()).display().to_string();
+    let cluster = Cluster::start_with_tls(&authority.identify("db.example"));
     let why = refusal(&format!(
         "{}?sslmode=prefer&sslrootcert={ca_file}",
         cluster.database()

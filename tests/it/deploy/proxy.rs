@@ -1,7 +1,7 @@
 //! The proxy itself, with the shipped configuration: only the addresses are the test's.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,12 +15,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{program, root};
+use crate::support::authority::{Authority, Identity};
 use crate::support::cli::{Person, clean, split};
 use crate::support::hooks::{Endpoint, signature};
 use crate::support::http::{Answer, answer};
+use crate::support::postgres::Cluster;
 use crate::support::process::Process;
 use crate::support::server::Server;
-use crate::support::{GLANCE, PATIENCE};
+use crate::support::{GLANCE, PATIENCE, eventually};
 
 /// As large as GitHub's bodies may be.
 const GITHUB_MAX_BYTES: usize = 25 * 1024 * 1024;
@@ -46,8 +48,8 @@ impl Proxy {
     /// Starts it, with a certificate for `localhost` made on the spot.
     fn before(nodes: [&str; 2]) -> Self {
         let dir = TempDir::new().unwrap();
-        certify(&dir);
-        let certificate = fs::read(dir.path().join("cert.pem")).unwrap();
+        certify(dir.path());
+        let certificate = fs::read(dir.path().join("ca.pem")).unwrap();
         let client = Client::builder()
             .no_proxy()
             .tls_certs_only([Certificate::from_pem(&certificate).unwrap()])
@@ -84,9 +86,9 @@ impl Proxy {
         format!("https://localhost:{}", self.https)
     }
 
-    /// The certificate that clients have to trust.
+    /// The CA that clients have to trust.
     fn ca_file(&self) -> PathBuf {
-        self.dir.path().join("cert.pem")
+        self.dir.path().join("ca.pem")
     }
 
     /// Begins a login, which needs no key: a POST that any node answers.
@@ -121,25 +123,12 @@ fn listens(process: &Process, port: u16) -> bool {
     }
 }
 
-/// Makes `cert.pem`, and `tls.pem` with its key behind it.
-fn certify(dir: &TempDir) {
-    let mut command = clean(program("openssl", "openssl").to_str().unwrap(), dir.path());
-    command
-        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
-        .args([
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-subj",
-            "/CN=localhost",
-        ])
-        .args(["-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"]);
-    let ended = Process::start("openssl", command, None).end();
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    let part = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-    let both = part("cert.pem") + &part("key.pem");
-    fs::write(dir.path().join("tls.pem"), both).unwrap();
+/// Makes `tls.pem` for `localhost`, and `ca.pem` for those who are to trust it.
+fn certify(dir: &Path) {
+    let authority = Authority::new();
+    authority.write(dir);
+    let Identity { certificate, key } = authority.identify("localhost");
+    fs::write(dir.join("tls.pem"), certificate + &key).unwrap();
 }
 
 /// The proxy with the shipped configuration, for these nodes.
@@ -162,7 +151,7 @@ fn address(server: &Server) -> &str {
 #[test]
 fn the_proxy_takes_its_configuration_without_a_warning() {
     let dir = TempDir::new().unwrap();
-    certify(&dir);
+    certify(dir.path());
     let mut command = haproxy(&dir, ["127.0.0.1:7701", "127.0.0.1:7702"]);
     // A warning counts as an error.
     command.args(["-c", "-dW"]);
@@ -291,6 +280,62 @@ async fn a_listener_and_a_large_post_pass_the_proxy() {
     answer(post.body(body)).await.expect(202);
     let event = events.line();
     assert!(event.len() > GITHUB_MAX_BYTES, "{} bytes", event.len());
+}
+
+/// Two agents behind the proxy: one listens, one sends, and each node dies and returns in between.
+#[tokio::test]
+async fn a_listener_hears_everything_in_one_order_while_either_node_dies_and_returns() {
+    let first = Server::start_on(&Cluster::shared().database());
+    let second = first.another_node();
+    let mut nodes = [first, second];
+    let proxy = Proxy::before([address(&nodes[0]), address(&nodes[1])]);
+    let ca_file = proxy.ca_file();
+    let person = Person::new();
+    let kite =
+        |args: &[&str]| person.kite(&[&["--ca-file", ca_file.to_str().unwrap()], args].concat());
+    kite(&["login", "--server", &proxy.url(), "--with-token"])
+        .stdin(format!("{}\n", nodes[0].owner().key))
+        .succeeds();
+    kite(&["agent", "register", "--name", "alpha"]).succeeds();
+    let listen = ["--ca-file", ca_file.to_str().unwrap(), "agent", "listen"];
+    let mut messages = person.listening(&listen);
+    let mut sent = Vec::new();
+    for dying in [0, 1, 0, 1] {
+        for dead in [false, true] {
+            if dead {
+                nodes[dying].kill();
+            }
+            for _ in 0..3 {
+                let body = format!("message {}", sent.len());
+                kite(&["agent", "send", "--to", "alpha", &body]).succeeds();
+                sent.push(body);
+            }
+        }
+        proxy
+            .process
+            .wait_to_say(&format!("nodes/kite-{} is DOWN", dying + 1));
+        nodes[dying].start_again();
+        answers_well(&nodes[dying]).await;
+    }
+    for body in &sent {
+        let line = messages.line();
+        assert!(
+            line.ends_with(&format!(": {body}")),
+            "`{line}` is not `{body}`"
+        );
+    }
+    let log = nodes[0].owner().log().await;
+    assert_eq!(log.len(), sent.len(), "each message is stored once");
+}
+
+/// Waits until a node is ready again.
+async fn answers_well(node: &Server) {
+    let owner = node.owner();
+    eventually("the node is ready", || async {
+        let health = answer(owner.bare(Method::GET, "/readyz")).await;
+        (health.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 //! WebSocket clients. Everything that is started ends with the value that stands for it.
 
 pub(crate) mod account;
+pub(crate) mod authority;
 pub(crate) mod chance;
 pub(crate) mod cli;
-pub(crate) mod gateway;
 pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod load;

@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 
 use kite::base::random;
 
+use super::authority::Identity;
+
 /// Starts the server, obeys orders, cleans up: a process of its own, so that the cleaning up survives the test program.
 const SUPERVISOR: &str = include_str!("postgres.sh");
 
@@ -41,9 +43,12 @@ impl Cluster {
         Self::launch(&[])
     }
 
-    /// One of the test's own that speaks TLS, with this certificate and key in PEM.
-    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
-        Self::launch(&[("TLS_CERTIFICATE", certificate), ("TLS_KEY", key)])
+    /// One of the test's own that speaks TLS.
+    pub(crate) fn start_with_tls(identity: &Identity) -> Self {
+        Self::launch(&[
+            ("TLS_CERTIFICATE", &identity.certificate),
+            ("TLS_KEY", &identity.key),
+        ])
     }
 
     fn launch(more: &[(&str, &str)]) -> Self {
