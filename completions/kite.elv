@@ -439,6 +439,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --instance-id 'The id of this instance [default: made once and kept]'
             cand --max-body-bytes 'The largest request body [default: 262144]'
             cand --max-connections 'How many connections to take at a time [default: 20000]'
+            cand --drain-delay 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
             cand --team 'The team; otherwise that of the login'

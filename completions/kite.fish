@@ -374,6 +374,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l public-url -d 'Where
 complete -c kite -n "__fish_kite_using_subcommand serve" -l instance-id -d 'The id of this instance [default: made once and kept]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l max-body-bytes -d 'The largest request body [default: 262144]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l max-connections -d 'How many connections to take at a time [default: 20000]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r

@@ -15,6 +15,11 @@ impl Outage {
         Self { what, failures: 0 }
     }
 
+    /// Whether the last attempt failed.
+    pub fn is_on(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Takes note of how an attempt went.
     pub fn note(&mut self, error: Option<&impl Display>) {
         let what = self.what;
@@ -25,7 +30,7 @@ impl Outage {
                 }
                 self.failures += 1;
             }
-            None if self.failures > 0 => {
+            None if self.is_on() => {
                 tracing::info!(attempts = self.failures, "over: {what}");
                 self.failures = 0;
             }

@@ -12,6 +12,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
 use super::signal::Interrupt;
+use crate::base::duration;
 use crate::config::Paths;
 use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, Server};
@@ -86,6 +87,10 @@ struct Settings {
     /// How many connections to take at a time [default: 20000]
     #[arg(long, value_name = "N", env = "KITE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
+
+    /// How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]
+    #[arg(long, value_name = "DUR", env = "KITE_DRAIN_DELAY")]
+    drain_delay: Option<String>,
 }
 
 impl Settings {
@@ -101,6 +106,7 @@ impl Settings {
             instance_id: self.instance_id.or(other.instance_id),
             max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
             max_connections: self.max_connections.or(other.max_connections),
+            drain_delay: self.drain_delay.or(other.drain_delay),
         }
     }
 
@@ -139,6 +145,10 @@ impl ServeArgs {
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
+        let drain_delay = settings.drain_delay.as_deref().map(duration::parse);
+        let drain_delay = drain_delay.transpose().map_err(|error| {
+            CommandError::usage(format!("`--drain-delay` cannot be used: {error}"))
+        })?;
         Ok(Config {
             listen,
             database,
@@ -148,6 +158,7 @@ impl ServeArgs {
             secret_key: context.environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
+            drain_delay: drain_delay.unwrap_or_default(),
         })
     }
 }

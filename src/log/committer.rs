@@ -41,6 +41,19 @@ impl Committer {
         }
     }
 
+    /// During an outage the store is asked whether it is back before it gets anything: that question is answered
+    /// sooner than an append fails, and everybody who waits hears of it.
+    async fn append(
+        &self,
+        batch: &Arc<Batch>,
+        is_outage: bool,
+    ) -> Result<Vec<Appended>, StoreError> {
+        if is_outage {
+            self.store.ping().await?;
+        }
+        self.store.append(batch.clone()).await
+    }
+
     async fn commit(&self, appends: impl Iterator<Item = Append>, outage: &mut Outage) {
         let (events, answers): (Vec<_>, Vec<_>) =
             appends.map(|append| (append.event, append.answer)).unzip();
@@ -48,7 +61,7 @@ impl Committer {
             events,
             month: month(self.clock.unix_millis()).0,
         });
-        let results = self.store.append(batch.clone()).await;
+        let results = self.append(&batch, outage.is_on()).await;
         outage.note(results.as_ref().err());
         let results = match results {
             Ok(appended) => appended.into_iter().map(Ok).collect(),

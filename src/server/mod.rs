@@ -85,6 +85,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How many connections there may be at a time.
     pub max_connections: usize,
+    /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
+    pub drain_delay: Duration,
 }
 
 /// Why a server does not start.
@@ -123,6 +125,7 @@ pub struct Server {
     takeovers: mpsc::Receiver<Takeover>,
     listener: TcpListener,
     max_connections: usize,
+    drain_delay: Duration,
     address: SocketAddr,
     bootstrap: Option<Bootstrap>,
 }
@@ -173,6 +176,7 @@ impl Server {
             takeovers,
             listener,
             max_connections: config.max_connections,
+            drain_delay: config.drain_delay,
             address,
             bootstrap,
         })
@@ -215,6 +219,7 @@ impl Server {
         stop.await;
         tracing::info!("the server ends: finishing what was taken");
         self.app.ending.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.drain_delay).await;
         // Nobody listens any more when all tasks ended by themselves.
         let _ = end.send(true);
         self.app.registry.end();

@@ -28,8 +28,12 @@ struct Running {
 }
 
 impl Running {
-    #[expect(clippy::disallowed_methods, reason = "a client of the test's own")]
     async fn start() -> Self {
+        Self::start_with(Duration::ZERO).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a client of the test's own")]
+    async fn start_with(drain_delay: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut server = Server::bind(Config {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -40,6 +44,7 @@ impl Running {
             secret_key: None,
             max_body_bytes: 262_144,
             max_connections: 100,
+            drain_delay,
         })
         .await
         .unwrap();
@@ -195,4 +200,26 @@ async fn a_header_that_never_ends_is_cut_off_and_a_huge_one_refused() {
         "{answer}"
     );
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_to_end_says_so_while_it_still_serves() {
+    let mut server = Running::start_with(Duration::from_secs(3)).await;
+    let mut listener = server.connect("listener").await;
+    server.stop.take().unwrap().send(()).unwrap();
+    let readiness = || async {
+        let answer = server.http.get(format!("{}/readyz", server.base));
+        answer.send().await.unwrap().status().as_u16()
+    };
+    while readiness().await == 200 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(readiness().await, 503);
+    assert_eq!(server.send("late").await, 201);
+    assert!(matches!(
+        listener.frame().await,
+        Some(ServerFrame::Event { .. })
+    ));
+    let ended = tokio::time::timeout(PATIENCE, server.task).await;
+    ended.unwrap().unwrap();
 }

@@ -32,11 +32,15 @@ const CREATE_LIMIT: Duration = Duration::from_secs(5);
 const START_LIMIT: Duration = Duration::from_secs(15);
 
 /// What every connection is told. The limits are the server's own: a node that stands still must not hold a lock on
-/// what others need. An acknowledged commit is on the disk.
+/// what others need. An acknowledged commit is on the disk. All that kite asks for is found by an index: a plan that was
+/// made while a table was small must not go on reading all of it when it has grown.
 const SETTINGS: &str = "
     SET statement_timeout = '15s';
     SET lock_timeout = '10s';
     SET idle_in_transaction_session_timeout = '5s';
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A pool of connections. None is made yet.

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use async_trait::async_trait;
 use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, ffi, params,
 };
 use tokio::sync::{Semaphore, oneshot};
 
@@ -136,13 +136,23 @@ fn transact<T>(
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            // A quota or a limit of the process reads as an IO failure.
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly) => {
-                Self::Unwritable(error.to_string())
-            }
-            _ => Self::Failed(error.to_string()),
+        let text = error.to_string();
+        match error.sqlite_error() {
+            Some(cause) if is_about_room(cause) => Self::Unwritable(text),
+            _ => Self::Failed(text),
         }
+    }
+}
+
+/// Whether a file could not be written or could not grow. A quota or a limit of the process is told as an IO failure.
+fn is_about_room(cause: &ffi::Error) -> bool {
+    match cause.code {
+        ErrorCode::DiskFull | ErrorCode::ReadOnly => true,
+        ErrorCode::SystemIoFailure => !matches!(
+            cause.extended_code,
+            ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ
+        ),
+        _ => false,
     }
 }
 

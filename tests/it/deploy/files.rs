@@ -205,8 +205,13 @@ fn a_node_is_given_more_time_to_end_than_it_takes() {
         let (_, rest) = source.split_once(&declared).unwrap();
         rest.split_once(')').unwrap().0.parse().unwrap()
     };
-    // Requests, then sessions, then the last commit.
-    let longest = 2 * limit("DRAIN_LIMIT") + limit("FLUSH_LIMIT");
+    let delays = unit("Environment");
+    let delay = delays
+        .iter()
+        .find_map(|set| set.strip_prefix("KITE_DRAIN_DELAY="));
+    let delay = secs(delay.unwrap());
+    // The delay, then requests, then sessions, then the last commit.
+    let longest = delay + 2 * limit("DRAIN_LIMIT") + limit("FLUSH_LIMIT");
     let compose = Compose::read();
     for node in NODES {
         let given = compose.of(node, "stop_grace_period");
