@@ -35,6 +35,8 @@ pub(super) struct Cursors {
 struct State {
     /// By name, with the number of the hold.
     cursors: HashMap<Name, (u64, Cursor)>,
+    /// Those that are being written.
+    in_flight: HashMap<Name, (u64, Cursor)>,
     closed: bool,
 }
 
@@ -84,14 +86,19 @@ impl Cursors {
 
     /// Writes all that moved. What cannot be written stays: the next write tries again.
     async fn flush(&self) -> Result<(), StoreError> {
-        let moved = std::mem::take(&mut self.lock().cursors);
-        if moved.is_empty() {
+        let moves: Vec<CursorMove> = {
+            let mut state = self.lock();
+            state.in_flight = std::mem::take(&mut state.cursors);
+            let in_flight = state.in_flight.iter();
+            in_flight.map(|(name, moved)| a_move(name, moved)).collect()
+        };
+        if moves.is_empty() {
             return Ok(());
         }
-        let moves = moved.iter().map(|(name, state)| a_move(name, state));
         let now = self.clock.unix_millis();
-        match self.store.move_cursors(moves.collect(), now).await {
+        match self.store.move_cursors(moves, now).await {
             Ok(lost) => {
+                self.lock().in_flight.clear();
                 for mut hold in lost {
                     hold.number += 1;
                     // The server is ending when nobody asks any more.
@@ -101,8 +108,8 @@ impl Cursors {
             }
             Err(error) => {
                 let mut state = self.lock();
-                for (name, cursor) in moved {
-                    state.cursors.entry(name).or_insert(cursor);
+                for (name, moved) in std::mem::take(&mut state.in_flight) {
+                    state.cursors.entry(name).or_insert(moved);
                 }
                 Err(error)
             }
@@ -117,12 +124,17 @@ impl Cursors {
         filter: [u8; 32],
     ) -> Result<(Cursor, u64), StoreError> {
         let now = self.clock.unix_millis();
-        // Left in its place: writing it twice changes nothing, and a write that fails here must not lose it.
+        // Written before the opening makes it stale. Left in its place: writing it twice changes nothing, and a write that
+        // fails here must not lose it.
         let name = (team.clone(), client.clone());
-        let unwritten = self.lock().cursors.get(&name).copied();
-        if let Some(state) = unwritten {
-            let moves = vec![a_move(&name, &state)];
-            self.store.move_cursors(moves, now).await?;
+        let unwritten: Vec<CursorMove> = {
+            let state = self.lock();
+            let known = [state.in_flight.get(&name), state.cursors.get(&name)];
+            let known = known.into_iter().flatten();
+            known.map(|moved| a_move(&name, moved)).collect()
+        };
+        for moved in unwritten {
+            self.store.move_cursors(vec![moved], now).await?;
         }
         self.store.open_cursor(name.0, name.1, filter, now).await
     }

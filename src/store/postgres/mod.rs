@@ -32,8 +32,14 @@ use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use address::PostgresAddress;
 
+/// How many connections a node has at most for everything but appending.
+const CONNECTIONS_MAX: usize = 7;
+
 /// How long an operation may take, from the first byte to the last: more than the server allows any statement.
 const OPERATION_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long an append may take. Its senders wait, and the patience of some ends at ten seconds.
+const APPEND_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the server may take to say that it is there.
 const PING_LIMIT: Duration = Duration::from_secs(2);
@@ -41,6 +47,8 @@ const PING_LIMIT: Duration = Duration::from_secs(2);
 /// A PostgreSQL database.
 pub struct Postgres {
     pool: Pool,
+    /// One connection of its own: appends do not wait for a crowd that connects.
+    appender: Pool,
     address: PostgresAddress,
     /// The numbers that stand for teams in other tables. They never change.
     numbers: Mutex<HashMap<TeamId, i64>>,
@@ -50,13 +58,14 @@ pub struct Postgres {
 impl Postgres {
     /// Opens a database; see [`Role`] for what that may change.
     pub async fn open(address: &PostgresAddress, role: Role) -> Result<Self> {
-        let pool = open::pool(address)?;
+        let pool = open::pool(address, CONNECTIONS_MAX)?;
         let mut client = open::connect(&pool, address, role).await?;
         open::check(&client, address).await?;
         open::migrate(&mut client, address, role).await?;
         drop(client);
         Ok(Self {
             pool,
+            appender: open::pool(address, 1)?,
             address: address.clone(),
             numbers: Mutex::default(),
             outbox: Arc::default(),
@@ -229,7 +238,8 @@ fn unsigned(number: i64) -> u64 {
 #[async_trait]
 impl Store for Postgres {
     async fn ping(&self) -> Result<()> {
-        let ping = async { Ok(self.client().await?.batch_execute("SELECT 1").await?) };
+        // What matters is whether events can be taken in.
+        let ping = async { Ok(self.appender.get().await?.batch_execute("SELECT 1").await?) };
         tokio::time::timeout(PING_LIMIT, ping)
             .await
             .unwrap_or_else(|_| Err(StoreError::Away("no answer came in time".to_owned())))
@@ -240,12 +250,14 @@ impl Store for Postgres {
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
-        let client = self.client().await?;
+        let client = self.appender.get().await?;
         let append = append::append(&client, &batch);
-        let appended = match tokio::time::timeout(OPERATION_LIMIT, append).await {
-            Ok(appended) => appended?,
-            Err(_) => return Err(StoreError::Unknown("no answer came in time".to_owned())),
+        let Ok(appended) = tokio::time::timeout(APPEND_LIMIT, append).await else {
+            // What comes next must not wait for it.
+            drop(Object::take(client));
+            return Err(StoreError::Unknown("no answer came in time".to_owned()));
         };
+        let appended = appended?;
         self.announce(&batch, &appended);
         Ok(appended)
     }

@@ -19,11 +19,8 @@ const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres/0001_first.sq
 /// What two servers that start together agree on: only one of them migrates at a time. `kite` in ASCII.
 const MIGRATION_LOCK: i64 = 0x6b69_7465;
 
-/// How many connections a node has at most. One appends; the others read and keep books.
-const CONNECTIONS_MAX: usize = 8;
-
-/// How long work waits for one of them.
-const WAIT_LIMIT: Duration = Duration::from_secs(2);
+/// How long work waits for a connection.
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long making one may take, through all addresses of the server.
 const CREATE_LIMIT: Duration = Duration::from_secs(5);
@@ -44,7 +41,7 @@ const SETTINGS: &str = "
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A pool of connections. None is made yet.
-pub(super) fn pool(address: &PostgresAddress) -> Result<Pool> {
+pub(super) fn pool(address: &PostgresAddress, connections_max: usize) -> Result<Pool> {
     let config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
@@ -61,7 +58,7 @@ pub(super) fn pool(address: &PostgresAddress) -> Result<Pool> {
         })
     });
     Pool::builder(manager)
-        .max_size(CONNECTIONS_MAX)
+        .max_size(connections_max)
         .wait_timeout(Some(WAIT_LIMIT))
         .create_timeout(Some(CREATE_LIMIT))
         .recycle_timeout(Some(WAIT_LIMIT))

@@ -5,6 +5,7 @@
 
 mod access;
 mod append;
+mod group;
 mod login;
 mod open;
 mod read;
@@ -14,10 +15,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use async_trait::async_trait;
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, ffi, params,
-};
-use tokio::sync::{Semaphore, oneshot};
+use group::Job;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
+use tokio::sync::Semaphore;
 
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
@@ -31,13 +31,11 @@ use crate::protocol::scope::Filter;
 /// How many reads run at once. Reading is CPU-bound on a warm file; more would only take cores from the writer.
 const READERS: usize = 4;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
 /// A SQLite database.
 pub struct Sqlite {
     /// None once the store is being closed. Without a bound of its own: every job has somebody who waits for it, and
     /// connections, calls and the committer are bounded.
-    writer: Option<mpsc::Sender<Job>>,
+    writer: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
@@ -55,14 +53,10 @@ impl Sqlite {
             .map(|_| open::connect(path, Role::Visitor))
             .collect::<Result<Vec<_>>>()?;
 
-        let (writer, jobs) = mpsc::channel::<Job>();
+        let (writer, jobs) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("kite-sqlite".to_owned())
-            .spawn(move || {
-                for job in jobs {
-                    job(&mut connection);
-                }
-            })
+            .spawn(move || group::run(&mut connection, &jobs))
             .map_err(|error| open::unusable(path, &error))?;
         Ok(Self {
             writer: Some(writer),
@@ -73,16 +67,12 @@ impl Sqlite {
         })
     }
 
-    /// Runs a transaction on the writing thread and commits it.
+    /// Runs work on the writing thread, all or nothing, and answers after the commit.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            // Nobody waits any more when a request was dropped; the work is done all the same.
-            let _ = answer.send(transact(connection, work));
-        });
+        let (job, answered) = group::job(work);
         let writer = self.writer.as_ref().ok_or(StoreError::Closed)?;
         writer.send(job).map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
@@ -122,16 +112,6 @@ impl Drop for Sqlite {
             let _ = thread.join();
         }
     }
-}
-
-fn transact<T>(
-    connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> Result<T>,
-) -> Result<T> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let value = work(&transaction)?;
-    transaction.commit()?;
-    Ok(value)
 }
 
 impl From<rusqlite::Error> for StoreError {
