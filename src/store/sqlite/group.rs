@@ -24,7 +24,7 @@ pub(super) trait Job: Send {
 
 struct Work<F, T> {
     work: Option<F>,
-    done: Result<T>,
+    done: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn job<T: Send + 'static>(
     let (answer, answered) = oneshot::channel();
     let work = Work {
         work: Some(work),
-        done: Err(StoreError::Closed),
+        done: None,
         answer,
     };
     (Box::new(work), answered)
@@ -47,17 +47,21 @@ where
     T: Send,
 {
     fn run(&mut self, transaction: &Transaction<'_>) -> Result<()> {
-        if let Some(work) = self.work.take() {
-            self.done = work(transaction);
-        }
-        self.done.as_ref().map(|_| ()).map_err(Clone::clone)
+        let work = self.work.take().ok_or(StoreError::Closed)?;
+        let done = work(transaction);
+        let result = done.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.done = Some(done);
+        result
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
+        let result = match (self.done, committed) {
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(done), Ok(())) => done,
+            (None, Ok(())) => Err(StoreError::Closed),
+        };
         // Nobody waits any more when a request was dropped; the work is done all the same.
-        let _ = self
-            .answer
-            .send(self.done.and_then(|done| committed.map(|()| done)));
+        let _ = self.answer.send(result);
     }
 }
 
@@ -150,13 +154,16 @@ mod tests {
             transaction.execute_batch("ROLLBACK")?;
             Err::<(), _>(StoreError::Unwritable("full".to_owned()))
         });
-        sender.send(first).unwrap();
-        sender.send(last).unwrap();
+        let (unheard, mut unheard_answer) = job(insert(2));
+        for job in [first, last, unheard] {
+            sender.send(job).unwrap();
+        }
         drop(sender);
         run(&mut connection, &jobs);
         for answer in [
             first_answer.try_recv().unwrap().map(|_| ()),
             last_answer.try_recv().unwrap(),
+            unheard_answer.try_recv().unwrap().map(|_| ()),
         ] {
             assert!(
                 matches!(answer, Err(StoreError::Unwritable(_))),

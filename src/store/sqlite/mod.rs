@@ -1,4 +1,4 @@
-//! The store on SQLite: one thread that writes, a few connections that read.
+//! The store on SQLite: one thread that writes, in groups, and a few connections that read.
 //!
 //! WAL with `synchronous=FULL`: what was committed survives a power cut. Every write transaction is immediate, since a
 //! deferred one fails at once when another process writes, whatever the busy timeout.
