@@ -33,3 +33,6 @@ cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 cargo clippy --locked --all-targets --no-default-features -- -D warnings
 cargo test --locked
+# What a client meets, once more on PostgreSQL.
+KITE_TEST_ON=postgres cargo test --locked --test it -- \
+    bad_input:: calls:: clients:: login:: streams:: teams:: vectors:: webhooks::

@@ -155,7 +155,7 @@ fn a_database_of_another_program_is_named_and_left_alone() {
 
 #[test]
 fn a_database_of_a_newer_kite_is_refused_and_left_alone() {
-    let mut server = Server::start();
+    let mut server = Server::start_on_files(&[]);
     server.stop();
     let database = database_in(&server.data_dir());
     let connection = Connection::open(&database).unwrap();
@@ -192,7 +192,7 @@ fn database_in(data_dir: &Path) -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_directory_is_refused_and_the_first_goes_on() {
-    let server = Server::start();
+    let server = Server::start_on_files(&[]);
     let person = Person::new();
     serve(&person, &["--data-dir", text(&server.data_dir())])
         .stdout("")

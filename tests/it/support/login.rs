@@ -1,11 +1,9 @@
 //! Device logins as their two sides see them: the program that waits, and the person at the page, without a browser.
 
 use reqwest::{Method, RequestBuilder};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::PATIENCE;
 use super::cli::Person;
 use super::http::{Access, Answer, answer, escaped};
 use super::process::Process;
@@ -105,15 +103,10 @@ pub(crate) async fn approve(access: &Access, user_code: &str) {
 
 /// Lets a code expire: in the database, as the tests do not wait a quarter of an hour.
 pub(crate) fn expire(server: &Server, user_code: &str) {
-    let database = Connection::open(server.data_dir().join("kite.db")).unwrap();
-    database.busy_timeout(PATIENCE).unwrap();
-    let changed = database
-        .execute(
-            "UPDATE logins SET expires_at = 1 WHERE user_code = ?1",
-            [user_code],
-        )
-        .unwrap();
-    assert_eq!(changed, 1, "the login waits");
+    let expired = server.sql(&format!(
+        "UPDATE logins SET expires_at = 1 WHERE user_code = '{user_code}' RETURNING user_code"
+    ));
+    assert_eq!(expired, user_code, "the login waits");
 }
 
 /// A `kite login` that waits for a decision, and the code it shows.

@@ -6,11 +6,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kite::base::random::uuid7;
+use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::PATIENCE;
 use super::cli::{KITE, clean};
 use super::http::Access;
+use super::postgres::Cluster;
 use super::process::Process;
 
 /// What every start of a server finds around it.
@@ -20,6 +23,20 @@ struct Surroundings {
     variables: Vec<(&'static str, String)>,
     /// The largest file that it can write, in KiB.
     file_max_kib: Option<u64>,
+}
+
+impl Surroundings {
+    fn of_database(address: &str) -> Self {
+        let variables = vec![
+            ("KITE_DATABASE_URL", address.to_owned()),
+            // What nodes of one database share.
+            ("KITE_SECRET_KEY", uuid7().replace('-', "")),
+        ];
+        Self {
+            variables,
+            ..Self::default()
+        }
+    }
 }
 
 /// A running `kite serve`, or one that was stopped and can be started again on its directory.
@@ -42,23 +59,25 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// Starts a server on an empty directory, with more to say on its command line.
+    /// Starts a server on an empty directory, with more to say on its command line. With `KITE_TEST_ON=postgres` in the
+    /// environment it keeps its data in PostgreSQL all the same.
     pub(crate) fn start_with(more: &[&str]) -> Self {
+        let surroundings = match std::env::var("KITE_TEST_ON").as_deref() {
+            Ok("postgres") => Surroundings::of_database(&Cluster::shared().database()),
+            Ok(other) => panic!("KITE_TEST_ON is `{other}`: it can be `postgres`, or missing"),
+            Err(_) => Surroundings::default(),
+        };
+        Self::first(surroundings, more)
+    }
+
+    /// Starts a server on an empty directory that keeps its data there, for tests that look at its files.
+    pub(crate) fn start_on_files(more: &[&str]) -> Self {
         Self::first(Surroundings::default(), more)
     }
 
     /// Starts a server on an empty database, which is given by its address.
     pub(crate) fn start_on(database: &str) -> Self {
-        let variables = vec![
-            ("KITE_DATABASE_URL", database.to_owned()),
-            // What nodes of one database share.
-            ("KITE_SECRET_KEY", uuid7().replace('-', "")),
-        ];
-        let surroundings = Surroundings {
-            variables,
-            ..Surroundings::default()
-        };
-        Self::first(surroundings, &[])
+        Self::first(Surroundings::of_database(database), &[])
     }
 
     /// Starts a server on an empty directory whose files cannot grow beyond this, as on a full disk.
@@ -101,6 +120,16 @@ impl Server {
             first_team: text(&bootstrap, "team_id"),
             key_file: PathBuf::from(text(&bootstrap, "key_file")),
         }
+    }
+
+    /// Runs a statement on its database, beside it; the first column of the row that it returns.
+    pub(crate) fn sql(&self, statement: &str) -> String {
+        if let Some((_, url)) = self.surroundings.variables.first() {
+            return Cluster::shared().sql_in(url, statement);
+        }
+        let database = Connection::open(self.data_dir().join("kite.db")).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        database.query_row(statement, [], |row| row.get(0)).unwrap()
     }
 
     /// Ends it as a power cut would.

@@ -89,7 +89,7 @@ async fn a_hook_token_in_a_header_is_dropped_also_where_the_signature_was_the_pr
 
 #[tokio::test]
 async fn secrets_are_in_no_list_in_no_log_and_not_in_the_database() {
-    let mut server = Server::start_with(&["-vv"]);
+    let mut server = Server::start_on_files(&["-vv"]);
     let owner = server.owner();
     let github = Endpoint::github(&owner).await;
     let app = Endpoint::create(
