@@ -11,6 +11,7 @@ export KITE_CRASH_ROUNDS_POSTGRES="${KITE_CRASH_ROUNDS_POSTGRES:-50}"
 export KITE_CRASH_AWAY_SECS="${KITE_CRASH_AWAY_SECS:-60}"
 # Long enough that the server lets go of a reader that takes nothing (30 s), short enough that it can still say why.
 export KITE_CRASH_STALL_SECS="${KITE_CRASH_STALL_SECS:-50}"
+export KITE_ORDER_EVENTS="${KITE_ORDER_EVENTS:-1000000}"
 
 cargo test --locked --test it --no-run
-exec timeout "$limit" cargo test --locked --test it -- crash:: crowds:: nodes:: outages:: --nocapture "$@"
+exec timeout "$limit" cargo test --locked --test it -- crash:: crowds:: nodes:: order:: outages:: --nocapture "$@"

@@ -431,7 +431,7 @@ impl From<StoreError> for CommandError {
             StoreError::InUse(_) => Self::failed(message)
                 .with_hint("end the other server, or give this one its own `--data-dir`"),
             StoreError::Unusable { .. } => {
-                Self::failed(message).with_hint("`--data-dir` or `--database` names another place")
+                Self::failed(message).with_hint("`--data-dir` and `--database` say where the data is")
             }
             StoreError::OtherInstance { .. } => Self::failed(message)
                 .with_hint("leave `--instance-id` out, or name another database"),

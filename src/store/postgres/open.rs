@@ -103,7 +103,8 @@ pub(super) async fn connect(pool: &Pool, address: &PostgresAddress, role: Role) 
                 }
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
-            Err(error) => return Err(unusable(address, error.to_string())),
+            Err(StoreError::Failed(why)) => return Err(unusable(address, why)),
+            Err(error) => return Err(error),
         }
     }
 }
