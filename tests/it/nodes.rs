@@ -6,6 +6,8 @@ use kite::protocol::error::REPLACED;
 use serde_json::json;
 
 use crate::support::chance::{Dice, number};
+use crate::support::eventually;
+use crate::support::hooks::{Endpoint, call};
 use crate::support::load::{Listener, Load, Nodes, settle};
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
@@ -43,6 +45,79 @@ async fn nodes_that_are_killed_in_turns_lose_nothing_and_keep_one_order() {
     }
     load.acknowledges(SENDERS).await;
     settle(&servers[0].owner(), load, &[&moved, &stayed]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_lose_their_connections_to_the_database_lose_nothing_else() {
+    let database = Cluster::shared().database();
+    let first = Server::start_on(&database);
+    let servers = [first.another_node(), first];
+    let nodes = Nodes::new(&[&servers[0], &servers[1]]);
+    let listeners = [
+        Listener::start(&nodes, "one", 0).await,
+        Listener::start(&nodes, "two", 1).await,
+    ];
+    let load = Load::start(&nodes, SENDERS, 0);
+    for round in 0..ROUNDS {
+        load.acknowledges(SENDERS * 5).await;
+        // In the middle of appends, and every second time only those that carry the news.
+        let whose = if round % 2 == 0 { "%" } else { "%pg_notify%" };
+        Cluster::shared().sql_in(
+            &database,
+            &format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE application_name = 'kite' AND datname = current_database() AND query LIKE '{whose}'"
+            ),
+        );
+    }
+    load.acknowledges(SENDERS * 5).await;
+    let [one, two] = &listeners;
+    settle(&servers[0].owner(), load, &[one, two]).await;
+    for listener in &listeners {
+        assert_eq!(listener.hearings().len(), 1, "its connection stood");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_on_one_node_loses_its_connections_on_all() {
+    let [first, second] = two_nodes();
+    let (id, access) = second.key_with("default", &["--permissions", "read"]);
+    let (mut socket, _) = Socket::connect(&access, &["*"], "listener").await;
+    access.get("/api/v1/events").await.expect(200);
+    call(&first.owner(), "keys.revoke", json!({"id": id})).await;
+    socket.expect_refusal(4001).await;
+    access
+        .get("/api/v1/events")
+        .await
+        .refused(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_ends_on_one_node_ends_on_all() {
+    let [first, second] = two_nodes();
+    let made = Endpoint::create(&first.owner(), json!({"source": "my-app"})).await;
+    let on_second = Endpoint {
+        access: second.owner(),
+        ..made.clone()
+    };
+    on_second.post_with_token(&[], "x").await.expect(202);
+    call(&first.owner(), "hooks.deactivate", json!({"id": made.id})).await;
+    eventually("the other node knows", || async {
+        let status = on_second.post_with_token(&[], "x").await.status;
+        (status != 202).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_nodes_that_prepare_the_same_hook_both_hand_out_the_same() {
+    let [first, second] = two_nodes();
+    let [one, two] = [first.owner(), second.owner()];
+    let prepare = |access| call(access, "hooks.github.prepare_install", json!({}));
+    let (one, two) = tokio::join!(prepare(&one), prepare(&two));
+    for member in ["endpoint_with_token", "github_webhook_secret"] {
+        assert_eq!(one[member], two[member]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,9 @@
 //! What is PostgreSQL's alone: getting in safely, and a schema that several servers share (promises 9 and 12).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use kite::server::{Config, Server, StartError};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -53,6 +55,67 @@ async fn a_schema_of_somebody_else_is_left_alone() {
     assert!(why.ends_with("is not a kite database"), "{why}");
     let tables = "SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(Cluster::shared().sql_in(&url, tables), "invoices");
+}
+
+/// Starts a server of this process on a database, with a secret key and an instance's name.
+async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(), StartError> {
+    let dir = TempDir::new().unwrap();
+    Server::bind(Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        database: url.parse()?,
+        data_dir: dir.path().to_owned(),
+        public_url: None,
+        instance_id: Some(instance_id.to_owned()),
+        secret_key: Some(secret_key.to_owned().into()),
+        max_body_bytes: 1000,
+        max_connections: 10,
+        drain_delay: Duration::ZERO,
+    })
+    .await
+    .map(drop)
+}
+
+#[tokio::test]
+async fn a_node_with_another_secret_key_or_name_is_refused() {
+    let url = Cluster::shared().database();
+    let key = "0123456789abcdef0123456789abcdef";
+    try_serve(&url, key, "here").await.unwrap();
+    let other_key = try_serve(&url, &key.replace('0', "x"), "here").await;
+    assert!(
+        matches!(
+            other_key,
+            Err(StartError::Store(StoreError::OtherSecretKey))
+        ),
+        "{other_key:?}"
+    );
+    let other_name = try_serve(&url, key, "there").await;
+    assert!(
+        matches!(
+            other_name,
+            Err(StartError::Store(StoreError::OtherInstance { .. }))
+        ),
+        "{other_name:?}"
+    );
+    try_serve(&url, key, "here").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_nodes_that_start_together_one_makes_the_first_key() {
+    let url = Cluster::shared().database();
+    let key = "0123456789abcdef0123456789abcdef";
+    let starting: JoinSet<_> = (0..4)
+        .map(|_| {
+            let url = url.clone();
+            async move { try_serve(&url, key, "here").await }
+        })
+        .collect();
+    for started in starting.join_all().await {
+        started.unwrap();
+    }
+    assert_eq!(
+        Cluster::shared().sql_in(&url, "SELECT count(*) FROM keys"),
+        "1"
+    );
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ const START_LIMIT: Duration = Duration::from_secs(15);
 
 /// What every connection is told. The limits are the server's own: a node that stands still must not hold a lock on
 /// what others need. An acknowledged commit is on the disk. All that kite asks for is found by an index: a plan that was
-/// made while a table was small must not go on reading all of it when it has grown.
+/// made while a table was small must not go on reading all of it when it has grown. So one plan serves for all values.
 const SETTINGS: &str = "
     SET statement_timeout = '15s';
     SET lock_timeout = '10s';
@@ -38,6 +38,7 @@ const SETTINGS: &str = "
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
+    SET plan_cache_mode = force_generic_plan;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A pool of connections. None is made yet.
