@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::store::StoreError;
 
@@ -84,6 +84,9 @@ impl FromStr for PostgresAddress {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_LIMIT);
         }
+        // Every connection, also one that is made after a failover: a standby knows less than what was announced, and what
+        // it lacks would count as looked at.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config
             .keepalives_idle(DEAD_AFTER)
             .keepalives_interval(DEAD_AFTER / 5)

@@ -112,21 +112,17 @@ pub(super) async fn connect(pool: &Pool, address: &PostgresAddress, role: Role) 
 pub(super) async fn check(client: &Object, address: &PostgresAddress) -> Result<()> {
     let row = client
         .query_one(
-            "SELECT current_setting('fsync'), current_setting('server_encoding'), pg_is_in_recovery()",
+            "SELECT current_setting('fsync'), current_setting('server_encoding')",
             &[],
         )
         .await?;
-    let (fsync, encoding, is_standby): (String, String, bool) =
-        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (fsync, encoding): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let refuse = |why: &str| Err(unusable(address, why.to_owned()));
     if fsync != "on" {
         return refuse("it runs with `fsync = off`, so what it has committed may be lost");
     }
     if encoding != "UTF8" {
         return refuse("the database's encoding is not UTF8");
-    }
-    if is_standby {
-        return refuse("it is a standby that takes no writes");
     }
     Ok(())
 }
