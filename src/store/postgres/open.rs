@@ -30,7 +30,9 @@ const START_LIMIT: Duration = Duration::from_secs(15);
 
 /// What every connection is told. The limits are the server's own: a node that stands still must not hold a lock on
 /// what others need. An acknowledged commit is on the disk. All that kite asks for is found by an index: a plan that was
-/// made while a table was small must not go on reading all of it when it has grown.
+/// made while a table was small must not go on reading all of it when it has grown. What has no index all the same, such
+/// as the one row of the instance, counts as very costly by that, and would be compiled each time. A statement sees what
+/// was committed before it began, whatever the database's own default is: the append rests on that.
 const SETTINGS: &str = "
     SET statement_timeout = '15s';
     SET lock_timeout = '10s';
@@ -38,6 +40,8 @@ const SETTINGS: &str = "
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
+    SET jit = off;
+    SET default_transaction_isolation = 'read committed';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A pool of connections. None is made yet.
