@@ -159,8 +159,11 @@ pub(super) async fn keys(client: &Object, team: i64) -> Result<Vec<KeyRecord>> {
 }
 
 pub(super) async fn use_keys(client: &Object, used: &[(String, Millis)]) -> Result<()> {
+    // In one order on all nodes: of two that want the same rows, one waits, and not each for the other.
+    let mut used: Vec<_> = used.iter().collect();
+    used.sort_unstable();
     let (prefixes, times): (Vec<&str>, Vec<Millis>) = used
-        .iter()
+        .into_iter()
         .map(|(prefix, time)| (prefix.as_str(), *time))
         .unzip();
     let update = client
