@@ -9,7 +9,7 @@ use crate::support::chance::{Dice, number};
 use crate::support::load::{Listener, Load, Nodes, settle};
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
+use crate::support::socket::{Socket, connect_frame};
 
 const ROUNDS: u64 = 10;
 const SENDERS: usize = 4;
@@ -88,6 +88,38 @@ async fn a_node_that_stood_still_takes_nothing_back_and_lets_go_of_clients_that_
         for entry in log.iter().skip(usize::try_from(AT_LAST).unwrap()) {
             assert_eq!(socket.next_event().await["seq"], entry.seq);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_given_up_takes_nothing_from_the_one_that_came_after_it() {
+    let mut cluster = Cluster::start();
+    let one = Server::start_on(&cluster.database());
+    let other = one.another_node();
+    for node in [&one, &other] {
+        // The key is known to both from here on.
+        Socket::connect(&node.owner(), &[], "").await.0.cut();
+    }
+    cluster.freeze();
+    let mut live = Vec::new();
+    for (number, node) in [&one, &other].into_iter().cycle().take(12).enumerate() {
+        let frame = |node: &Server| connect_frame(&node.owner(), &["*"], &format!("c{number}"));
+        let mut given_up = Socket::open(&one.owner().ws_url).await;
+        given_up.send(&frame(&one)).await;
+        // It may have got as far as the database.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        given_up.cut();
+        let mut socket = Socket::open(&node.owner().ws_url).await;
+        socket.send(&frame(node)).await;
+        live.push(socket);
+    }
+    cluster.thaw();
+    for socket in &mut live {
+        assert_eq!(socket.next().await["type"], "connected");
+        assert_eq!(socket.next().await["type"], "quota_snapshot");
+    }
+    for socket in &mut live {
+        socket.expect_none().await;
     }
 }
 

@@ -344,6 +344,9 @@ impl Store for Postgres {
         let opened = within(async {
             let connection = self.client().await?;
             let number = self.number(&connection, &team).await?;
+            // An opening that waits in a server that stands still would count after those that came later, also when
+            // nobody wants it any more: it is sent to one that answers.
+            connection.batch_execute("").await?;
             read::open_cursor(&connection, number, &client, &filter, now).await
         })
         .await?;
