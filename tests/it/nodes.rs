@@ -123,6 +123,29 @@ async fn a_connection_that_was_given_up_takes_nothing_from_the_one_that_came_aft
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_that_is_wrong_hides_nothing() {
+    let database = Cluster::shared().database();
+    let node = Server::start_on(&database);
+    let access = node.owner();
+    let (mut listener, _) = Socket::connect(&access, &["*"], "listener").await;
+    let news = json!({"appended": [access.team, 1_000_000]}).to_string();
+    let tell = format!("SELECT pg_notify('kite_' || 'public'::regnamespace::oid, '{news}')");
+    for seq in 1..=3 {
+        Cluster::shared().sql_in(&database, &tell);
+        listener.expect_none().await;
+        access.tell("alpha", "beta", "hello").await;
+        assert_eq!(listener.next_event().await["seq"], seq);
+    }
+    listener.cut();
+    Cluster::shared().sql_in(&database, &tell);
+    access.tell("alpha", "beta", "hello").await;
+    let (mut listener, _) = Socket::connect(&access, &["*"], "listener").await;
+    for seq in 1..=4 {
+        assert_eq!(listener.next_event().await["seq"], seq);
+    }
+}
+
 /// Reads what was under way, then the farewell.
 async fn expect_replaced(mut socket: Socket) {
     let farewell = loop {
