@@ -74,6 +74,14 @@ impl FromStr for PostgresAddress {
                 "the PostgreSQL address names no host".to_owned(),
             ));
         }
+        // What follows an `@` in a password that is not escaped counts as the host, and hosts are shown.
+        let has_at = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(has_at) {
+            return Err(StoreError::Address(
+                "the PostgreSQL address has a second `@`, which is written `%40` in a password"
+                    .to_owned(),
+            ));
+        }
         let is_here = config.get_hostaddrs().iter().all(|ip| ip.is_loopback())
             && config.get_hosts().iter().all(is_here);
         config.ssl_mode(match (ssl_mode, is_here) {
@@ -199,6 +207,7 @@ mod tests {
             "postgres://kite:hunter2@db.example/kite?sslmode=hunter2",
             "postgres://kite:hunter2@db.example/kite?port=hunter2",
             "postgres://kite:hunter2@/kite",
+            "postgres://kite:p@hunter2@db.example/kite",
         ] {
             let error = bad.parse::<PostgresAddress>().unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
