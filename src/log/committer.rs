@@ -18,6 +18,10 @@ use crate::store::{Store, StoreError};
 /// behind it.
 const BATCH_MAX: usize = 1024;
 
+/// How much text they have together, unless a single one has more: few enough that the transaction ends long before
+/// the store gives it up. One that is given up for its size would come again as large.
+const BATCH_MAX_BYTES: usize = 16 * 1024 * 1024;
+
 /// An event that waits, and who waits for it.
 pub(super) struct Append {
     pub(super) event: NewEvent,
@@ -37,7 +41,17 @@ impl Committer {
         let mut appends = Vec::with_capacity(BATCH_MAX);
         let mut outage = Outage::new("events are not stored");
         while waiting.recv_many(&mut appends, BATCH_MAX).await > 0 {
-            self.commit(appends.drain(..), &mut outage).await;
+            while !appends.is_empty() {
+                let count = fitting(appends.iter().map(|append| append.event.text.len()));
+                let error = self.commit(appends.drain(..count), &mut outage).await.err();
+                // Those behind need not wait until the same is found out about them.
+                if let Some(error) = error.filter(StoreError::is_outage) {
+                    for append in appends.drain(..) {
+                        // As in `commit`: a sender may have gone.
+                        let _ = append.answer.send(Err(error.clone()));
+                    }
+                }
+            }
         }
     }
 
@@ -54,7 +68,11 @@ impl Committer {
         self.store.append(batch.clone()).await
     }
 
-    async fn commit(&self, appends: impl Iterator<Item = Append>, outage: &mut Outage) {
+    async fn commit(
+        &self,
+        appends: impl Iterator<Item = Append>,
+        outage: &mut Outage,
+    ) -> Result<(), StoreError> {
         let (events, answers): (Vec<_>, Vec<_>) =
             appends.map(|append| (append.event, append.answer)).unzip();
         let batch = Arc::new(Batch {
@@ -63,6 +81,7 @@ impl Committer {
         });
         let results = self.append(&batch, outage.is_on()).await;
         outage.note(results.as_ref().err());
+        let committed = results.as_ref().map(|_| ()).map_err(Clone::clone);
         let results = match results {
             Ok(appended) => appended.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); answers.len()],
@@ -82,5 +101,30 @@ impl Committer {
             // A sender that went away has an event that was stored all the same.
             let _ = answer.send(result);
         }
+        committed
+    }
+}
+
+/// How many events of these sizes one transaction takes: the first, and what fits beside it.
+fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |(place, size): &(usize, usize)| {
+        bytes += size;
+        *place == 0 || bytes <= BATCH_MAX_BYTES
+    };
+    sizes.enumerate().take_while(fits).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_takes_what_fits_and_one_event_at_least() {
+        let half = BATCH_MAX_BYTES / 2;
+        assert_eq!(fitting([half, half, 1].into_iter()), 2);
+        assert_eq!(fitting([2 * BATCH_MAX_BYTES, 1].into_iter()), 1);
+        assert_eq!(fitting([1, BATCH_MAX_BYTES, 1].into_iter()), 1);
+        assert_eq!(fitting([1; 3].into_iter()), 3);
     }
 }

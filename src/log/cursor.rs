@@ -40,6 +40,24 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// Adds a move to those that wait: of two holds only the newer one counts.
+    fn note(&mut self, name: Name, hold: u64, cursor: Cursor) {
+        let (number, known) = self.cursors.entry(name).or_insert((hold, cursor));
+        if *number < hold {
+            (*number, *known) = (hold, cursor);
+        } else if *number == hold {
+            known.acked = known.acked.max(cursor.acked);
+            known.scanned = if known.filter == cursor.filter {
+                known.scanned.max(cursor.scanned)
+            } else {
+                cursor.scanned
+            };
+            known.filter = cursor.filter;
+        }
+    }
+}
+
 impl Cursors {
     /// Starts the task that writes; it ends after [`Cursors::close`] and a last write. Holds that turn out to be lost
     /// are reported.
@@ -108,8 +126,8 @@ impl Cursors {
             }
             Err(error) => {
                 let mut state = self.lock();
-                for (name, moved) in std::mem::take(&mut state.in_flight) {
-                    state.cursors.entry(name).or_insert(moved);
+                for (name, (number, cursor)) in std::mem::take(&mut state.in_flight) {
+                    state.note(name, number, cursor);
                 }
                 Err(error)
             }
@@ -142,20 +160,7 @@ impl Cursors {
     /// Takes note that a cursor moved.
     pub(super) fn advance(&self, hold: &Hold, cursor: Cursor) {
         let name = (hold.team.clone(), hold.client.clone());
-        let mut state = self.lock();
-        let (number, known) = state.cursors.entry(name).or_insert((hold.number, cursor));
-        if *number < hold.number {
-            (*number, *known) = (hold.number, cursor);
-        } else if *number == hold.number {
-            known.acked = known.acked.max(cursor.acked);
-            known.scanned = if known.filter == cursor.filter {
-                known.scanned.max(cursor.scanned)
-            } else {
-                cursor.scanned
-            };
-            known.filter = cursor.filter;
-        }
-        drop(state);
+        self.lock().note(name, hold.number, cursor);
         self.wake.notify_one();
     }
 

@@ -86,25 +86,32 @@ impl Follower {
                 tokio::time::sleep(RETRY_INTERVAL).await;
             }
             // What is left, or came meanwhile.
-            self.want(&team, through);
+            self.want(&team, read.unwrap_or(through));
         }
     }
 
-    /// Publishes a page of what lies between the hub's head and a number.
-    async fn publish(&self, team: &TeamId, through: Seq) -> Result<(), StoreError> {
+    /// Publishes a page of what lies between the hub's head and a number. Answers up to where the log goes of that.
+    async fn publish(&self, team: &TeamId, through: Seq) -> Result<Seq, StoreError> {
         let Some(after) = self.hub.gap(team, through) else {
-            return Ok(());
+            return Ok(through);
         };
         let events = self.store.follow(team.clone(), after, through).await?;
-        let first = events.first().map_or(through + 1, |(seq, _)| *seq);
-        if first > after + 1 {
+        let Some((first, _)) = events.first() else {
+            // Retention was faster, or the news was wrong: what is not stored yet must not count as published.
+            let last = self.store.bounds(team.clone()).await?.last.min(through);
+            if last > after {
+                self.hub.skip(team, last);
+            }
+            return Ok(last);
+        };
+        if *first > after + 1 {
             // Retention was faster.
             self.hub.skip(team, first - 1);
         }
         for (seq, event) in &events {
             self.hub.publish(event, *seq);
         }
-        Ok(())
+        Ok(through)
     }
 
     /// Looks again and again how long the logs are that somebody listens to.

@@ -128,21 +128,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    /// The highest number that was published, if the team is known.
-    pub(super) fn head(&self, team: &TeamId) -> Option<Seq> {
-        let teams = lock(&self.teams);
-        Some(teams.get(team)?.head.load(Ordering::Acquire))
-    }
-
-    /// From where on a team's log has to be published up to a number. Where nobody listens nothing has to be.
+    /// From where on a team's log has to be published up to a number, which may be wrong. Where nobody listens nothing
+    /// has to be.
     pub(super) fn gap(&self, team: &TeamId, through: Seq) -> Option<Seq> {
         let team = lock(&self.teams).get(team)?.clone();
         let index = lock(&team.index);
-        if index.is_empty() {
-            team.head.fetch_max(through, Ordering::AcqRel);
-        }
         let head = team.head.load(Ordering::Acquire);
-        (head < through).then_some(head)
+        (head < through && !index.is_empty()).then_some(head)
     }
 
     /// Gives up publishing up to a number: everybody finds it in the log.

@@ -39,8 +39,6 @@ pub struct Log {
     follower: Arc<Follower>,
     appends: mpsc::Sender<Append>,
     clock: Clock,
-    /// Whether other nodes may append too.
-    is_shared: bool,
     /// What ends with the log and has nothing to finish.
     _background: JoinSet<()>,
 }
@@ -94,7 +92,6 @@ impl Log {
             cursor::Cursors::start(store.clone(), clock.clone(), takeovers.clone());
         let mut background = JoinSet::new();
         let news = store.news();
-        let is_shared = news.is_some();
         background.spawn(follower.clone().run());
         if let Some(news) = news {
             background.spawn(follower.clone().look());
@@ -111,7 +108,6 @@ impl Log {
             follower,
             appends,
             clock,
-            is_shared,
             _background: background,
         };
         (log, tasks, taken_over)
@@ -160,10 +156,8 @@ impl Log {
 
     /// Everything up to the answered number is in the log.
     pub async fn head(&self, team: &TeamId) -> Result<Seq, StoreError> {
-        match self.hub.head(team) {
-            Some(head) if !self.is_shared => Ok(head),
-            _ => Ok(self.store.bounds(team.clone()).await?.last),
-        }
+        // Not the hub's: it may lie behind, where another node has appended or the answer to a commit was lost.
+        Ok(self.store.bounds(team.clone()).await?.last)
     }
 
     /// Subscribes to what is published from now on. What came before [`Subscription::head`] has to be read.

@@ -80,15 +80,17 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         requested: hello.scopes,
         allowed: key.scopes.clone(),
     });
-    let presence = app
+    let mut presence = app
         .registry
         .enter(team.clone(), client.clone(), key.clone());
+    let mut early = None;
     let (start, hold) = if filter.requested.is_empty() {
         // Calls only: nothing is delivered, so there is no place to keep.
         (app.log.head(&team).await?, None)
     } else {
         let digest = filter.digest();
-        let (cursor, number) = app.log.open_cursor(&team, &client, digest).await?;
+        let opening = app.log.open_cursor(&team, &client, digest);
+        let (cursor, number) = while_wanted(opening, &mut presence, socket, &mut early).await?;
         presence.hold(number);
         let hold = Hold {
             team: team.clone(),
@@ -123,12 +125,38 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         hold,
         session,
         presence,
+        early,
         live: None,
         target: 0,
         retry_at: None,
         calls: FuturesUnordered::new(),
         heard: Instant::now(),
     })
+}
+
+/// Opens a cursor for a client that is there and was not replaced. One that has lost its patience comes again, and the
+/// opening of its old connection must not take the cursor from the new one. What it says meanwhile is kept.
+async fn while_wanted<T>(
+    opening: impl Future<Output = Result<T, StoreError>>,
+    presence: &mut Presence,
+    socket: &mut Socket,
+    early: &mut Option<Message>,
+) -> Result<T, End> {
+    let mut opening = std::pin::pin!(opening);
+    loop {
+        let frame = tokio::select! {
+            biased;
+            opened = &mut opening => return Ok(opened?),
+            told = &mut presence.told => return Err(told.unwrap_or(Told::Ending).into()),
+            frame = socket.next(), if early.is_none() => frame,
+        };
+        match frame {
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
+            Some(Ok(message)) => *early = Some(message),
+            Some(Err(error)) => return Err(error.into()),
+        }
+    }
 }
 
 async fn quota(app: &App, key: &KeyRecord) -> Result<QuotaSnapshot, End> {
@@ -151,6 +179,8 @@ pub(super) struct Connection {
     hold: Option<Hold>,
     session: Session,
     presence: Presence,
+    /// What the client said before it was let in.
+    early: Option<Message>,
     /// Live events; none while the session reads the log.
     live: Option<Subscription>,
     /// Up to here the log is to be read before the next look at `live`.
@@ -179,8 +209,13 @@ impl Connection {
     pub(super) async fn run(&mut self, socket: &mut Socket) -> End {
         let mut ping = tokio::time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
         loop {
+            let early = self
+                .early
+                .take()
+                .map(|message| Input::Frame(Some(Ok(message))));
             let input = tokio::select! {
                 biased;
+                Some(early) = std::future::ready(early) => early,
                 told = &mut self.presence.told => Input::Told(told.unwrap_or(Told::Ending)),
                 _ = ping.tick() => Input::Tick,
                 Some(answer) = self.calls.next() => Input::Answer(answer),

@@ -161,6 +161,7 @@ impl Server {
             registry: Arc::default(),
             clock,
             store,
+            readiness: health::Readiness::default(),
             instance_id,
             sealer,
             max_body_bytes: config.max_body_bytes,

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::health::Readiness;
 use super::limit::PerMinute;
 use super::registry::Registry;
 use crate::base::clock::Clock;
@@ -26,6 +27,8 @@ pub struct App {
     pub clock: Clock,
     /// The database, for what is no event.
     pub store: Arc<dyn Store>,
+    /// Whether it answers.
+    pub readiness: Readiness,
     /// The instance's id.
     pub instance_id: String,
     /// Seals secrets.

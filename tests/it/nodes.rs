@@ -11,7 +11,7 @@ use crate::support::hooks::{Endpoint, call};
 use crate::support::load::{Listener, Load, Nodes, settle};
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
+use crate::support::socket::{Socket, connect_frame};
 
 const ROUNDS: u64 = 10;
 const SENDERS: usize = 4;
@@ -163,6 +163,61 @@ async fn a_node_that_stood_still_takes_nothing_back_and_lets_go_of_clients_that_
         for entry in log.iter().skip(usize::try_from(AT_LAST).unwrap()) {
             assert_eq!(socket.next_event().await["seq"], entry.seq);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_given_up_takes_nothing_from_the_one_that_came_after_it() {
+    let mut cluster = Cluster::start();
+    let one = Server::start_on(&cluster.database());
+    let other = one.another_node();
+    for node in [&one, &other] {
+        // The key is known to both from here on.
+        Socket::connect(&node.owner(), &[], "").await.0.cut();
+    }
+    cluster.freeze();
+    let mut live = Vec::new();
+    for (number, node) in [&one, &other].into_iter().cycle().take(12).enumerate() {
+        let frame = |node: &Server| connect_frame(&node.owner(), &["*"], &format!("c{number}"));
+        let mut given_up = Socket::open(&one.owner().ws_url).await;
+        given_up.send(&frame(&one)).await;
+        // It may have got as far as the database.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        given_up.cut();
+        let mut socket = Socket::open(&node.owner().ws_url).await;
+        socket.send(&frame(node)).await;
+        live.push(socket);
+    }
+    cluster.thaw();
+    for socket in &mut live {
+        assert_eq!(socket.next().await["type"], "connected");
+        assert_eq!(socket.next().await["type"], "quota_snapshot");
+    }
+    for socket in &mut live {
+        socket.expect_none().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_that_is_wrong_hides_nothing() {
+    let database = Cluster::shared().database();
+    let node = Server::start_on(&database);
+    let access = node.owner();
+    let (mut listener, _) = Socket::connect(&access, &["*"], "listener").await;
+    let news = json!({"appended": [access.team, 1_000_000]}).to_string();
+    let tell = format!("SELECT pg_notify('kite_' || 'public'::regnamespace::oid, '{news}')");
+    for seq in 1..=3 {
+        Cluster::shared().sql_in(&database, &tell);
+        listener.expect_none().await;
+        access.tell("alpha", "beta", "hello").await;
+        assert_eq!(listener.next_event().await["seq"], seq);
+    }
+    listener.cut();
+    Cluster::shared().sql_in(&database, &tell);
+    access.tell("alpha", "beta", "hello").await;
+    let (mut listener, _) = Socket::connect(&access, &["*"], "listener").await;
+    for seq in 1..=4 {
+        assert_eq!(listener.next_event().await["seq"], seq);
     }
 }
 

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kite::server::{Config, Server, StartError};
+use kite::protocol::permission::Permissions;
+use kite::protocol::scope::Scopes;
+use kite::server::{Config, Server, StartError, new_key};
+use kite::store::record::{Appended, Batch, KeyRecord, NewEvent};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::support::authority::Authority;
+use crate::support::eventually;
 use crate::support::postgres::Cluster;
 
 async fn try_open(url: &str, role: Role) -> Result<Arc<dyn Store>, StoreError> {
@@ -187,4 +194,142 @@ async fn a_certificate_for_another_host_is_refused() {
 async fn a_server_that_speaks_no_tls_is_not_spoken_to_in_the_clear() {
     let why = refusal(&format!("{}?sslmode=prefer", Cluster::shared().database())).await;
     assert!(why.contains("TLS"), "{why}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_not_spoken_to() {
+    let url = Cluster::shared().database();
+    try_open(&url, Role::Server).await.unwrap();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    // As a standby says it of itself.
+    Cluster::shared().sql(&format!(
+        "ALTER DATABASE {name} SET default_transaction_read_only = on"
+    ));
+    let why = try_open(&url, Role::Visitor).await.err().unwrap();
+    assert!(why.to_string().contains("does not allow writes"), "{why}");
+}
+
+fn a_key() -> KeyRecord {
+    let team = "acme".parse().unwrap();
+    new_key(team, None, Permissions::default(), Scopes::all(), 1).1
+}
+
+/// A node of a database with a team.
+async fn node(url: &str) -> Arc<dyn Store> {
+    let store = try_open(url, Role::Server).await.unwrap();
+    match store.create_team("acme".parse().unwrap(), a_key()).await {
+        Ok(()) | Err(StoreError::Exists(_)) => store,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreError> {
+    let event = |_| NewEvent {
+        team: "acme".parse().unwrap(),
+        id: "e".to_owned(),
+        kind: "com.acme.note".to_owned(),
+        source: "https://acme.example".to_owned(),
+        kitesource: None,
+        agent_to: None,
+        created_at: 1,
+        text: "{}".to_owned(),
+        dedup: None,
+    };
+    let events = (0..count).map(event).collect();
+    let month = "2026-11".to_owned();
+    node.append(Arc::new(Batch { events, month })).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_append_together_whatever_isolation_the_database_prefers() {
+    let url = Cluster::shared().database();
+    let (_, name) = url.rsplit_once('/').unwrap();
+    Cluster::shared().sql(&format!(
+        "ALTER DATABASE {name} SET default_transaction_isolation = serializable"
+    ));
+    let (one, other) = (node(&url).await, node(&url).await);
+    for _ in 0..20 {
+        let (first, second) = tokio::join!(append(&*one, 50), append(&*other, 50));
+        first.unwrap();
+        second.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_write_down_the_use_of_the_same_keys_do_not_lock_each_other_out() {
+    let url = Cluster::shared().database();
+    let (one, other) = (node(&url).await, node(&url).await);
+    let mut uses = Vec::new();
+    for time in 0..200 {
+        let key = a_key();
+        uses.push((key.prefix.clone(), time));
+        one.create_key(key).await.unwrap();
+    }
+    let reversed: Vec<_> = uses.iter().rev().cloned().collect();
+    for _ in 0..20 {
+        let (first, second) =
+            tokio::join!(one.use_keys(uses.clone()), other.use_keys(reversed.clone()));
+        first.unwrap();
+        second.unwrap();
+    }
+}
+
+/// Stands between kite and PostgreSQL. Once told to, it lets no answer through any more; told again, it hangs up.
+async fn go_between(port: u16, orders: watch::Receiver<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (near, _) = listener.accept().await.unwrap();
+            let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            tokio::spawn(carry(near, far, orders.clone()));
+        }
+    });
+    here
+}
+
+async fn carry(near: TcpStream, far: TcpStream, mut orders: watch::Receiver<u8>) {
+    let (mut asked, mut answer) = near.into_split();
+    let (mut answered, mut ask) = far.into_split();
+    let asking = tokio::spawn(async move { tokio::io::copy(&mut asked, &mut ask).await });
+    let mut bytes = vec![0; 8192];
+    loop {
+        let read = tokio::select! {
+            read = answered.read(&mut bytes) => read.unwrap_or(0),
+            _ = orders.wait_for(|order| *order == 2) => break,
+        };
+        if read == 0 {
+            break;
+        }
+        if *orders.borrow() == 0 {
+            answer.write_all(&bytes[..read]).await.unwrap();
+        }
+    }
+    asking.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_not_denied() {
+    let url = Cluster::shared().database();
+    let (start, rest) = url.rsplit_once(':').unwrap();
+    let (port, name) = rest.split_once('/').unwrap();
+    let (order, orders) = watch::channel(0);
+    let port = go_between(port.parse().unwrap(), orders).await;
+    let store = node(&format!("{start}:{port}/{name}")).await;
+    append(&*store, 1).await.unwrap();
+
+    order.send(1).unwrap();
+    let hung_up = async {
+        eventually("it is stored", || async {
+            let count = Cluster::shared().sql_in(&url, "SELECT count(*) FROM events");
+            (count == "2").then_some(())
+        })
+        .await;
+        order.send(2).unwrap();
+    };
+    let (appended, ()) = tokio::join!(append(&*store, 1), hung_up);
+    assert!(
+        matches!(appended, Err(StoreError::Unknown(_))),
+        "{appended:?}"
+    );
 }

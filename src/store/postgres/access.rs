@@ -65,7 +65,7 @@ pub(super) async fn create_team(
         .await?;
     let row = row.ok_or_else(|| StoreError::Exists(format!("team `{team}`")))?;
     insert_key(&transaction, column(&row, 0)?, first_key).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await.map_err(super::outcome)
 }
 
 pub(super) async fn teams(client: &Object) -> Result<Vec<TeamRecord>> {
@@ -88,7 +88,7 @@ pub(super) async fn teams(client: &Object) -> Result<Vec<TeamRecord>> {
 pub(super) async fn create_key(client: &mut Object, team: i64, key: &KeyRecord) -> Result<()> {
     let transaction = client.transaction().await?;
     insert_key(&transaction, team, key).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await.map_err(super::outcome)
 }
 
 async fn insert_key(transaction: &Transaction<'_>, team: i64, key: &KeyRecord) -> Result<()> {
@@ -159,8 +159,11 @@ pub(super) async fn keys(client: &Object, team: i64) -> Result<Vec<KeyRecord>> {
 }
 
 pub(super) async fn use_keys(client: &Object, used: &[(String, Millis)]) -> Result<()> {
+    // In one order on all nodes: of two that want the same rows, one waits, and not each for the other.
+    let mut used: Vec<_> = used.iter().collect();
+    used.sort_unstable();
     let (prefixes, times): (Vec<&str>, Vec<Millis>) = used
-        .iter()
+        .into_iter()
         .map(|(prefix, time)| (prefix.as_str(), *time))
         .unzip();
     let update = client
@@ -189,7 +192,7 @@ pub(super) async fn revoke_key(
         .await?;
     found(revoked, || format!("key `{id}`"))?;
     touch(&transaction).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await.map_err(super::outcome)
 }
 
 pub(super) async fn rehash_key(client: &mut Object, id: &str, hash: &KeyHash) -> Result<()> {
@@ -201,7 +204,7 @@ pub(super) async fn rehash_key(client: &mut Object, id: &str, hash: &KeyHash) ->
         )
         .await?;
     touch(&transaction).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await.map_err(super::outcome)
 }
 
 pub(super) async fn access_version(client: &Object) -> Result<u64> {
@@ -248,7 +251,7 @@ pub(super) async fn put_endpoint(
         .await?;
     touch(&transaction).await?;
     let stored = stored_endpoint(&transaction, &draft.team, &draft.source).await?;
-    transaction.commit().await?;
+    transaction.commit().await.map_err(super::outcome)?;
     Ok(stored)
 }
 
@@ -269,7 +272,7 @@ pub(super) async fn rotate_secret(
         .await?;
     touch(&transaction).await?;
     let stored = stored_endpoint(&transaction, team, source).await?;
-    transaction.commit().await?;
+    transaction.commit().await.map_err(super::outcome)?;
     Ok(stored)
 }
 
@@ -283,7 +286,7 @@ pub(super) async fn deactivate_endpoint(client: &mut Object, team: i64, id: &str
         .await?;
     found(changed, || format!("endpoint `{id}`"))?;
     touch(&transaction).await?;
-    Ok(transaction.commit().await?)
+    transaction.commit().await.map_err(super::outcome)
 }
 
 /// The columns of an endpoint, for [`endpoint_in`].

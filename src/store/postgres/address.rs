@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::store::StoreError;
 
@@ -74,6 +74,14 @@ impl FromStr for PostgresAddress {
                 "the PostgreSQL address names no host".to_owned(),
             ));
         }
+        // What follows an `@` in a password that is not escaped counts as the host, and hosts are shown.
+        let has_at = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(has_at) {
+            return Err(StoreError::Address(
+                "the PostgreSQL address has a second `@`, which is written `%40` in a password"
+                    .to_owned(),
+            ));
+        }
         let is_here = config.get_hostaddrs().iter().all(|ip| ip.is_loopback())
             && config.get_hosts().iter().all(is_here);
         config.ssl_mode(match (ssl_mode, is_here) {
@@ -84,6 +92,9 @@ impl FromStr for PostgresAddress {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_LIMIT);
         }
+        // Every connection, also one that is made after a failover: a standby knows less than what was announced, and what
+        // it lacks would count as looked at.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         config
             .keepalives_idle(DEAD_AFTER)
             .keepalives_interval(DEAD_AFTER / 5)
@@ -196,6 +207,7 @@ mod tests {
             "postgres://kite:hunter2@db.example/kite?sslmode=hunter2",
             "postgres://kite:hunter2@db.example/kite?port=hunter2",
             "postgres://kite:hunter2@/kite",
+            "postgres://kite:p@hunter2@db.example/kite",
         ] {
             let error = bad.parse::<PostgresAddress>().unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");

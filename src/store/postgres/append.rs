@@ -104,9 +104,9 @@ pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appende
         client.query(&insert, &to_insert),
         client.batch_execute("COMMIT"),
     );
-    begun?;
-    // From here on a connection that broke leaves the outcome open. A statement that was refused does not: the rest of
-    // the transaction was refused with it.
+    // A connection that broke leaves the outcome open, whichever answer is missing: the commit was sent with the rest. A
+    // statement that was refused does not: the rest of the transaction was refused with it.
+    begun.map_err(super::outcome)?;
     let locked = locked.map_err(super::outcome)?;
     let inserted = inserted.map_err(super::outcome)?;
     committed.map_err(super::outcome)?;

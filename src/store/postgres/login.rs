@@ -125,7 +125,7 @@ pub(super) async fn poll(client: &mut Object, device_hash: &[u8; 32], now: Milli
         transaction
             .execute("DELETE FROM logins WHERE device_hash = $1", &[&device_hash])
             .await?;
-        transaction.commit().await?;
+        transaction.commit().await.map_err(super::outcome)?;
         return Ok(Poll::Granted(grant));
     }
     let interval_secs = unsigned(column(&row, 1)?);
@@ -139,6 +139,6 @@ pub(super) async fn poll(client: &mut Object, device_hash: &[u8; 32], now: Milli
             &[&device_hash, &now, &signed(interval_secs)],
         )
         .await?;
-    transaction.commit().await?;
+    transaction.commit().await.map_err(super::outcome)?;
     Ok(if is_early { Poll::TooFast } else { Poll::Waits })
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool, PoolError};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
 use tokio::sync::mpsc;
 use tokio_postgres::Row;
 use tokio_postgres::error::{Severity, SqlState};
@@ -250,7 +250,9 @@ impl Store for Postgres {
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
-        let client = self.appender.get().await?;
+        // The pool's own limits leave out the settings that a new connection is told.
+        let client = tokio::time::timeout(APPEND_LIMIT, self.appender.get()).await;
+        let client = client.map_err(|_| PoolError::Timeout(TimeoutType::Create))??;
         let append = append::append(&client, &batch);
         let Ok(appended) = tokio::time::timeout(APPEND_LIMIT, append).await else {
             // What comes next must not wait for it.
@@ -342,6 +344,9 @@ impl Store for Postgres {
         let opened = within(async {
             let connection = self.client().await?;
             let number = self.number(&connection, &team).await?;
+            // An opening that waits in a server that stands still would count after those that came later, also when
+            // nobody wants it any more: it is sent to one that answers.
+            connection.batch_execute("").await?;
             read::open_cursor(&connection, number, &client, &filter, now).await
         })
         .await?;

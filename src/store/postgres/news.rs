@@ -12,10 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
 
-use super::{PostgresAddress, column, open};
+use super::{PostgresAddress, column, open, within};
 use crate::base::backoff::Backoff;
 use crate::base::outage::Outage;
 use crate::base::random;
@@ -110,7 +110,7 @@ impl Outbox {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         let mut outage = Outage::new("news from other nodes do not come");
         while !news.is_closed() {
-            let session = Session::open(&address, &news).await;
+            let session = within(Session::open(&address, &news)).await;
             outage.note(session.as_ref().err());
             if let Ok(session) = session {
                 backoff.reset();
@@ -131,10 +131,10 @@ impl Outbox {
         loop {
             tokio::select! {
                 () = self.wake.notified() => {}
-                _ = &mut session.driver => return,
+                _ = session.driver.join_next() => return,
                 () = news.closed() => return,
             }
-            if let Err(error) = session.tell(self.take()).await {
+            if let Err(error) = within(session.tell(self.take())).await {
                 tracing::debug!(%error, "news were not told");
                 return;
             }
@@ -150,21 +150,25 @@ pub(super) fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
 /// One connection that listens.
 struct Session {
     client: Client,
-    /// Reads what comes. It hands on by itself, since whoever tells waits for it.
-    driver: JoinHandle<()>,
+    /// Reads what comes. It hands on by itself, since whoever tells waits for it. Ends with the session, also where no
+    /// answer comes any more.
+    driver: JoinSet<()>,
     channel: String,
 }
 
 impl Session {
     async fn open(address: &PostgresAddress, news: &mpsc::Sender<News>) -> Result<Self> {
-        let (client, driver) = match open::tls(address)? {
+        let mut driver = JoinSet::new();
+        let client = match open::tls(address)? {
             Some(tls) => {
                 let (client, connection) = address.config.connect(tls).await?;
-                (client, tokio::spawn(drive(connection, news.clone())))
+                driver.spawn(drive(connection, news.clone()));
+                client
             }
             None => {
                 let (client, connection) = address.config.connect(NoTls).await?;
-                (client, tokio::spawn(drive(connection, news.clone())))
+                driver.spawn(drive(connection, news.clone()));
+                client
             }
         };
         // A notification is nothing to wait for a disk for. One channel for each schema, so that two instances in one

@@ -3,6 +3,7 @@
 //!
 //! Work that fails takes back what it did itself and leaves the rest of its group alone.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -58,7 +59,8 @@ where
         let result = match (self.done, committed) {
             (Some(Err(error)), _) | (_, Err(error)) => Err(error),
             (Some(done), Ok(())) => done,
-            (None, Ok(())) => Err(StoreError::Closed),
+            // It panicked before it was done.
+            (None, Ok(())) => Err(StoreError::Failed("a write panicked".to_owned())),
         };
         // Nobody waits any more when a request was dropped; the work is done all the same.
         let _ = self.answer.send(result);
@@ -82,14 +84,14 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<()>
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if let [job] = group {
         // Its failure is its own answer, and nothing of it is kept.
-        return match job.run(&transaction) {
+        return match attempt(&mut **job, &transaction) {
             Ok(()) => Ok(transaction.commit()?),
             Err(_) => Ok(()),
         };
     }
     for job in group {
         transaction.execute_batch("SAVEPOINT job")?;
-        match job.run(&transaction) {
+        match attempt(&mut **job, &transaction) {
             Ok(()) => transaction.execute_batch("RELEASE job")?,
             // Where there was no room for a change, SQLite may have taken back all of the transaction.
             Err(error) if transaction.is_autocommit() => return Err(error),
@@ -97,6 +99,12 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>]) -> Result<()>
         }
     }
     Ok(transaction.commit()?)
+}
+
+/// Runs work so that a fault in it ends neither the thread nor the store.
+fn attempt(job: &mut dyn Job, transaction: &Transaction<'_>) -> Result<()> {
+    let work = AssertUnwindSafe(|| job.run(transaction));
+    catch_unwind(work).unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())))
 }
 
 #[cfg(test)]
@@ -139,6 +147,23 @@ mod tests {
             .query_row("SELECT sum(number) FROM numbers", [], |row| row.get(0))
             .unwrap();
         assert_eq!(sum, 6);
+    }
+
+    #[test]
+    fn work_that_panics_ends_neither_the_thread_nor_the_group() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE numbers (number INTEGER)")
+            .unwrap();
+        let (sender, jobs) = mpsc::channel();
+        let (faulty, mut faulty_answer) = job(|_| -> Result<()> { panic!("on purpose") });
+        let (sound, mut sound_answer) = job(insert(1));
+        sender.send(faulty).unwrap();
+        sender.send(sound).unwrap();
+        drop(sender);
+        run(&mut connection, &jobs);
+        assert!(faulty_answer.try_recv().unwrap().is_err());
+        assert_eq!(sound_answer.try_recv().unwrap().ok(), Some(1));
     }
 
     #[test]
