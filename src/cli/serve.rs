@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -14,6 +15,7 @@ use super::output::Output;
 use super::signal::Interrupt;
 use crate::base::duration;
 use crate::config::Paths;
+use crate::log::Retention;
 use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, Server};
 use crate::store::{Address, StoreError};
@@ -27,6 +29,9 @@ const MAX_BODY_DEFAULT: usize = 256 * 1024;
 /// How many connections are taken where nothing else was said. An idle one costs kilobytes; the cap is there so that a
 /// flood ends before the memory does.
 const MAX_CONNECTIONS_DEFAULT: usize = 20_000;
+
+/// How many days events are kept (spec 3.3).
+const RETENTION_DAYS_DEFAULT: u32 = 30;
 
 /// The database in a data directory.
 const DATABASE_FILE: &str = "kite.db";
@@ -88,6 +93,14 @@ struct Settings {
     #[arg(long, value_name = "N", env = "KITE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
 
+    /// How many days events are kept; 0 keeps them for ever [default: 30]
+    #[arg(long, value_name = "DAYS", env = "KITE_RETENTION_DAYS")]
+    retention_days: Option<u32>,
+
+    /// How many events of a team are kept at most [default: all]
+    #[arg(long, value_name = "N", env = "KITE_RETENTION_EVENTS")]
+    retention_events: Option<u64>,
+
     /// How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]
     #[arg(long, value_name = "DUR", env = "KITE_DRAIN_DELAY")]
     drain_delay: Option<String>,
@@ -106,7 +119,18 @@ impl Settings {
             instance_id: self.instance_id.or(other.instance_id),
             max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
             max_connections: self.max_connections.or(other.max_connections),
+            retention_days: self.retention_days.or(other.retention_days),
+            retention_events: self.retention_events.or(other.retention_events),
             drain_delay: self.drain_delay.or(other.drain_delay),
+        }
+    }
+
+    fn retention(&self) -> Retention {
+        let days = self.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT);
+        let age = Duration::from_secs(u64::from(days) * 24 * 3600);
+        Retention {
+            max_age: (days > 0).then_some(age),
+            max_events: self.retention_events,
         }
     }
 
@@ -142,6 +166,7 @@ impl ServeArgs {
             None => self.settings,
         };
         let listen = settings.listen();
+        let retention = settings.retention();
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
@@ -158,6 +183,7 @@ impl ServeArgs {
             secret_key: context.environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
+            retention,
             drain_delay: drain_delay.unwrap_or_default(),
         })
     }

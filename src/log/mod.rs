@@ -7,6 +7,7 @@ mod committer;
 mod cursor;
 mod follower;
 mod hub;
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,15 @@ pub enum Takeover {
     Missed,
 }
 
+/// What is kept. Without a limit everything is.
+#[derive(Debug, Clone, Default)]
+pub struct Retention {
+    /// Events that are older go.
+    pub max_age: Option<Duration>,
+    /// Of each team's events all but the newest so many go.
+    pub max_events: Option<u64>,
+}
+
 /// How many takeovers wait for the server.
 const TAKEOVERS_MAX: usize = 256;
 
@@ -79,7 +89,11 @@ impl Tasks {
 
 impl Log {
     /// Starts the log of a store.
-    pub fn start(store: Arc<dyn Store>, clock: Clock) -> (Self, Tasks, mpsc::Receiver<Takeover>) {
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        retention: Retention,
+    ) -> (Self, Tasks, mpsc::Receiver<Takeover>) {
         let hub = Arc::new(hub::Hub::default());
         let follower = Follower::new(store.clone(), hub.clone());
         let (appends, waiting) = mpsc::channel(QUEUE_MAX);
@@ -96,6 +110,7 @@ impl Log {
         let news = store.news();
         let is_shared = news.is_some();
         background.spawn(follower.clone().run());
+        background.spawn(retention::run(store.clone(), clock.clone(), retention));
         if let Some(news) = news {
             background.spawn(follower.clone().look());
             background.spawn(follower.clone().heed(news, takeovers));

@@ -45,7 +45,7 @@ use crate::base::clock::Clock;
 use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
-use crate::log::{Log, Takeover, Tasks};
+use crate::log::{Log, Retention, Takeover, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -85,6 +85,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How many connections there may be at a time.
     pub max_connections: usize,
+    /// What is kept of the logs.
+    pub retention: Retention,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
     pub drain_delay: Duration,
 }
@@ -154,7 +156,7 @@ impl Server {
         };
         let instance_id = store.instance(identity).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
-        let (log, tasks, takeovers) = Log::start(store.clone(), clock.clone());
+        let (log, tasks, takeovers) = Log::start(store.clone(), clock.clone(), config.retention);
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,

@@ -35,6 +35,7 @@ mod order;
 mod outages;
 mod postgres;
 mod readme;
+mod retention;
 mod running;
 mod scripts;
 mod store;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use kite::log::Retention;
 use kite::protocol::frame::{ClientFrame, Connect, ServerFrame};
 use kite::server::{Config, Server};
 use kite::store::Address;
@@ -44,6 +45,7 @@ impl Running {
             secret_key: None,
             max_body_bytes: 262_144,
             max_connections: 100,
+            retention: Retention::default(),
             drain_delay,
         })
         .await

@@ -10,6 +10,7 @@ mod login;
 mod news;
 mod open;
 mod read;
+mod retention;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -269,6 +270,15 @@ impl Store for Postgres {
             read::page(&client, team, &stretch).await
         })
         .await
+    }
+
+    async fn prune(&self, team: TeamId, through: Seq, max_events: usize) -> Result<Seq> {
+        within(async { retention::prune(&self.client().await?, &team, through, max_events).await })
+            .await
+    }
+
+    async fn forget(&self, before: Millis, max: usize) -> Result<usize> {
+        within(async { retention::forget(&self.client().await?, before, max).await }).await
     }
 
     async fn recent(

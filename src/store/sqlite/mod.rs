@@ -9,6 +9,7 @@ mod group;
 mod login;
 mod open;
 mod read;
+mod retention;
 
 use std::fs::File;
 use std::path::Path;
@@ -187,6 +188,15 @@ impl Store for Sqlite {
 
     async fn read(&self, stretch: Stretch) -> Result<Page> {
         self.query(move |c| read::page(c, &stretch)).await
+    }
+
+    async fn prune(&self, team: TeamId, through: Seq, max_events: usize) -> Result<Seq> {
+        self.write(move |t| retention::prune(t, &team, through, max_events))
+            .await
+    }
+
+    async fn forget(&self, before: Millis, max: usize) -> Result<usize> {
+        self.write(move |t| retention::forget(t, before, max)).await
     }
 
     async fn recent(
