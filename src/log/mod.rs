@@ -208,6 +208,12 @@ impl Log {
         self.cursors.advance(hold, cursor);
     }
 
+    /// Takes note that holds are in use: cursors that nobody uses are dropped after [`retention::CURSOR_MAX_AGE`].
+    pub async fn renew_holds(&self, holds: Vec<Hold>) -> Result<(), StoreError> {
+        let now = self.clock.unix_millis();
+        self.store.renew_holds(holds, now).await
+    }
+
     /// Which of some holds are over.
     pub async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>, StoreError> {
         self.store.lost_holds(holds).await

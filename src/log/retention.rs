@@ -22,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// For how long at least an event that comes again is known, however few events are kept.
 const DEDUP_MIN: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How long a cursor stays that nobody uses (spec 5.4). Connections renew theirs every hour.
+pub(super) const CURSOR_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Removes what has to go, again and again.
 pub(super) async fn run(store: Arc<dyn Store>, clock: Clock, retention: Retention) {
     let mut outage = Outage::new("old events are not removed");
@@ -53,6 +56,7 @@ async fn pass(store: &dyn Store, retention: &Retention, now: Millis) -> Result<(
             tokio::time::sleep(PAUSE).await;
         }
     }
+    store.drop_cursors(ago(CURSOR_MAX_AGE)).await?;
     Ok(())
 }
 

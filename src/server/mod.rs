@@ -254,6 +254,7 @@ async fn wait_for_sessions(registry: &Registry) {
 async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     let mut outage = Outage::new("keys cannot be checked");
     let mut uses = Outage::new("the use of keys is not written down");
+    let mut renewals = Outage::new("cursors are not renewed");
     for round in 1u64.. {
         let pause = tokio::time::sleep(access::WATCH_INTERVAL);
         let is_ending = tokio::select! {
@@ -262,6 +263,10 @@ async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
         };
         app.registry.expire(app.clock.unix_millis());
         outage.note(end_dead_keys(&app).await.err().as_ref());
+        if round.is_multiple_of(access::ROUNDS_PER_RENEWAL) {
+            let renewed = app.log.renew_holds(app.registry.holds()).await;
+            renewals.note(renewed.err().as_ref());
+        }
         if is_ending || round.is_multiple_of(access::ROUNDS_PER_FLUSH) {
             uses.note(app.access.flush_uses().await.err().as_ref());
         }

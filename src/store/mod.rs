@@ -96,6 +96,12 @@ pub trait Store: Send + Sync + 'static {
     /// Which of some holds are none any more, since the cursor was opened again.
     async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>>;
 
+    /// Takes note that holds are in use.
+    async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()>;
+
+    /// Drops the cursors that nobody has opened, moved or renewed since a time. Says how many.
+    async fn drop_cursors(&self, before: Millis) -> Result<usize>;
+
     /// What other nodes do; `None` where there can be no other. Asked for once.
     fn news(&self) -> Option<mpsc::Receiver<News>>;
 

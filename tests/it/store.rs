@@ -85,6 +85,7 @@ contract! {
     a_new_cursor_stands_at_the_end_and_stays_there,
     cursors_move_forward_only,
     only_the_newest_hold_moves_a_cursor,
+    cursors_that_nobody_uses_are_dropped,
     who_follows_gets_events_as_they_were_appended,
     the_heads_of_several_logs_are_known_at_once,
     a_scanned_position_is_forgotten_with_its_filter,
@@ -440,6 +441,18 @@ async fn only_the_newest_hold_moves_a_cursor(store: &dyn Store) {
     );
     assert_eq!(open_cursor(store, "c", 1).await.acked, 0);
     assert_eq!(open_cursor(store, "other", 1).await.acked, 5);
+}
+
+async fn cursors_that_nobody_uses_are_dropped(store: &dyn Store) {
+    fill(store, "acme", 3).await;
+    let (_, renewed) = take_cursor(store, "renewed", 1).await;
+    take_cursor(store, "unused", 1).await;
+    let holds = vec![hold("renewed", renewed), hold("unused", 99)];
+    store.renew_holds(holds, 50).await.unwrap();
+    assert_eq!(store.drop_cursors(50).await.unwrap(), 1);
+    fill(store, "acme", 2).await;
+    assert_eq!(open_cursor(store, "renewed", 1).await.acked, 3);
+    assert_eq!(open_cursor(store, "unused", 1).await.acked, 5);
 }
 
 async fn who_follows_gets_events_as_they_were_appended(store: &dyn Store) {

@@ -371,6 +371,14 @@ impl Store for Postgres {
         within(async { read::lost_holds(&self.client().await?, holds).await }).await
     }
 
+    async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()> {
+        within(async { retention::renew_holds(&self.client().await?, &holds, now).await }).await
+    }
+
+    async fn drop_cursors(&self, before: Millis) -> Result<usize> {
+        within(async { retention::drop_cursors(&self.client().await?, before).await }).await
+    }
+
     fn news(&self) -> Option<mpsc::Receiver<News>> {
         let (sender, receiver) = news::channel();
         tokio::spawn(self.outbox.clone().run(self.address.clone(), sender));

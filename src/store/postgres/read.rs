@@ -283,11 +283,30 @@ pub(super) async fn open_cursor(
     Ok((cursor, unsigned(column(&row, 3)?)))
 }
 
+/// Holds, as a statement takes them.
+pub(super) struct Columns<'a> {
+    pub(super) teams: Vec<&'a str>,
+    pub(super) clients: Vec<&'a str>,
+    pub(super) numbers: Vec<i64>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(holds: &'a [Hold]) -> Self {
+        Self {
+            teams: holds.iter().map(|hold| hold.team.as_str()).collect(),
+            clients: holds.iter().map(|hold| hold.client.as_str()).collect(),
+            numbers: holds.iter().map(|hold| signed(hold.number)).collect(),
+        }
+    }
+}
+
 /// Which holds are none any more; see [`crate::store::Store::lost_holds`].
 pub(super) async fn lost_holds(client: &Object, holds: Vec<Hold>) -> Result<Vec<Hold>> {
-    let teams: Vec<&str> = holds.iter().map(|hold| hold.team.as_str()).collect();
-    let clients: Vec<&str> = holds.iter().map(|hold| hold.client.as_str()).collect();
-    let numbers: Vec<i64> = holds.iter().map(|hold| signed(hold.number)).collect();
+    let Columns {
+        teams,
+        clients,
+        numbers,
+    } = Columns::of(&holds);
     let select = client
         .prepare_cached(
             "SELECT held.place

@@ -252,6 +252,16 @@ impl Store for Sqlite {
         self.query(move |c| read::lost_holds(c, holds)).await
     }
 
+    async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()> {
+        self.write(move |t| retention::renew_holds(t, &holds, now))
+            .await
+    }
+
+    async fn drop_cursors(&self, before: Millis) -> Result<usize> {
+        self.write(move |t| Ok(t.execute("DELETE FROM cursors WHERE updated_at < ?1", [before])?))
+            .await
+    }
+
     /// The lock file keeps other servers away, and `kite admin` appends nothing.
     fn news(&self) -> Option<tokio::sync::mpsc::Receiver<News>> {
         None
