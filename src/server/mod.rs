@@ -53,11 +53,12 @@ use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use call::{Call, Read};
 use error::{ApiError, json};
-use limit::PerMinute;
+use limit::{PerMinute, Rates};
 use registry::Registry;
 use state::App;
 
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
+pub use limit::RateLimits;
 
 /// How long requests in flight may take when the server ends.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -85,6 +86,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How many connections there may be at a time.
     pub max_connections: usize,
+    /// How much may be sent in.
+    pub rate_limits: RateLimits,
     /// What is kept of the logs.
     pub retention: Retention,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
@@ -168,6 +171,7 @@ impl Server {
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
+            rates: Rates::new(config.rate_limits),
             public_url: config.public_url,
             bootstrap_key_file: config.data_dir.join(KEY_FILE),
             ending: AtomicBool::new(false),

@@ -29,6 +29,7 @@ mod doctor;
 mod guards;
 mod help;
 mod install;
+mod limits;
 mod login;
 mod nodes;
 mod order;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kite::log::Retention;
-use kite::server::{Config, Server, StartError};
+use kite::server::{Config, RateLimits, Server, StartError};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -70,6 +70,7 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         secret_key: Some(secret_key.to_owned().into()),
         max_body_bytes: 1000,
         max_connections: 10,
+        rate_limits: RateLimits::default(),
         retention: Retention::default(),
         drain_delay: Duration::ZERO,
     })
