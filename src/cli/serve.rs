@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -14,8 +15,9 @@ use super::output::Output;
 use super::signal::Interrupt;
 use crate::base::duration;
 use crate::config::Paths;
+use crate::log::Retention;
 use crate::protocol::address::http_base;
-use crate::server::{Bootstrap, Config, Server};
+use crate::server::{Bootstrap, Config, RateLimits, Server};
 use crate::store::{Address, StoreError};
 
 /// The port where nothing else was said (spec 1).
@@ -27,6 +29,9 @@ const MAX_BODY_DEFAULT: usize = 256 * 1024;
 /// How many connections are taken where nothing else was said. An idle one costs kilobytes; the cap is there so that a
 /// flood ends before the memory does.
 const MAX_CONNECTIONS_DEFAULT: usize = 20_000;
+
+/// How many days events are kept (spec 3.3).
+const RETENTION_DAYS_DEFAULT: u32 = 30;
 
 /// The database in a data directory.
 const DATABASE_FILE: &str = "kite.db";
@@ -88,6 +93,35 @@ struct Settings {
     #[arg(long, value_name = "N", env = "KITE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
 
+    /// How many requests of a team are taken in a window [default: all]
+    #[arg(long, value_name = "N", env = "KITE_TEAM_RATE_LIMIT")]
+    team_rate_limit: Option<u32>,
+
+    /// How many requests with one API key [default: all]
+    #[arg(long, value_name = "N", env = "KITE_KEY_RATE_LIMIT")]
+    key_rate_limit: Option<u32>,
+
+    /// How many requests from one address [default: all]
+    #[arg(long, value_name = "N", env = "KITE_ADDRESS_RATE_LIMIT")]
+    address_rate_limit: Option<u32>,
+
+    /// How many requests altogether [default: all]
+    #[arg(long, value_name = "N", env = "KITE_GLOBAL_RATE_LIMIT")]
+    global_rate_limit: Option<u32>,
+
+    /// How long a window is, in seconds [default: 60]
+    #[arg(long, value_name = "SECS", env = "KITE_RATE_WINDOW_SECS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    rate_window_secs: Option<u32>,
+
+    /// How many days events are kept; 0 keeps them for ever [default: 30]
+    #[arg(long, value_name = "DAYS", env = "KITE_RETENTION_DAYS")]
+    retention_days: Option<u32>,
+
+    /// How many events of a team are kept at most [default: all]
+    #[arg(long, value_name = "N", env = "KITE_RETENTION_EVENTS")]
+    retention_events: Option<u64>,
+
     /// How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]
     #[arg(long, value_name = "DUR", env = "KITE_DRAIN_DELAY")]
     drain_delay: Option<String>,
@@ -106,7 +140,36 @@ impl Settings {
             instance_id: self.instance_id.or(other.instance_id),
             max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
             max_connections: self.max_connections.or(other.max_connections),
+            team_rate_limit: self.team_rate_limit.or(other.team_rate_limit),
+            key_rate_limit: self.key_rate_limit.or(other.key_rate_limit),
+            address_rate_limit: self.address_rate_limit.or(other.address_rate_limit),
+            global_rate_limit: self.global_rate_limit.or(other.global_rate_limit),
+            rate_window_secs: self.rate_window_secs.or(other.rate_window_secs),
+            retention_days: self.retention_days.or(other.retention_days),
+            retention_events: self.retention_events.or(other.retention_events),
             drain_delay: self.drain_delay.or(other.drain_delay),
+        }
+    }
+
+    fn rate_limits(&self) -> RateLimits {
+        let usual = RateLimits::default();
+        RateLimits {
+            window: self
+                .rate_window_secs
+                .map_or(usual.window, |secs| Duration::from_secs(secs.into())),
+            team: self.team_rate_limit,
+            key: self.key_rate_limit,
+            address: self.address_rate_limit,
+            server: self.global_rate_limit,
+        }
+    }
+
+    fn retention(&self) -> Retention {
+        let days = self.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT);
+        let age = Duration::from_secs(u64::from(days) * 24 * 3600);
+        Retention {
+            max_age: (days > 0).then_some(age),
+            max_events: self.retention_events,
         }
     }
 
@@ -142,6 +205,8 @@ impl ServeArgs {
             None => self.settings,
         };
         let listen = settings.listen();
+        let retention = settings.retention();
+        let rate_limits = settings.rate_limits();
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
@@ -158,6 +223,8 @@ impl ServeArgs {
             secret_key: context.environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
+            rate_limits,
+            retention,
             drain_delay: drain_delay.unwrap_or_default(),
         })
     }

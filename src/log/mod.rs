@@ -7,6 +7,7 @@ mod committer;
 mod cursor;
 mod follower;
 mod hub;
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,15 @@ pub enum Takeover {
     Missed,
 }
 
+/// What is kept. Without a limit everything is.
+#[derive(Debug, Clone, Default)]
+pub struct Retention {
+    /// Events that are older go.
+    pub max_age: Option<Duration>,
+    /// Of each team's events all but the newest so many go.
+    pub max_events: Option<u64>,
+}
+
 /// How many takeovers wait for the server.
 const TAKEOVERS_MAX: usize = 256;
 
@@ -77,7 +87,11 @@ impl Tasks {
 
 impl Log {
     /// Starts the log of a store.
-    pub fn start(store: Arc<dyn Store>, clock: Clock) -> (Self, Tasks, mpsc::Receiver<Takeover>) {
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        retention: Retention,
+    ) -> (Self, Tasks, mpsc::Receiver<Takeover>) {
         let hub = Arc::new(hub::Hub::default());
         let follower = Follower::new(store.clone(), hub.clone());
         let (appends, waiting) = mpsc::channel(QUEUE_MAX);
@@ -93,6 +107,7 @@ impl Log {
         let mut background = JoinSet::new();
         let news = store.news();
         background.spawn(follower.clone().run());
+        background.spawn(retention::run(store.clone(), clock.clone(), retention));
         if let Some(news) = news {
             background.spawn(follower.clone().look());
             background.spawn(follower.clone().heed(news, takeovers));
@@ -185,6 +200,12 @@ impl Log {
     /// Moves a client's cursor; written down within [`cursor::FLUSH_INTERVAL`].
     pub fn move_cursor(&self, hold: &Hold, cursor: Cursor) {
         self.cursors.advance(hold, cursor);
+    }
+
+    /// Takes note that holds are in use: cursors that nobody uses are dropped after [`retention::CURSOR_MAX_AGE`].
+    pub async fn renew_holds(&self, holds: Vec<Hold>) -> Result<(), StoreError> {
+        let now = self.clock.unix_millis();
+        self.store.renew_holds(holds, now).await
     }
 
     /// Which of some holds are over.

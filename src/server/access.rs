@@ -28,6 +28,9 @@ pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// How many looks go by until the use of keys is written down: half a minute.
 pub(super) const ROUNDS_PER_FLUSH: u64 = 60;
 
+/// How many looks go by until the connections' cursors are renewed: an hour.
+pub(super) const ROUNDS_PER_RENEWAL: u64 = 7200;
+
 /// How many keys and how many endpoints are remembered. Beyond it everything is forgotten and read again.
 const REMEMBERED_MAX: usize = 10_000;
 

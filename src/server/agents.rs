@@ -34,10 +34,11 @@ pub(super) async fn send(
 ) -> Result<Response, ApiError> {
     let sent = call.body(&app).await?;
     let Call { key, parts, .. } = call;
+    let now = app.clock.unix_millis();
+    app.rates.admit(&parts, &key.team, Some(&key.prefix), now)?;
     let message = Message::parse(json::text(&sent)?)?;
     let dedup = idempotency(&parts.headers, &key, &sent)?;
 
-    let now = app.clock.unix_millis();
     let (from, to) = (message.from.to_string(), message.to.to_string());
     let event = message.into_event(random::uuid7(), rfc3339(now));
     let new = NewEvent::new(key.team.clone(), &event, now, dedup);

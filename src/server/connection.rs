@@ -108,12 +108,7 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
     let mut session = Session::new(filter, start);
     let pruned = app.log.bounds(&team).await?.pruned;
     if start < pruned {
-        let oldest = pruned + 1;
-        let expired = ServerFrame::CursorExpired {
-            oldest_available_seq: oldest,
-            message: format!("cursor {start} is older than the oldest stored event {oldest}"),
-        };
-        feed(socket, expired.to_text().into()).await?;
+        feed(socket, expired(start, pruned).to_text().into()).await?;
         session.looked_to(pruned);
     }
     let quota = ServerFrame::QuotaSnapshot(quota(app, &key).await?);
@@ -156,6 +151,15 @@ async fn while_wanted<T>(
             Some(Ok(message)) => *early = Some(message),
             Some(Err(error)) => return Err(error.into()),
         }
+    }
+}
+
+/// That a client's place in the log is gone (spec 15).
+fn expired(position: Seq, pruned: Seq) -> ServerFrame {
+    let oldest = pruned + 1;
+    ServerFrame::CursorExpired {
+        oldest_available_seq: oldest,
+        message: format!("cursor {position} is older than the oldest stored event {oldest}"),
     }
 }
 
@@ -311,6 +315,12 @@ impl Connection {
             Err(error) => return Err(error.into()),
         };
         self.retry_at = None;
+        let position = self.session.position();
+        if position < page.pruned {
+            // It read so slowly that retention came by.
+            feed(socket, expired(position, page.pruned).to_text().into()).await?;
+            self.session.looked_to(page.pruned);
+        }
         for event in page.events {
             if self.session.send(event.seq) {
                 let frame = event_frame(event.seq, &event.text);

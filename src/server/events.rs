@@ -41,6 +41,10 @@ pub(super) async fn post(
         None => SourceSlug::parse(API_SOURCE)?,
     };
     let sent = call.body(&app).await?;
+    let now = app.clock.unix_millis();
+    let key = &call.key;
+    app.rates
+        .admit(&call.parts, &key.team, Some(&key.prefix), now)?;
     let headers = &call.parts.headers;
     match binding(headers)? {
         Binding::Structured => {}

@@ -77,6 +77,8 @@ async fn ingest(
             format!("the endpoint `{}` was deactivated", endpoint.source),
         ));
     }
+    let now = app.clock.unix_millis();
+    app.rates.admit(&parts, &endpoint.team, None, now)?;
     match binding(&parts.headers)? {
         Binding::Structured => {
             let token = post.hook_token(&endpoint);

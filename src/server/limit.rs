@@ -1,28 +1,75 @@
-//! Counting what an address does within a minute.
+//! How much may come within a window of time: failures and logins from an address, and what the operator limits.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::request::Parts;
 
 use super::error::ApiError;
+use super::listen::Peer;
+use crate::protocol::id::TeamId;
 use crate::store::record::Millis;
 
-const MINUTE_MILLIS: Millis = 60_000;
+/// How many names are counted. Beyond it further ones are not: a flood from everywhere is nothing that a count per
+/// name could stop.
+const NAMES_MAX: usize = 50_000;
 
-/// How many addresses are counted. Beyond it further ones are not: a flood from everywhere is nothing that a count per
-/// address could stop.
-const ADDRESSES_MAX: usize = 50_000;
-
-/// Counts per address, in fixed windows of a minute.
-#[derive(Default)]
-pub(super) struct PerMinute {
-    window: Mutex<Window>,
+/// Counts per name, in fixed windows.
+pub(super) struct Windows<K> {
+    window_millis: Millis,
+    current: Mutex<Window<K>>,
 }
 
-#[derive(Default)]
-struct Window {
-    minute: i64,
-    counts: HashMap<IpAddr, u32>,
+struct Window<K> {
+    number: i64,
+    counts: HashMap<K, u32>,
+}
+
+impl<K: Hash + Eq> Windows<K> {
+    /// Windows of this length.
+    pub(super) fn of(length: Duration) -> Self {
+        let millis = Millis::try_from(length.as_millis()).unwrap_or(Millis::MAX);
+        let current = Window {
+            number: 0,
+            counts: HashMap::new(),
+        };
+        Self {
+            window_millis: millis.max(1),
+            current: Mutex::new(current),
+        }
+    }
+
+    /// Counts one more; once there are more than `max`, how many seconds are left of the window.
+    fn count(&self, name: K, now: Millis, max: u32) -> Result<(), u64> {
+        let mut window = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = now.div_euclid(self.window_millis);
+        if window.number != number {
+            window.number = number;
+            window.counts.clear();
+        }
+        if window.counts.len() >= NAMES_MAX && !window.counts.contains_key(&name) {
+            return Ok(());
+        }
+        let count = window.counts.entry(name).or_default();
+        *count = count.saturating_add(1);
+        if *count <= max {
+            return Ok(());
+        }
+        let left = self.window_millis - now.rem_euclid(self.window_millis);
+        Err(u64::try_from(left / 1000 + 1).unwrap_or(1))
+    }
+}
+
+/// Attempts per address and minute.
+pub(super) struct PerMinute(Windows<IpAddr>);
+
+impl Default for PerMinute {
+    fn default() -> Self {
+        Self(Windows::of(Duration::from_secs(60)))
+    }
 }
 
 impl PerMinute {
@@ -34,28 +81,104 @@ impl PerMinute {
         max: u32,
     ) -> Result<(), ApiError> {
         let Some(peer) = peer else { return Ok(()) };
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = now.div_euclid(MINUTE_MILLIS);
-        if window.minute != minute {
-            *window = Window {
-                minute,
-                counts: HashMap::new(),
-            };
-        }
-        if window.counts.len() >= ADDRESSES_MAX && !window.counts.contains_key(&peer) {
-            return Ok(());
-        }
-        let count = window.counts.entry(peer).or_default();
-        *count = count.saturating_add(1);
-        if *count <= max {
-            return Ok(());
-        }
-        let left = MINUTE_MILLIS - now.rem_euclid(MINUTE_MILLIS);
-        Err(ApiError::rate_limited(
-            "too many attempts from this address",
-            u64::try_from(left / 1000 + 1).unwrap_or(60),
-        ))
+        let too_many = |left| ApiError::rate_limited("too many attempts from this address", left);
+        self.0.count(peer, now, max).map_err(too_many)
     }
+}
+
+/// How much may be sent in, for each node. What is none is not limited.
+#[derive(Debug, Clone)]
+pub struct RateLimits {
+    /// How long a window is.
+    pub window: Duration,
+    /// Requests for each team.
+    pub team: Option<u32>,
+    /// Requests with each API key.
+    pub key: Option<u32>,
+    /// Requests from each address.
+    pub address: Option<u32>,
+    /// Requests altogether.
+    pub server: Option<u32>,
+}
+
+impl Default for RateLimits {
+    /// None, and windows of a minute (spec 3.3).
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(60),
+            team: None,
+            key: None,
+            address: None,
+            server: None,
+        }
+    }
+}
+
+/// Counts what is sent in, as far as it is limited.
+pub(super) struct Rates {
+    limits: RateLimits,
+    teams: Windows<TeamId>,
+    keys: Windows<String>,
+    addresses: Windows<IpAddr>,
+    server: Windows<()>,
+}
+
+impl Rates {
+    /// Nothing is counted yet.
+    pub(super) fn new(limits: RateLimits) -> Self {
+        let window = limits.window;
+        Self {
+            limits,
+            teams: Windows::of(window),
+            keys: Windows::of(window),
+            addresses: Windows::of(window),
+            server: Windows::of(window),
+        }
+    }
+
+    /// Counts a request of somebody who may send; 429 where that was too many.
+    pub(super) fn admit(
+        &self,
+        parts: &Parts,
+        team: &TeamId,
+        key: Option<&str>,
+        now: Millis,
+    ) -> Result<(), ApiError> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let limits = &self.limits;
+        if let (Some(max), Some(peer)) = (limits.address, peer) {
+            check(
+                "from this address",
+                max,
+                self.addresses.count(peer, now, max),
+            )?;
+        }
+        if let (Some(max), Some(key)) = (limits.key, key) {
+            check(
+                "with this API key",
+                max,
+                self.keys.count(key.to_owned(), now, max),
+            )?;
+        }
+        if let Some(max) = limits.team {
+            check(
+                "of this team",
+                max,
+                self.teams.count(team.clone(), now, max),
+            )?;
+        }
+        if let Some(max) = limits.server {
+            check("on this server", max, self.server.count((), now, max))?;
+        }
+        Ok(())
+    }
+}
+
+fn check(whose: &str, max: u32, counted: Result<(), u64>) -> Result<(), ApiError> {
+    counted.map_err(|left| {
+        let text = format!("more than {max} requests {whose} in a window: again in {left} s");
+        ApiError::rate_limited(text, left)
+    })
 }
 
 #[cfg(test)]
@@ -63,15 +186,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_is_refused_until_the_next_minute() {
-        let counted = PerMinute::default();
-        let is_fine = |peer: u8, now| {
-            let peer = Some(IpAddr::from([127, 0, 0, peer]));
-            counted.count(peer, now, 2).is_ok()
-        };
+    fn what_is_too_much_is_refused_until_the_next_window() {
+        let counted = Windows::of(Duration::from_secs(60));
+        let is_fine = |name: u8, now| counted.count(name, now, 2).is_ok();
         assert!(is_fine(1, 5_000) && is_fine(1, 5_000));
         assert!(!is_fine(1, 59_999));
         assert!(is_fine(2, 59_999));
         assert!(is_fine(1, 60_000));
+        assert_eq!(counted.count(1, 60_500, 1), Err(60));
+    }
+
+    #[test]
+    fn each_limit_counts_for_itself() {
+        let parts = || {
+            let mut parts = axum::http::Request::new(()).into_parts().0;
+            parts.extensions.insert(Peer(IpAddr::from([127, 0, 0, 1])));
+            parts
+        };
+        let team = |name: &str| name.parse::<TeamId>().unwrap();
+        let rates = Rates::new(RateLimits {
+            team: Some(2),
+            key: Some(1),
+            server: Some(3),
+            ..RateLimits::default()
+        });
+        let admit = |name: &str, key| rates.admit(&parts(), &team(name), key, 0);
+        assert!(admit("acme", Some("one")).is_ok());
+        let twice = admit("acme", Some("one")).unwrap_err();
+        assert!(twice.text().contains("this API key"), "{}", twice.text());
+        assert!(admit("acme", None).is_ok());
+        let third = admit("acme", None).unwrap_err();
+        assert!(third.text().contains("this team"), "{}", third.text());
+        assert!(admit("rival", None).is_ok());
+        let all = admit("rival", None).unwrap_err();
+        assert!(all.text().contains("this server"), "{}", all.text());
     }
 }

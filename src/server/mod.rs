@@ -45,7 +45,7 @@ use crate::base::clock::Clock;
 use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
-use crate::log::{Log, Takeover, Tasks};
+use crate::log::{Log, Retention, Takeover, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -53,11 +53,12 @@ use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use call::{Call, Read};
 use error::{ApiError, json};
-use limit::PerMinute;
+use limit::{PerMinute, Rates};
 use registry::Registry;
 use state::App;
 
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
+pub use limit::RateLimits;
 
 /// How long requests in flight may take when the server ends.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -85,6 +86,10 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How many connections there may be at a time.
     pub max_connections: usize,
+    /// How much may be sent in.
+    pub rate_limits: RateLimits,
+    /// What is kept of the logs.
+    pub retention: Retention,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
     pub drain_delay: Duration,
 }
@@ -154,7 +159,7 @@ impl Server {
         };
         let instance_id = store.instance(identity).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
-        let (log, tasks, takeovers) = Log::start(store.clone(), clock.clone());
+        let (log, tasks, takeovers) = Log::start(store.clone(), clock.clone(), config.retention);
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,
@@ -167,6 +172,7 @@ impl Server {
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
+            rates: Rates::new(config.rate_limits),
             public_url: config.public_url,
             bootstrap_key_file: config.data_dir.join(KEY_FILE),
             ending: AtomicBool::new(false),
@@ -253,6 +259,7 @@ async fn wait_for_sessions(registry: &Registry) {
 async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     let mut outage = Outage::new("keys cannot be checked");
     let mut uses = Outage::new("the use of keys is not written down");
+    let mut renewals = Outage::new("cursors are not renewed");
     for round in 1u64.. {
         let pause = tokio::time::sleep(access::WATCH_INTERVAL);
         let is_ending = tokio::select! {
@@ -261,6 +268,10 @@ async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
         };
         app.registry.expire(app.clock.unix_millis());
         outage.note(end_dead_keys(&app).await.err().as_ref());
+        if round.is_multiple_of(access::ROUNDS_PER_RENEWAL) {
+            let renewed = app.log.renew_holds(app.registry.holds()).await;
+            renewals.note(renewed.err().as_ref());
+        }
         if is_ending || round.is_multiple_of(access::ROUNDS_PER_FLUSH) {
             uses.note(app.access.flush_uses().await.err().as_ref());
         }

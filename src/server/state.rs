@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::access::Access;
 use super::health::Readiness;
-use super::limit::PerMinute;
+use super::limit::{PerMinute, Rates};
 use super::registry::Registry;
 use crate::base::clock::Clock;
 use crate::log::Log;
@@ -39,6 +39,8 @@ pub struct App {
     pub body_bytes: Semaphore,
     /// Device logins that were begun, per address.
     pub(super) logins_begun: PerMinute,
+    /// What is sent in, as far as it is limited.
+    pub(super) rates: Rates,
     /// Where the outside finds this server, if it was told.
     pub public_url: Option<String>,
     /// The file that keeps the first key.

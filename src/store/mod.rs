@@ -46,6 +46,13 @@ pub trait Store: Send + Sync + 'static {
     /// Reads part of a stretch of a log. A page ends early when it is large or looked at many events.
     async fn read(&self, stretch: Stretch) -> Result<Page>;
 
+    /// Removes the oldest events up to a number, at most so many at a time. Answers the highest number that is gone now.
+    async fn prune(&self, team: TeamId, through: Seq, max_events: usize) -> Result<Seq>;
+
+    /// Forgets what was accepted before a time, at most so much at a time: the same event again is a new one then. Says
+    /// how much it was.
+    async fn forget(&self, before: Millis, max: usize) -> Result<usize>;
+
     /// The newest matching events, newest first; fewer than the limit where they are large.
     async fn recent(
         &self,
@@ -88,6 +95,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Which of some holds are none any more, since the cursor was opened again.
     async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>>;
+
+    /// Takes note that holds are in use.
+    async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()>;
+
+    /// Drops the cursors that nobody has opened, moved or renewed since a time. Says how many.
+    async fn drop_cursors(&self, before: Millis) -> Result<usize>;
 
     /// What other nodes do; `None` where there can be no other. Asked for once.
     fn news(&self) -> Option<mpsc::Receiver<News>>;

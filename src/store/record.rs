@@ -145,6 +145,8 @@ pub struct Page {
     pub events: Vec<StoredEvent>,
     /// Up to here everything was looked at; the next page begins behind it.
     pub scanned_to: Seq,
+    /// The highest number that retention had taken: what a page begins below was not there any more.
+    pub pruned: Seq,
 }
 
 /// The ends of a team's log.

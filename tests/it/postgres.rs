@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kite::log::Retention;
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::Scopes;
-use kite::server::{Config, Server, StartError, new_key};
+use kite::server::{Config, RateLimits, Server, StartError, new_key};
 use kite::store::record::{Appended, Batch, KeyRecord, NewEvent};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
@@ -76,6 +77,8 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         secret_key: Some(secret_key.to_owned().into()),
         max_body_bytes: 1000,
         max_connections: 10,
+        rate_limits: RateLimits::default(),
+        retention: Retention::default(),
         drain_delay: Duration::ZERO,
     })
     .await

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use kite::log::Retention;
 use kite::protocol::frame::{ClientFrame, Connect, ServerFrame};
-use kite::server::{Config, Server};
+use kite::server::{Config, RateLimits, Server};
 use kite::store::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,6 +45,8 @@ impl Running {
             secret_key: None,
             max_body_bytes: 262_144,
             max_connections: 100,
+            rate_limits: RateLimits::default(),
+            retention: Retention::default(),
             drain_delay,
         })
         .await

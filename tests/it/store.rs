@@ -78,11 +78,14 @@ contract! {
     usage_counts_what_was_stored_in_the_month,
     a_page_ends_at_its_limits_and_the_next_one_goes_on,
     filters_and_teams_bound_what_is_read,
+    retention_takes_the_oldest_and_leaves_a_watermark,
+    what_was_accepted_is_forgotten_by_age,
     recent_events_come_newest_first,
     a_time_finds_its_place,
     a_new_cursor_stands_at_the_end_and_stays_there,
     cursors_move_forward_only,
     only_the_newest_hold_moves_a_cursor,
+    cursors_that_nobody_uses_are_dropped,
     who_follows_gets_events_as_they_were_appended,
     the_heads_of_several_logs_are_known_at_once,
     a_scanned_position_is_forgotten_with_its_filter,
@@ -285,6 +288,49 @@ async fn filters_and_teams_bound_what_is_read(store: &dyn Store) {
     assert_eq!((quiet.events.len(), quiet.scanned_to), (0, 2));
 }
 
+async fn retention_takes_the_oldest_and_leaves_a_watermark(store: &dyn Store) {
+    fill(store, "acme", 10).await;
+    fill(store, "rival", 3).await;
+    let prune = |through, max| store.prune(id("acme"), through, max);
+    assert_eq!(prune(7, 5).await.unwrap(), 5, "some at a time");
+    assert_eq!(prune(7, 5).await.unwrap(), 7);
+    assert_eq!(prune(4, 5).await.unwrap(), 7, "nothing comes back");
+    let page = store.read(stretch("acme", 2, 9, 100)).await.unwrap();
+    let seqs: Vec<u64> = page.events.iter().map(|event| event.seq).collect();
+    assert_eq!((seqs, page.scanned_to, page.pruned), (vec![8, 9], 9, 7));
+    let none = store.read(stretch("acme", 2, 5, 100)).await.unwrap();
+    assert_eq!((none.events.len(), none.pruned), (0, 7));
+    assert_eq!(store.follow(id("acme"), 2, 10).await.unwrap()[0].0, 8);
+    assert_eq!(prune(99, 99).await.unwrap(), 10, "no further than the end");
+    let stored = append(store, vec![event("acme", "next", 1)]).await;
+    assert_eq!(stored, [Outcome::Stored(11)]);
+    let rival = store.bounds(id("rival")).await.unwrap();
+    assert_eq!(rival, Bounds { pruned: 0, last: 3 });
+    let unknown = store.prune(id("nobody"), 5, 5).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound(_))));
+}
+
+async fn what_was_accepted_is_forgotten_by_age(store: &dyn Store) {
+    let named_at = |name: &str, created_at| NewEvent {
+        created_at,
+        ..named("acme", name)
+    };
+    let names = || vec![named_at("a", 10), named_at("b", 20), named_at("c", 30)];
+    append(store, names()).await;
+    assert_eq!(store.forget(25, 1).await.unwrap(), 1, "some at a time");
+    assert_eq!(store.forget(25, 9).await.unwrap(), 1);
+    assert_eq!(store.forget(25, 9).await.unwrap(), 0);
+    let again = append(store, names()).await;
+    assert!(matches!(
+        again[..],
+        [
+            Outcome::Stored(4),
+            Outcome::Stored(5),
+            Outcome::Duplicate { .. }
+        ]
+    ));
+}
+
 async fn recent_events_come_newest_first(store: &dyn Store) {
     fill(store, "acme", 5).await;
     let recent = store.recent(id("acme"), filter(&["*"]), 3).await.unwrap();
@@ -395,6 +441,18 @@ async fn only_the_newest_hold_moves_a_cursor(store: &dyn Store) {
     );
     assert_eq!(open_cursor(store, "c", 1).await.acked, 0);
     assert_eq!(open_cursor(store, "other", 1).await.acked, 5);
+}
+
+async fn cursors_that_nobody_uses_are_dropped(store: &dyn Store) {
+    fill(store, "acme", 3).await;
+    let (_, renewed) = take_cursor(store, "renewed", 1).await;
+    take_cursor(store, "unused", 1).await;
+    let holds = vec![hold("renewed", renewed), hold("unused", 99)];
+    store.renew_holds(holds, 50).await.unwrap();
+    assert_eq!(store.drop_cursors(50).await.unwrap(), 1);
+    fill(store, "acme", 2).await;
+    assert_eq!(open_cursor(store, "renewed", 1).await.acked, 3);
+    assert_eq!(open_cursor(store, "unused", 1).await.acked, 5);
 }
 
 async fn who_follows_gets_events_as_they_were_appended(store: &dyn Store) {

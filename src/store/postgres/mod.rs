@@ -10,6 +10,7 @@ mod login;
 mod news;
 mod open;
 mod read;
+mod retention;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -273,6 +274,15 @@ impl Store for Postgres {
         .await
     }
 
+    async fn prune(&self, team: TeamId, through: Seq, max_events: usize) -> Result<Seq> {
+        within(async { retention::prune(&self.client().await?, &team, through, max_events).await })
+            .await
+    }
+
+    async fn forget(&self, before: Millis, max: usize) -> Result<usize> {
+        within(async { retention::forget(&self.client().await?, before, max).await }).await
+    }
+
     async fn recent(
         &self,
         team: TeamId,
@@ -364,6 +374,14 @@ impl Store for Postgres {
 
     async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>> {
         within(async { read::lost_holds(&self.client().await?, holds).await }).await
+    }
+
+    async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()> {
+        within(async { retention::renew_holds(&self.client().await?, &holds, now).await }).await
+    }
+
+    async fn drop_cursors(&self, before: Millis) -> Result<usize> {
+        within(async { retention::drop_cursors(&self.client().await?, before).await }).await
     }
 
     fn news(&self) -> Option<mpsc::Receiver<News>> {

@@ -14,7 +14,10 @@ use crate::base::tls;
 use crate::store::{Result, Role, StoreError};
 
 /// The steps from an empty schema to the newest one. A step never changes once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/postgres/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/postgres/0001_first.sql"),
+    include_str!("../migrations/postgres/0002_retention.sql"),
+];
 
 /// What two servers that start together agree on: only one of them migrates at a time. `kite` in ASCII.
 const MIGRATION_LOCK: i64 = 0x6b69_7465;

@@ -67,17 +67,25 @@ pub(super) async fn page(client: &Object, team: i64, stretch: &Stretch) -> Resul
     let end = stretch
         .through
         .min(stretch.after.saturating_add(scanned as Seq));
+    // One statement for both questions: what is there, and what is there no more.
     let select = client
         .prepare_cached(&format!(
-            "SELECT {HEADERS} WHERE team = $1 AND seq > $2 AND seq <= $3 ORDER BY seq"
+            "SELECT events.*, teams.pruned_seq
+             FROM teams LEFT JOIN LATERAL (
+                 SELECT {HEADERS} WHERE team = teams.number AND seq > $2 AND seq <= $3 ORDER BY seq) AS events ON TRUE
+             WHERE number = $1 ORDER BY seq"
         ))
         .await?;
     let rows = client
         .query(&select, &[&team, &signed(stretch.after), &signed(end)])
         .await?;
-    let (mut seqs, mut bytes) = (Vec::new(), 0);
+    let (mut seqs, mut bytes, mut pruned) = (Vec::new(), 0, 0);
     let mut scanned_to = end.max(stretch.after);
     for row in &rows {
+        pruned = unsigned(column(row, 6)?);
+        if column::<Option<i64>>(row, 0)?.is_none() {
+            break;
+        }
         let Some((seq, size)) = matching(row, &stretch.filter)? else {
             continue;
         };
@@ -88,9 +96,19 @@ pub(super) async fn page(client: &Object, team: i64, stretch: &Stretch) -> Resul
             break;
         }
     }
+    let events = texts(client, team, &seqs).await?;
+    if events.len() < seqs.len() {
+        // Retention was faster than the second step: the next page says what is gone.
+        return Ok(Page {
+            events: Vec::new(),
+            scanned_to: stretch.after,
+            pruned,
+        });
+    }
     Ok(Page {
-        events: texts(client, team, &seqs).await?,
+        events,
         scanned_to,
+        pruned,
     })
 }
 
@@ -265,11 +283,30 @@ pub(super) async fn open_cursor(
     Ok((cursor, unsigned(column(&row, 3)?)))
 }
 
+/// Holds, as a statement takes them.
+pub(super) struct Columns<'a> {
+    pub(super) teams: Vec<&'a str>,
+    pub(super) clients: Vec<&'a str>,
+    pub(super) numbers: Vec<i64>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(holds: &'a [Hold]) -> Self {
+        Self {
+            teams: holds.iter().map(|hold| hold.team.as_str()).collect(),
+            clients: holds.iter().map(|hold| hold.client.as_str()).collect(),
+            numbers: holds.iter().map(|hold| signed(hold.number)).collect(),
+        }
+    }
+}
+
 /// Which holds are none any more; see [`crate::store::Store::lost_holds`].
 pub(super) async fn lost_holds(client: &Object, holds: Vec<Hold>) -> Result<Vec<Hold>> {
-    let teams: Vec<&str> = holds.iter().map(|hold| hold.team.as_str()).collect();
-    let clients: Vec<&str> = holds.iter().map(|hold| hold.client.as_str()).collect();
-    let numbers: Vec<i64> = holds.iter().map(|hold| signed(hold.number)).collect();
+    let Columns {
+        teams,
+        clients,
+        numbers,
+    } = Columns::of(&holds);
     let select = client
         .prepare_cached(
             "SELECT held.place

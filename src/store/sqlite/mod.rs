@@ -9,6 +9,7 @@ mod group;
 mod login;
 mod open;
 mod read;
+mod retention;
 
 use std::fs::File;
 use std::path::Path;
@@ -189,6 +190,15 @@ impl Store for Sqlite {
         self.query(move |c| read::page(c, &stretch)).await
     }
 
+    async fn prune(&self, team: TeamId, through: Seq, max_events: usize) -> Result<Seq> {
+        self.write(move |t| retention::prune(t, &team, through, max_events))
+            .await
+    }
+
+    async fn forget(&self, before: Millis, max: usize) -> Result<usize> {
+        self.write(move |t| retention::forget(t, before, max)).await
+    }
+
     async fn recent(
         &self,
         team: TeamId,
@@ -240,6 +250,16 @@ impl Store for Sqlite {
 
     async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>> {
         self.query(move |c| read::lost_holds(c, holds)).await
+    }
+
+    async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()> {
+        self.write(move |t| retention::renew_holds(t, &holds, now))
+            .await
+    }
+
+    async fn drop_cursors(&self, before: Millis) -> Result<usize> {
+        self.write(move |t| Ok(t.execute("DELETE FROM cursors WHERE updated_at < ?1", [before])?))
+            .await
     }
 
     /// The lock file keeps other servers away, and `kite admin` appends nothing.

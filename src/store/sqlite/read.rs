@@ -45,13 +45,17 @@ fn matching(row: &Row<'_>, filter: &Filter) -> Result<Option<StoredEvent>> {
 
 /// Part of a stretch; see [`crate::store::Store::read`].
 pub(super) fn page(connection: &Connection, stretch: &Stretch) -> Result<Page> {
+    // One view of the log for both questions: what is there, and what is there no more.
+    let connection = &connection.unchecked_transaction()?;
     let team = team_number(connection, &stretch.team)?;
+    let pruned = bounds(connection, &stretch.team)?.pruned;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM events WHERE key > ?1 AND key <= ?2 ORDER BY key"
     ))?;
     let mut rows = statement.query([key(team, stretch.after), key(team, stretch.through)])?;
     let mut page = Page {
         scanned_to: stretch.after,
+        pruned,
         ..Page::default()
     };
     let (mut bytes, mut scanned) = (0, 0);

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kite::base::random::uuid7;
+use kite::store::{Address, Role, Store, open};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -130,6 +131,15 @@ impl Server {
         let database = Connection::open(self.data_dir().join("kite.db")).unwrap();
         database.busy_timeout(PATIENCE).unwrap();
         database.query_row(statement, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Its database, opened beside it.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        let address = match self.surroundings.variables.first() {
+            Some((_, url)) => url.parse().unwrap(),
+            None => Address::Sqlite(self.data_dir().join("kite.db")),
+        };
+        open(&address, Role::Visitor).await.unwrap()
     }
 
     /// Ends it as a power cut would.

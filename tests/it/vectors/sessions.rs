@@ -7,18 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::file::{cases, own_dir, run_live, say};
+use super::file::{cases, run_live};
 use super::pattern::{Stage, compare};
 use crate::support::http::Access;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
-
-/// The cases of the project's own set that wait for retention, which comes with step 5: the server cannot be brought to
-/// forget events yet. In any set these are the cases with `pruned_through`.
-const LATER: &[&str] = &[
-    "expired cursor",
-    "cursor exactly at the pruned edge is not expired",
-];
 
 /// How long the server may take to store an ack (spec 5.5); nothing on the wire tells when it has.
 const ACK_BATCH_MAX: Duration = Duration::from_millis(200);
@@ -50,30 +43,11 @@ enum Step {
 
 #[tokio::test]
 async fn vectors_ws_sessions() {
-    let (waiting, now): (Vec<_>, Vec<_>) = cases::<Case>("ws_sessions")
-        .into_iter()
-        .partition(|(_, case)| matches!(case, Ok(case) if case.pruned_through.is_some()));
-    for (name, _) in waiting {
-        say(&format!(
-            "vectors ws_sessions: `{name}` waits for retention"
-        ));
-    }
-    if !now.is_empty() {
-        let server = Arc::new(Server::start());
-        run_live("ws_sessions", now, |case| check(Arc::clone(&server), case)).await;
-    }
-}
-
-#[test]
-fn the_session_vectors_that_wait_for_retention_are_listed() {
-    let text = std::fs::read_to_string(own_dir().join("ws_sessions.json")).unwrap();
-    let golden: Value = serde_json::from_str(&text).unwrap();
-    let cases = golden["cases"].as_array().unwrap().iter();
-    let waiting: Vec<&str> = cases
-        .filter(|case| case.get("pruned_through").is_some())
-        .map(|case| case["name"].as_str().unwrap())
-        .collect();
-    assert_eq!(waiting, LATER);
+    let server = Arc::new(Server::start());
+    run_live("ws_sessions", cases("ws_sessions"), |case| {
+        check(Arc::clone(&server), case)
+    })
+    .await;
 }
 
 #[test]
@@ -88,6 +62,9 @@ fn a_session_vector_with_an_unknown_step_fails() {
 async fn check(server: Arc<Server>, case: Case) {
     let team = server.fresh_team("team of a session");
     set_the_stage(&team, case.stored, &case.cursors).await;
+    if let Some(through) = case.pruned_through {
+        prune(&server, &team, through).await;
+    }
     let mut play = Play {
         stage: Stage {
             team: team.team.clone(),
@@ -115,6 +92,14 @@ async fn set_the_stage(team: &Access, stored: u64, cursors: &HashMap<String, u64
             Socket::connect(team, &["*"], client_id).await.0.cut();
         }
     }
+}
+
+/// Takes the oldest events away, as retention does when their time has come.
+async fn prune(server: &Server, team: &Access, through: u64) {
+    let team = team.team.parse().unwrap();
+    let store = server.store().await;
+    let pruned = store.prune(team, through, usize::MAX).await.unwrap();
+    assert_eq!(pruned, through);
 }
 
 async fn ingest(team: &Access, event: &Value) {

@@ -1,0 +1,83 @@
+//! What is removed when its time has come.
+
+use deadpool_postgres::Object;
+
+use super::read::Columns;
+use super::{column, signed, unsigned};
+use crate::protocol::id::{Seq, TeamId};
+use crate::store::record::{Hold, Millis};
+use crate::store::{Result, StoreError};
+
+/// Removes the oldest events; see [`crate::store::Store::prune`]. One statement: the team's row is held no longer than
+/// that. Of two nodes that prune at once the second finds nothing left to do.
+pub(super) async fn prune(
+    client: &Object,
+    team: &TeamId,
+    through: Seq,
+    max_events: usize,
+) -> Result<Seq> {
+    let prune = client
+        .prepare_cached(
+            "WITH target AS (
+                 SELECT number, pruned_seq, greatest(pruned_seq, least(last_seq, $2, pruned_seq + $3)) AS through
+                 FROM teams WHERE id = $1 FOR NO KEY UPDATE
+             ), gone AS (
+                 DELETE FROM events USING target
+                 WHERE events.team = target.number AND seq > target.pruned_seq AND seq <= target.through
+             )
+             UPDATE teams SET pruned_seq = greatest(teams.pruned_seq, target.through)
+             FROM target WHERE teams.number = target.number
+             RETURNING teams.pruned_seq",
+        )
+        .await?;
+    let max_events = signed(max_events as Seq);
+    let row = client
+        .query_opt(&prune, &[&team.as_str(), &signed(through), &max_events])
+        .await?;
+    let row = row.ok_or_else(|| StoreError::NotFound(format!("team `{team}`")))?;
+    Ok(unsigned(column(&row, 0)?))
+}
+
+/// Forgets what was accepted; see [`crate::store::Store::forget`].
+pub(super) async fn forget(client: &Object, before: Millis, max: usize) -> Result<usize> {
+    let forget = client
+        .prepare_cached(
+            "DELETE FROM dedup WHERE (team, key) IN
+                 (SELECT team, key FROM dedup WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+        )
+        .await?;
+    let forgotten = client
+        .execute(&forget, &[&before, &signed(max as Seq)])
+        .await?;
+    Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
+}
+
+/// Takes note that holds are in use; see [`crate::store::Store::renew_holds`].
+pub(super) async fn renew_holds(client: &Object, holds: &[Hold], now: Millis) -> Result<()> {
+    let Columns {
+        teams,
+        clients,
+        numbers,
+    } = Columns::of(holds);
+    let renew = client
+        .prepare_cached(
+            "UPDATE cursors SET updated_at = $4
+             FROM unnest($1::text[], $2::text[], $3::bigint[]) AS held (team, client, hold)
+             JOIN teams ON teams.id = held.team
+             WHERE cursors.team = teams.number AND client_id = held.client AND cursors.hold = held.hold",
+        )
+        .await?;
+    client
+        .execute(&renew, &[&teams, &clients, &numbers, &now])
+        .await?;
+    Ok(())
+}
+
+/// Drops unused cursors; see [`crate::store::Store::drop_cursors`].
+pub(super) async fn drop_cursors(client: &Object, before: Millis) -> Result<usize> {
+    let drop = client
+        .prepare_cached("DELETE FROM cursors WHERE updated_at < $1")
+        .await?;
+    let dropped = client.execute(&drop, &[&before]).await?;
+    Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,48 @@
+//! What an operator limits, and what those who meet a limit are told (spec 15).
+
+use serde_json::json;
+
+use crate::support::cli::Person;
+use crate::support::hooks::Endpoint;
+use crate::support::server::Server;
+
+#[tokio::test]
+async fn a_team_over_its_rate_is_refused_and_others_are_not() {
+    let server = Server::start_with(&["--team-rate-limit", "3", "--rate-window-secs", "3600"]);
+    let owner = server.owner();
+    let hook = Endpoint::create(&owner, json!({"source": "my-app"})).await;
+    owner.tell("a", "b", "one").await;
+    owner
+        .emit(&json!({"type": "com.acme.note"}))
+        .await
+        .expect(202);
+    hook.post_with_token(&[], "{}").await.expect(202);
+
+    let message = json!({"from": "a", "to": "b", "body": "late"}).to_string();
+    let refused = owner.message(message).await;
+    refused.refused(429, "rate_limited");
+    let wait: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=3600).contains(&wait), "{wait}");
+    hook.post_with_token(&[], "{}")
+        .await
+        .refused(429, "rate_limited");
+    assert_eq!(
+        owner.log().await.len(),
+        3,
+        "reading goes on, nothing was stored"
+    );
+    server.fresh_team("other").tell("a", "b", "in peace").await;
+}
+
+#[tokio::test]
+async fn a_command_that_meets_a_limit_exits_6() {
+    let server = Server::start_with(&["--key-rate-limit", "1", "--rate-window-secs", "3600"]);
+    let person = Person::at(&server);
+    let emit = ["emit", "--type", "com.acme.note"];
+    person.kite(&emit).succeeds();
+    person.kite(&emit).stderr_has("this API key").exits(6);
+}
