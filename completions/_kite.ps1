@@ -464,6 +464,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--instance-id', '--instance-id', [CompletionResultType]::ParameterName, 'The id of this instance [default: made once and kept]')
             [CompletionResult]::new('--max-body-bytes', '--max-body-bytes', [CompletionResultType]::ParameterName, 'The largest request body [default: 262144]')
             [CompletionResult]::new('--max-connections', '--max-connections', [CompletionResultType]::ParameterName, 'How many connections to take at a time [default: 20000]')
+            [CompletionResult]::new('--trusted-proxies', '--trusted-proxies', [CompletionResultType]::ParameterName, 'Networks of proxies whose `X-Forwarded-For` names the client, such as 10.0.0.0/8 [default: none]')
             [CompletionResult]::new('--team-rate-limit', '--team-rate-limit', [CompletionResultType]::ParameterName, 'How many requests of a team are taken in a window [default: all]')
             [CompletionResult]::new('--key-rate-limit', '--key-rate-limit', [CompletionResultType]::ParameterName, 'How many requests with one API key [default: all]')
             [CompletionResult]::new('--address-rate-limit', '--address-rate-limit', [CompletionResultType]::ParameterName, 'How many requests from one address [default: all]')

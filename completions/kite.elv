@@ -439,6 +439,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --instance-id 'The id of this instance [default: made once and kept]'
             cand --max-body-bytes 'The largest request body [default: 262144]'
             cand --max-connections 'How many connections to take at a time [default: 20000]'
+            cand --trusted-proxies 'Networks of proxies whose `X-Forwarded-For` names the client, such as 10.0.0.0/8 [default: none]'
             cand --team-rate-limit 'How many requests of a team are taken in a window [default: all]'
             cand --key-rate-limit 'How many requests with one API key [default: all]'
             cand --address-rate-limit 'How many requests from one address [default: all]'

@@ -374,6 +374,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l public-url -d 'Where
 complete -c kite -n "__fish_kite_using_subcommand serve" -l instance-id -d 'The id of this instance [default: made once and kept]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l max-body-bytes -d 'The largest request body [default: 262144]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l max-connections -d 'How many connections to take at a time [default: 20000]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l trusted-proxies -d 'Networks of proxies whose `X-Forwarded-For` names the client, such as 10.0.0.0/8 [default: none]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team-rate-limit -d 'How many requests of a team are taken in a window [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l key-rate-limit -d 'How many requests with one API key [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l address-rate-limit -d 'How many requests from one address [default: all]' -r

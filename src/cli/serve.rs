@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -93,6 +94,15 @@ struct Settings {
     #[arg(long, value_name = "N", env = "KITE_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
 
+    /// Networks of proxies whose `X-Forwarded-For` names the client, such as 10.0.0.0/8 [default: none]
+    #[arg(
+        long,
+        value_name = "NETWORK,…",
+        env = "KITE_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Option<Vec<IpNet>>,
+
     /// How many requests of a team are taken in a window [default: all]
     #[arg(long, value_name = "N", env = "KITE_TEAM_RATE_LIMIT")]
     team_rate_limit: Option<u32>,
@@ -140,6 +150,7 @@ impl Settings {
             instance_id: self.instance_id.or(other.instance_id),
             max_body_bytes: self.max_body_bytes.or(other.max_body_bytes),
             max_connections: self.max_connections.or(other.max_connections),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             team_rate_limit: self.team_rate_limit.or(other.team_rate_limit),
             key_rate_limit: self.key_rate_limit.or(other.key_rate_limit),
             address_rate_limit: self.address_rate_limit.or(other.address_rate_limit),
@@ -223,6 +234,7 @@ impl ServeArgs {
             secret_key: context.environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
+            trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
             rate_limits,
             retention,
             drain_delay: drain_delay.unwrap_or_default(),

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -33,6 +34,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
+impl Peer {
+    /// Who sent a request: who is connected, unless that is a proxy which may speak for others. Proxies write behind one
+    /// another, so the last address in `X-Forwarded-For` that is no such proxy is the client; what stands before it, it
+    /// may have written itself.
+    fn of(connected: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> Self {
+        let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
+        let connected = connected.to_canonical();
+        if !is_proxy(&connected) {
+            return Self(connected);
+        }
+        let lines = headers.get_all("x-forwarded-for").iter().rev();
+        let addresses = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.rsplit(','))
+            .map_while(|word| word.trim().parse().ok())
+            .map(|address: IpAddr| address.to_canonical());
+        let mut furthest = connected;
+        for address in addresses {
+            furthest = address;
+            if !is_proxy(&address) {
+                break;
+            }
+        }
+        Self(furthest)
+    }
+}
+
 /// A place among the connections; given back when the last holder drops it. A WebSocket takes it over from its request.
 #[derive(Clone)]
 pub(super) struct ConnectionPermit {
@@ -44,6 +72,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     max_connections: usize,
+    proxies: Arc<[IpNet]>,
     mut ending: watch::Receiver<bool>,
     grace: Duration,
 ) {
@@ -62,6 +91,7 @@ pub(super) async fn serve(
                     peer,
                     permit,
                     router.clone(),
+                    proxies.clone(),
                     ending.clone(),
                 ));
             }
@@ -107,11 +137,13 @@ async fn connection(
     peer: SocketAddr,
     permit: ConnectionPermit,
     router: Router,
+    proxies: Arc<[IpNet]>,
     mut ending: watch::Receiver<bool>,
 ) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer.ip()));
+        let sender = Peer::of(peer.ip(), request.headers(), &proxies);
+        request.extensions_mut().insert(sender);
         request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request)
     });
@@ -132,5 +164,44 @@ async fn connection(
     };
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "a connection broke");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn only_a_trusted_proxy_speaks_for_others() {
+        let proxies: Vec<IpNet> = ["127.0.0.1/32", "10.0.0.0/8"]
+            .map(|network| network.parse().unwrap())
+            .into();
+        let sender = |connected: &str, lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_str(line).unwrap());
+            }
+            let Peer(address) = Peer::of(connected.parse().unwrap(), &headers, &proxies);
+            address.to_string()
+        };
+        for (connected, lines, expected) in [
+            ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
+            ("127.0.0.1", &[], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            ("::ffff:127.0.0.1", &["198.51.100.7"], "198.51.100.7"),
+            // What the client claims stands before what the proxy saw.
+            ("127.0.0.1", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
+            (
+                "127.0.0.1",
+                &["203.0.113.9", "198.51.100.7, 10.1.2.3"],
+                "198.51.100.7",
+            ),
+            ("127.0.0.1", &["10.1.2.3"], "10.1.2.3"),
+            ("127.0.0.1", &["198.51.100.7, nonsense"], "127.0.0.1"),
+            ("127.0.0.1", &["2001:db8::7"], "2001:db8::7"),
+        ] {
+            assert_eq!(sender(connected, lines), expected, "{connected} {lines:?}");
+        }
     }
 }

@@ -38,6 +38,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -86,6 +87,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// How many connections there may be at a time.
     pub max_connections: usize,
+    /// Who may say in `X-Forwarded-For` whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
     /// How much may be sent in.
     pub rate_limits: RateLimits,
     /// What is kept of the logs.
@@ -130,6 +133,7 @@ pub struct Server {
     takeovers: mpsc::Receiver<Takeover>,
     listener: TcpListener,
     max_connections: usize,
+    trusted_proxies: Arc<[IpNet]>,
     drain_delay: Duration,
     address: SocketAddr,
     bootstrap: Option<Bootstrap>,
@@ -183,6 +187,7 @@ impl Server {
             takeovers,
             listener,
             max_connections: config.max_connections,
+            trusted_proxies: config.trusted_proxies.into(),
             drain_delay: config.drain_delay,
             address,
             bootstrap,
@@ -220,6 +225,7 @@ impl Server {
             self.listener,
             router,
             self.max_connections,
+            self.trusted_proxies,
             ending,
             DRAIN_LIMIT,
         ));

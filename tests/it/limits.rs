@@ -1,9 +1,11 @@
 //! What an operator limits, and what those who meet a limit are told (spec 15).
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::cli::Person;
 use crate::support::hooks::Endpoint;
+use crate::support::http::answer;
 use crate::support::server::Server;
 
 #[tokio::test]
@@ -45,4 +47,29 @@ async fn a_command_that_meets_a_limit_exits_6() {
     let emit = ["emit", "--type", "com.acme.note"];
     person.kite(&emit).succeeds();
     person.kite(&emit).stderr_has("this API key").exits(6);
+}
+
+#[tokio::test]
+async fn limits_per_address_go_by_what_a_trusted_proxy_says_and_by_nobody_else() {
+    let limit = ["--address-rate-limit", "1", "--rate-window-secs", "3600"];
+    let trusting =
+        Server::start_with(&[&limit[..], &["--trusted-proxies", "127.0.0.1/32"]].concat());
+    let wary = Server::start_with(&limit);
+    let send = async |server: &Server, client: &str| {
+        let request = server
+            .owner()
+            .request(Method::POST, "/api/v1/agents/messages")
+            .header("content-type", "application/json")
+            .header("x-forwarded-for", client)
+            .body(r#"{"from":"a","to":"b","body":"x"}"#);
+        answer(request).await.status
+    };
+    let sent = [
+        send(&trusting, "198.51.100.7").await,
+        send(&trusting, "203.0.113.1, 198.51.100.7").await,
+        send(&trusting, "198.51.100.8").await,
+        send(&wary, "198.51.100.7").await,
+        send(&wary, "198.51.100.8").await,
+    ];
+    assert_eq!(sent, [201, 429, 201, 201, 429]);
 }

@@ -45,6 +45,7 @@ impl Running {
             secret_key: None,
             max_body_bytes: 262_144,
             max_connections: 100,
+            trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
             retention: Retention::default(),
             drain_delay,
