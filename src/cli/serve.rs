@@ -101,7 +101,7 @@ struct Settings {
         env = "KITE_TRUSTED_PROXIES",
         value_delimiter = ','
     )]
-    trusted_proxies: Option<Vec<IpNet>>,
+    trusted_proxies: Option<Vec<String>>,
 
     /// How many requests of a team are taken in a window [default: all]
     #[arg(long, value_name = "N", env = "KITE_TEAM_RATE_LIMIT")]
@@ -162,6 +162,15 @@ impl Settings {
         }
     }
 
+    fn trusted_proxies(&self) -> Result<Vec<IpNet>, CommandError> {
+        let words = self
+            .trusted_proxies
+            .iter()
+            .flatten()
+            .map(|word| word.trim());
+        words.filter(|word| !word.is_empty()).map(network).collect()
+    }
+
     fn rate_limits(&self) -> RateLimits {
         let usual = RateLimits::default();
         RateLimits {
@@ -218,6 +227,7 @@ impl ServeArgs {
         let listen = settings.listen();
         let retention = settings.retention();
         let rate_limits = settings.rate_limits();
+        let trusted_proxies = settings.trusted_proxies()?;
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
@@ -234,12 +244,22 @@ impl ServeArgs {
             secret_key: context.environment.secret_key.clone(),
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
-            trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
+            trusted_proxies,
             rate_limits,
             retention,
             drain_delay: drain_delay.unwrap_or_default(),
         })
     }
+}
+
+/// A network such as 10.0.0.0/8; a single address is one too.
+fn network(word: &str) -> Result<IpNet, CommandError> {
+    let single = |_| word.parse::<IpAddr>().map(IpNet::from);
+    word.parse().or_else(single).map_err(|_| {
+        CommandError::usage(format!(
+            "`--trusted-proxies` cannot be used: `{word}` is neither a network such as 10.0.0.0/8 nor an address"
+        ))
+    })
 }
 
 fn read_file(path: &Path) -> Result<Settings, CommandError> {

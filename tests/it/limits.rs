@@ -53,7 +53,7 @@ async fn a_command_that_meets_a_limit_exits_6() {
 async fn limits_per_address_go_by_what_a_trusted_proxy_says_and_by_nobody_else() {
     let limit = ["--address-rate-limit", "1", "--rate-window-secs", "3600"];
     let trusting =
-        Server::start_with(&[&limit[..], &["--trusted-proxies", "127.0.0.1/32"]].concat());
+        Server::start_with(&[&limit[..], &["--trusted-proxies", "10.0.0.0/8,127.0.0.1"]].concat());
     let wary = Server::start_with(&limit);
     let send = async |server: &Server, client: &str| {
         let request = server
