@@ -472,6 +472,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--rate-window-secs', '--rate-window-secs', [CompletionResultType]::ParameterName, 'How long a window is, in seconds [default: 60]')
             [CompletionResult]::new('--retention-days', '--retention-days', [CompletionResultType]::ParameterName, 'How many days events are kept; 0 keeps them for ever [default: 30]')
             [CompletionResult]::new('--retention-events', '--retention-events', [CompletionResultType]::ParameterName, 'How many events of a team are kept at most [default: all]')
+            [CompletionResult]::new('--events-limit', '--events-limit', [CompletionResultType]::ParameterName, 'How many events of a team are accepted in a calendar month (UTC) [default: all]')
             [CompletionResult]::new('--drain-delay', '--drain-delay', [CompletionResultType]::ParameterName, 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')

@@ -1474,7 +1474,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__serve)
-            opts="-q -v -h --config --listen --host --port --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --drain-delay --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --config --listen --host --port --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1549,6 +1549,10 @@ _kite() {
                     return 0
                     ;;
                 --retention-events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events-limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

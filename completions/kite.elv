@@ -447,6 +447,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --rate-window-secs 'How long a window is, in seconds [default: 60]'
             cand --retention-days 'How many days events are kept; 0 keeps them for ever [default: 30]'
             cand --retention-events 'How many events of a team are kept at most [default: all]'
+            cand --events-limit 'How many events of a team are accepted in a calendar month (UTC) [default: all]'
             cand --drain-delay 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'

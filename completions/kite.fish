@@ -382,6 +382,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l global-rate-limit -d
 complete -c kite -n "__fish_kite_using_subcommand serve" -l rate-window-secs -d 'How long a window is, in seconds [default: 60]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'How many days events are kept; 0 keeps them for ever [default: 30]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r

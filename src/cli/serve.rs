@@ -16,7 +16,7 @@ use super::output::Output;
 use super::signal::Interrupt;
 use crate::base::duration;
 use crate::config::Paths;
-use crate::log::Retention;
+use crate::log::{Limits, Retention};
 use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, RateLimits, Server};
 use crate::store::{Address, StoreError};
@@ -132,6 +132,10 @@ struct Settings {
     #[arg(long, value_name = "N", env = "KITE_RETENTION_EVENTS")]
     retention_events: Option<u64>,
 
+    /// How many events of a team are accepted in a calendar month (UTC) [default: all]
+    #[arg(long, value_name = "N", env = "KITE_EVENTS_LIMIT")]
+    events_limit: Option<u64>,
+
     /// How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]
     #[arg(long, value_name = "DUR", env = "KITE_DRAIN_DELAY")]
     drain_delay: Option<String>,
@@ -158,6 +162,7 @@ impl Settings {
             rate_window_secs: self.rate_window_secs.or(other.rate_window_secs),
             retention_days: self.retention_days.or(other.retention_days),
             retention_events: self.retention_events.or(other.retention_events),
+            events_limit: self.events_limit.or(other.events_limit),
             drain_delay: self.drain_delay.or(other.drain_delay),
         }
     }
@@ -184,12 +189,15 @@ impl Settings {
         }
     }
 
-    fn retention(&self) -> Retention {
+    fn limits(&self) -> Limits {
         let days = self.retention_days.unwrap_or(RETENTION_DAYS_DEFAULT);
         let age = Duration::from_secs(u64::from(days) * 24 * 3600);
-        Retention {
-            max_age: (days > 0).then_some(age),
-            max_events: self.retention_events,
+        Limits {
+            retention: Retention {
+                max_age: (days > 0).then_some(age),
+                max_events: self.retention_events,
+            },
+            events_per_month: self.events_limit,
         }
     }
 
@@ -225,7 +233,7 @@ impl ServeArgs {
             None => self.settings,
         };
         let listen = settings.listen();
-        let retention = settings.retention();
+        let limits = settings.limits();
         let rate_limits = settings.rate_limits();
         let trusted_proxies = settings.trusted_proxies()?;
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
@@ -246,7 +254,7 @@ impl ServeArgs {
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
             trusted_proxies,
             rate_limits,
-            retention,
+            limits,
             drain_delay: drain_delay.unwrap_or_default(),
         })
     }

@@ -62,5 +62,54 @@ fn words(stats: &Stats, settings: &Settings) -> String {
         ("keys", stats.active_api_keys.to_string()),
         ("permissions", stats.current_key_permissions.join(", ")),
     ];
+    let facts = facts.into_iter().chain(quota(stats)).chain(limits(stats));
+    let facts: Vec<_> = facts.collect();
     render::facts("Logged in", &facts)
+}
+
+fn quota(stats: &Stats) -> Vec<(&'static str, String)> {
+    let Some(quota) = &stats.quota else {
+        return Vec::new();
+    };
+    let used = match quota.events_limit {
+        Some(limit) => format!("{} of {limit}", quota.events_used),
+        None => format!("{}, no limit", quota.events_used),
+    };
+    vec![
+        ("events this month", used),
+        ("month ends", quota.resets_at.clone()),
+    ]
+}
+
+/// What is limited; what is not is left out.
+fn limits(stats: &Stats) -> Vec<(&'static str, String)> {
+    let Some(limits) = &stats.limits else {
+        return Vec::new();
+    };
+    let age = limits.retention_days.map(|days| format!("{days} days"));
+    let count = limits
+        .retention_events
+        .map(|count| format!("{count} events"));
+    let kept: Vec<String> = age.into_iter().chain(count).collect();
+    let kept = match kept.is_empty() {
+        true => "for ever".to_owned(),
+        false => format!("at most {}", kept.join(" and ")),
+    };
+    let rate = |max: Option<u32>| {
+        max.map(|max| format!("{max} requests in {} s", limits.rate_window_secs))
+    };
+    let limited = [
+        ("team rate limit", rate(limits.team_rate_limit)),
+        ("key rate limit", rate(limits.key_rate_limit)),
+        ("address rate limit", rate(limits.address_rate_limit)),
+        ("server rate limit", rate(limits.global_rate_limit)),
+    ];
+    let limited = limited
+        .into_iter()
+        .filter_map(|(name, limit)| Some((name, limit?)));
+    let always = [
+        ("events kept", kept),
+        ("largest body", format!("{} bytes", limits.max_body_bytes)),
+    ];
+    always.into_iter().chain(limited).collect()
 }

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::follower::Follower;
 use super::hub::Hub;
+use super::quota::Quota;
 use crate::base::clock::{Clock, month};
 use crate::base::outage::Outage;
 use crate::store::record::{Appended, Batch, NewEvent, Outcome};
@@ -22,16 +23,23 @@ const BATCH_MAX: usize = 1024;
 /// the store gives it up. One that is given up for its size would come again as large.
 const BATCH_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// An event that waits, and who waits for it.
+/// Events that wait, and who waits for them. They share a transaction.
 pub(super) struct Append {
-    pub(super) event: NewEvent,
-    pub(super) answer: oneshot::Sender<Result<Appended, StoreError>>,
+    pub(super) events: Vec<NewEvent>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Appended>, StoreError>>,
+}
+
+impl Append {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.text.len()).sum()
+    }
 }
 
 pub(super) struct Committer {
     pub(super) store: Arc<dyn Store>,
     pub(super) hub: Arc<Hub>,
     pub(super) follower: Arc<Follower>,
+    pub(super) quota: Arc<Quota>,
     pub(super) clock: Clock,
 }
 
@@ -42,7 +50,8 @@ impl Committer {
         let mut outage = Outage::new("events are not stored");
         while waiting.recv_many(&mut appends, BATCH_MAX).await > 0 {
             while !appends.is_empty() {
-                let count = fitting(appends.iter().map(|append| append.event.text.len()));
+                let sizes = appends.iter().map(|it| (it.events.len(), it.bytes()));
+                let count = fitting(sizes);
                 let error = self.commit(appends.drain(..count), &mut outage).await.err();
                 // Those behind need not wait until the same is found out about them.
                 if let Some(error) = error.filter(StoreError::is_outage) {
@@ -73,44 +82,63 @@ impl Committer {
         appends: impl Iterator<Item = Append>,
         outage: &mut Outage,
     ) -> Result<(), StoreError> {
-        let (events, answers): (Vec<_>, Vec<_>) =
-            appends.map(|append| (append.event, append.answer)).unzip();
+        let mut events = Vec::new();
+        let mut answers = Vec::new();
+        for append in appends {
+            answers.push((append.events.len(), append.answer));
+            events.extend(append.events);
+        }
         let batch = Arc::new(Batch {
             events,
             month: month(self.clock.unix_millis()).0,
+            events_limit: self.quota.events_limit,
         });
         let results = self.append(&batch, outage.is_on()).await;
         outage.note(results.as_ref().err());
-        let committed = results.as_ref().map(|_| ()).map_err(Clone::clone);
-        let results = match results {
-            Ok(appended) => appended.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error); answers.len()],
+        let mut appended = match results {
+            Ok(appended) => appended.into_iter(),
+            Err(error) => {
+                for (_, answer) in answers {
+                    // A sender that went away needs no answer.
+                    let _ = answer.send(Err(error.clone()));
+                }
+                return Err(error);
+            }
         };
         // Published before it is answered: a sender that has its answer finds listeners already served.
-        for (event, result) in batch.events.iter().zip(&results) {
-            if let Ok(Appended {
-                outcome: Outcome::Stored(seq),
-                ..
-            }) = result
-                && !self.hub.publish(event, *seq)
-            {
-                self.follower.want(&event.team, *seq);
-            }
+        for (event, appended) in batch.events.iter().zip(appended.as_slice()) {
+            self.publish(event, appended);
         }
-        for (answer, result) in answers.into_iter().zip(results) {
-            // A sender that went away has an event that was stored all the same.
-            let _ = answer.send(result);
+        for (count, answer) in answers {
+            // One that went away has events that were stored all the same.
+            let _ = answer.send(Ok(appended.by_ref().take(count).collect()));
         }
-        committed
+        Ok(())
+    }
+
+    fn publish(&self, event: &NewEvent, appended: &Appended) {
+        let is_at_limit = self
+            .quota
+            .events_limit
+            .is_some_and(|limit| appended.events_used >= limit);
+        if is_at_limit {
+            self.quota.reached(&event.team);
+        }
+        if let Outcome::Stored(seq) = appended.outcome
+            && !self.hub.publish(event, seq)
+        {
+            self.follower.want(&event.team, seq);
+        }
     }
 }
 
-/// How many events of these sizes one transaction takes: the first, and what fits beside it.
-fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
-    let mut bytes = 0;
-    let fits = |(place, size): &(usize, usize)| {
+/// How many appends of these counts and sizes one transaction takes: the first, and what fits beside it.
+fn fitting(sizes: impl Iterator<Item = (usize, usize)>) -> usize {
+    let (mut events, mut bytes) = (0, 0);
+    let fits = |(place, (count, size)): &(usize, (usize, usize))| {
+        events += count;
         bytes += size;
-        *place == 0 || bytes <= BATCH_MAX_BYTES
+        *place == 0 || (events <= BATCH_MAX && bytes <= BATCH_MAX_BYTES)
     };
     sizes.enumerate().take_while(fits).count()
 }
@@ -120,11 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_takes_what_fits_and_one_event_at_least() {
+    fn a_transaction_takes_what_fits_and_one_append_at_least() {
         let half = BATCH_MAX_BYTES / 2;
-        assert_eq!(fitting([half, half, 1].into_iter()), 2);
-        assert_eq!(fitting([2 * BATCH_MAX_BYTES, 1].into_iter()), 1);
-        assert_eq!(fitting([1, BATCH_MAX_BYTES, 1].into_iter()), 1);
-        assert_eq!(fitting([1; 3].into_iter()), 3);
+        let single = |sizes: &[usize]| fitting(sizes.iter().map(|size| (1, *size)));
+        assert_eq!(single(&[half, half, 1]), 2);
+        assert_eq!(single(&[2 * BATCH_MAX_BYTES, 1]), 1);
+        assert_eq!(single(&[1, BATCH_MAX_BYTES, 1]), 1);
+        assert_eq!(single(&[1; 3]), 3);
+        assert_eq!(fitting([(BATCH_MAX, 1), (1, 1)].into_iter()), 1);
+        assert_eq!(fitting([(2 * BATCH_MAX, 1), (1, 1)].into_iter()), 1);
     }
 }

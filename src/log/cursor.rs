@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use super::Takeover;
+use super::Notice;
 use crate::base::clock::Clock;
 use crate::base::outage::Outage;
 use crate::protocol::id::{ClientId, TeamId};
@@ -28,7 +28,7 @@ pub(super) struct Cursors {
     clock: Clock,
     moved: Mutex<State>,
     wake: Notify,
-    takeovers: mpsc::Sender<Takeover>,
+    notices: mpsc::Sender<Notice>,
 }
 
 #[derive(Default)]
@@ -64,14 +64,14 @@ impl Cursors {
     pub(super) fn start(
         store: Arc<dyn Store>,
         clock: Clock,
-        takeovers: mpsc::Sender<Takeover>,
+        notices: mpsc::Sender<Notice>,
     ) -> (Arc<Self>, JoinHandle<()>) {
         let cursors = Arc::new(Self {
             store,
             clock,
             moved: Mutex::default(),
             wake: Notify::new(),
-            takeovers,
+            notices,
         });
         let task = tokio::spawn(cursors.clone().run());
         (cursors, task)
@@ -120,7 +120,7 @@ impl Cursors {
                 for mut hold in lost {
                     hold.number += 1;
                     // The server is ending when nobody asks any more.
-                    let _ = self.takeovers.send(Takeover::Of(hold)).await;
+                    let _ = self.notices.send(Notice::TakenOver(hold)).await;
                 }
                 Ok(())
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::Takeover;
+use super::Notice;
 use super::hub::Hub;
 use crate::base::outage::Outage;
 use crate::protocol::id::{Seq, TeamId};
@@ -135,18 +135,18 @@ impl Follower {
     pub(super) async fn heed(
         self: Arc<Self>,
         mut news: mpsc::Receiver<News>,
-        takeovers: mpsc::Sender<Takeover>,
+        notices: mpsc::Sender<Notice>,
     ) {
         while let Some(news) = news.recv().await {
-            let takeover = match news {
+            let notice = match news {
                 News::Appended(team, seq) => {
                     self.want(&team, seq);
                     continue;
                 }
-                News::Opened(hold) => Takeover::Of(hold),
-                News::Missed => Takeover::Missed,
+                News::Opened(hold) => Notice::TakenOver(hold),
+                News::Missed => Notice::TakeoversMissed,
             };
-            if takeovers.send(takeover).await.is_err() {
+            if notices.send(notice).await.is_err() {
                 return;
             }
         }

@@ -321,6 +321,7 @@ mod tests {
             created_at: 0,
             text: "{\"id\":\"e\"}".to_owned(),
             dedup: None,
+            turn: None,
         }
     }
 

@@ -7,12 +7,13 @@ mod committer;
 mod cursor;
 mod follower;
 mod hub;
+mod quota;
 mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::base::clock::{Clock, month};
@@ -27,10 +28,14 @@ use crate::store::{Store, StoreError};
 use committer::Append;
 use follower::Follower;
 pub use hub::{Delivery, Subscription};
+use quota::Quota;
 
 /// How many appends may wait for the committer. Senders wait beyond that, which is what slows them down to what the
 /// disk can take.
 const QUEUE_MAX: usize = 4096;
+
+/// How much text they may have together, in bytes.
+const WAITING_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The team's event log: what everything that takes events in or hands them out goes through.
 pub struct Log {
@@ -38,19 +43,33 @@ pub struct Log {
     hub: Arc<hub::Hub>,
     cursors: Arc<cursor::Cursors>,
     follower: Arc<Follower>,
+    quota: Arc<Quota>,
     appends: mpsc::Sender<Append>,
+    /// How much text may wait for the committer.
+    waiting_bytes: Semaphore,
     clock: Clock,
     /// What ends with the log and has nothing to finish.
     _background: JoinSet<()>,
 }
 
-/// That cursors are held by other connections now, on this node or another.
+/// What connections have to hear of, whichever node it happened on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Takeover {
+pub enum Notice {
     /// The holds of this cursor with smaller numbers are over.
-    Of(Hold),
+    TakenOver(Hold),
     /// Some takeovers were not heard of: [`Log::lost_holds`] tells.
-    Missed,
+    TakeoversMissed,
+    /// [`Log::is_exhausted`] has changed for a team.
+    QuotaTurned(TeamId),
+}
+
+/// What a team may have. Without a limit it is everything.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// How long its events stay.
+    pub retention: Retention,
+    /// How many events are accepted in a calendar month (UTC).
+    pub events_per_month: Option<u64>,
 }
 
 /// What is kept. Without a limit everything is.
@@ -62,8 +81,8 @@ pub struct Retention {
     pub max_events: Option<u64>,
 }
 
-/// How many takeovers wait for the server.
-const TAKEOVERS_MAX: usize = 256;
+/// How many notices wait for the server.
+const NOTICES_MAX: usize = 256;
 
 /// The running parts of a log. They end when the [`Log`] is dropped; waiting for them is waiting for the last commit.
 pub struct Tasks {
@@ -90,27 +109,34 @@ impl Log {
     pub fn start(
         store: Arc<dyn Store>,
         clock: Clock,
-        retention: Retention,
-    ) -> (Self, Tasks, mpsc::Receiver<Takeover>) {
+        limits: Limits,
+    ) -> (Self, Tasks, mpsc::Receiver<Notice>) {
         let hub = Arc::new(hub::Hub::default());
         let follower = Follower::new(store.clone(), hub.clone());
+        let quota = Quota::new(store.clone(), clock.clone(), limits.events_per_month);
         let (appends, waiting) = mpsc::channel(QUEUE_MAX);
         let committer = committer::Committer {
             store: store.clone(),
             hub: hub.clone(),
             follower: follower.clone(),
+            quota: quota.clone(),
             clock: clock.clone(),
         };
-        let (takeovers, taken_over) = mpsc::channel(TAKEOVERS_MAX);
+        let (notices, noticed) = mpsc::channel(NOTICES_MAX);
         let (cursors, flush) =
-            cursor::Cursors::start(store.clone(), clock.clone(), takeovers.clone());
+            cursor::Cursors::start(store.clone(), clock.clone(), notices.clone());
         let mut background = JoinSet::new();
         let news = store.news();
         background.spawn(follower.clone().run());
-        background.spawn(retention::run(store.clone(), clock.clone(), retention));
+        background.spawn(retention::run(
+            store.clone(),
+            clock.clone(),
+            limits.retention,
+        ));
+        background.spawn(quota.clone().run(appends.downgrade(), notices.clone()));
         if let Some(news) = news {
             background.spawn(follower.clone().look());
-            background.spawn(follower.clone().heed(news, takeovers));
+            background.spawn(follower.clone().heed(news, notices));
         }
         let tasks = Tasks {
             committer: tokio::spawn(committer.run(waiting)),
@@ -121,32 +147,59 @@ impl Log {
             hub,
             cursors,
             follower,
+            quota,
             appends,
+            waiting_bytes: Semaphore::new(WAITING_MAX_BYTES),
             clock,
             _background: background,
         };
-        (log, tasks, taken_over)
+        (log, tasks, noticed)
     }
 
     /// Stores an event and publishes it. Answers after the commit.
     pub async fn append(&self, event: NewEvent) -> Result<(Outcome, Usage), StoreError> {
+        let appended = self.append_all(vec![event]).await?;
+        appended.into_iter().next().ok_or(StoreError::Closed)
+    }
+
+    /// Stores events in one transaction, in their order, and publishes them. Answers after the commit. What was sent
+    /// before this was called comes before it.
+    pub async fn append_all(
+        &self,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<(Outcome, Usage)>, StoreError> {
+        let bytes = events.iter().map(|event| event.text.len()).sum::<usize>();
+        let bytes = u32::try_from(bytes.min(WAITING_MAX_BYTES)).unwrap_or(u32::MAX);
+        let room = self.waiting_bytes.acquire_many(bytes).await;
+        let _room = room.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         self.appends
-            .send(Append { event, answer })
+            .send(Append { events, answer })
             .await
             .map_err(|_| StoreError::Closed)?;
-        let Appended {
-            outcome,
+        let appended = answered.await.map_err(|_| StoreError::Closed)??;
+        let with_usage = |it: Appended| (it.outcome, self.usage_of(it.events_used));
+        Ok(appended.into_iter().map(with_usage).collect())
+    }
+
+    /// Whether a team's events are refused because its quota is used up.
+    pub fn is_exhausted(&self, team: &TeamId) -> bool {
+        self.quota.is_exhausted(team)
+    }
+
+    fn usage_of(&self, events_used: u64) -> Usage {
+        Usage {
             events_used,
-        } = answered.await.map_err(|_| StoreError::Closed)??;
-        Ok((outcome, usage(events_used)))
+            events_limit: self.quota.events_limit.unwrap_or(UNLIMITED),
+            amount_charged_atomic: 0,
+        }
     }
 
     /// What the team has used of its quota, and when (Unix milliseconds) the period ends.
     pub async fn usage(&self, team: &TeamId) -> Result<(Usage, i64), StoreError> {
         let (name, end) = month(self.clock.unix_millis());
         let used = self.store.usage(team.clone(), name).await?;
-        Ok((usage(used), end))
+        Ok((self.usage_of(used), end))
     }
 
     /// The ends of a team's log.
@@ -217,13 +270,5 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.cursors.close();
-    }
-}
-
-fn usage(events_used: u64) -> Usage {
-    Usage {
-        events_used,
-        events_limit: UNLIMITED,
-        amount_charged_atomic: 0,
     }
 }

@@ -119,10 +119,12 @@ mod tests {
                 key: [u8::try_from(created_at % 251).unwrap(); 32],
                 fingerprint: None,
             }),
+            turn: None,
         };
         let batch = Batch {
             events: times.map(event).collect(),
             month: "2026-11".to_owned(),
+            events_limit: None,
         };
         store.append(Arc::new(batch)).await.unwrap();
         store

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::api::Usage;
+
 /// Why a WebSocket session ended: the number of the `error` frame and of the close frame (spec 5.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
@@ -87,4 +89,7 @@ pub struct ErrorBody {
     /// How long a 429 or 503 asks to wait, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_secs: Option<u64>,
+    /// The quota that a 402 speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }

@@ -13,6 +13,7 @@ pub mod id;
 pub mod json;
 pub mod login;
 pub mod permission;
+pub mod quota;
 pub mod rpc;
 pub mod scope;
 pub mod summary;

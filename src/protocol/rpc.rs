@@ -96,6 +96,44 @@ pub struct Stats {
     /// How many endpoints the plan allows; kite sets no limit.
     #[serde(default)]
     pub active_sources_limit: Option<u64>,
+    /// What the team has used of its quota; other servers leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+    /// What else is limited; likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+}
+
+/// A team's quota.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Events accepted in the current month.
+    pub events_used: u64,
+    /// How many may be; none when there is no limit.
+    pub events_limit: Option<u64>,
+    /// When the month ends, RFC 3339.
+    pub resets_at: String,
+}
+
+/// What a server limits. What is none is not limited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// How many days events are kept.
+    pub retention_days: Option<u64>,
+    /// How many events of a team are kept.
+    pub retention_events: Option<u64>,
+    /// How long a window of the rates is, in seconds.
+    pub rate_window_secs: u64,
+    /// Requests of a team in a window, on each node.
+    pub team_rate_limit: Option<u32>,
+    /// Requests with one API key.
+    pub key_rate_limit: Option<u32>,
+    /// Requests from one address.
+    pub address_rate_limit: Option<u32>,
+    /// Requests altogether.
+    pub global_rate_limit: Option<u32>,
+    /// How large a body may be, in bytes.
+    pub max_body_bytes: u64,
 }
 
 /// The parameters of `events.recent`.

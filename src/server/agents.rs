@@ -57,6 +57,7 @@ pub(super) async fn send(
                 "this `Idempotency-Key` was used for another message",
             ));
         }
+        Outcome::Exhausted => return Err(ApiError::exhausted(usage)),
         Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
     };
     let accepted = MessageAccepted {

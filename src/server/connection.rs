@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use serde_json::value::to_raw_value;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 
@@ -17,16 +19,17 @@ use super::rpc;
 use super::session::{Hello, Refusal, Session, Wish};
 use super::socket::{End, Socket, binary, feed, first_text, in_time, send, write};
 use super::state::App;
-use crate::base::clock::rfc3339;
+use crate::base::clock::{month, rfc3339};
 use crate::base::random;
 use crate::log::{Delivery, Subscription};
-use crate::protocol::error::CloseCode;
-use crate::protocol::frame::{QuotaSnapshot, ServerFrame, event_frame};
+use crate::protocol::api::Usage;
+use crate::protocol::error::{CloseCode, REPLACED};
+use crate::protocol::frame::{BillingBlock, QuotaSnapshot, ServerFrame, event_frame};
 use crate::protocol::id::{ClientId, Seq};
 use crate::protocol::permission::Permission;
 use crate::protocol::scope::Filter;
 use crate::store::StoreError;
-use crate::store::record::{Cursor, Hold, KeyRecord, Page, Stretch};
+use crate::store::record::{Cursor, Hold, KeyRecord, Millis, Page, Stretch};
 
 /// How long a client may take until its `connect` (spec 5.3).
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -49,6 +52,9 @@ const NEARLY_THERE: Seq = 64;
 
 /// How long a session waits before it reads the log again, when the database is away.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Who counts and blocks: the server itself (spec 15).
+const PROVIDER: &str = "self_hosted";
 
 /// How many events a page of the log brings.
 const PAGE_MAX_EVENTS: usize = 256;
@@ -80,7 +86,7 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         requested: hello.scopes,
         allowed: key.scopes.clone(),
     });
-    let mut presence = app
+    let presence = app
         .registry
         .enter(team.clone(), client.clone(), key.clone());
     let mut early = None;
@@ -90,7 +96,7 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
     } else {
         let digest = filter.digest();
         let opening = app.log.open_cursor(&team, &client, digest);
-        let (cursor, number) = while_wanted(opening, &mut presence, socket, &mut early).await?;
+        let (cursor, number) = while_wanted(opening, &presence, socket, &mut early).await?;
         presence.hold(number);
         let hold = Hold {
             team: team.clone(),
@@ -111,9 +117,9 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         feed(socket, expired(start, pruned).to_text().into()).await?;
         session.looked_to(pruned);
     }
-    let quota = ServerFrame::QuotaSnapshot(quota(app, &key).await?);
-    send(socket, quota.to_text()).await?;
-    Ok(Connection {
+    let (usage, period_end) = app.log.usage(&team).await?;
+    feed(socket, snapshot(usage, period_end).to_text().into()).await?;
+    let mut connection = Connection {
         app: app.clone(),
         key,
         client,
@@ -126,14 +132,17 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
         retry_at: None,
         calls: FuturesUnordered::new(),
         heard: Instant::now(),
-    })
+        is_blocked: false,
+    };
+    connection.tell_block(socket).await?;
+    Ok(connection)
 }
 
 /// Opens a cursor for a client that is there and was not replaced. One that has lost its patience comes again, and the
 /// opening of its old connection must not take the cursor from the new one. What it says meanwhile is kept.
 async fn while_wanted<T>(
     opening: impl Future<Output = Result<T, StoreError>>,
-    presence: &mut Presence,
+    presence: &Presence,
     socket: &mut Socket,
     early: &mut Option<Message>,
 ) -> Result<T, End> {
@@ -142,7 +151,10 @@ async fn while_wanted<T>(
         let frame = tokio::select! {
             biased;
             opened = &mut opening => return Ok(opened?),
-            told = &mut presence.told => return Err(told.unwrap_or(Told::Ending).into()),
+            told = presence.told() => match ended_by(told) {
+                Some(end) => return Err(end),
+                None => continue,
+            },
             frame = socket.next(), if early.is_none() => frame,
         };
         match frame {
@@ -163,15 +175,36 @@ fn expired(position: Seq, pruned: Seq) -> ServerFrame {
     }
 }
 
-async fn quota(app: &App, key: &KeyRecord) -> Result<QuotaSnapshot, End> {
-    let (usage, period_end) = app.log.usage(&key.team).await?;
+fn snapshot(usage: Usage, period_end: Millis) -> ServerFrame {
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    Ok(QuotaSnapshot {
-        provider: "self_hosted".to_owned(),
+    ServerFrame::QuotaSnapshot(QuotaSnapshot {
+        provider: PROVIDER.to_owned(),
         events_used: signed(usage.events_used),
         events_limit: signed(usage.events_limit),
         current_period_end: rfc3339(period_end),
     })
+}
+
+/// That events are refused until the period ends (spec 15).
+fn block(period_end: Millis) -> ServerFrame {
+    let action = json!({"resets_at": rfc3339(period_end)});
+    ServerFrame::BillingBlock(BillingBlock {
+        provider: PROVIDER.to_owned(),
+        reason: "quota_exhausted".to_owned(),
+        retryable: true,
+        // A plain text in an object: it always serialises.
+        action: to_raw_value(&action).unwrap_or_default(),
+    })
+}
+
+/// How what a connection was told ends it, if it does.
+fn ended_by(told: Told) -> Option<End> {
+    match told {
+        Told::Replaced => Some(Refusal::new(CloseCode::InvalidMessage, REPLACED).into()),
+        Told::KeyEnded => Some(Refusal::auth().into()),
+        Told::Ending => Some(End::Ending),
+        Told::QuotaTurned => None,
+    }
 }
 
 /// A connection that was let in.
@@ -194,6 +227,8 @@ pub(super) struct Connection {
     /// Calls that are being answered.
     calls: FuturesUnordered<BoxFuture<'static, ServerFrame>>,
     heard: Instant,
+    /// Whether the client was told that the quota is used up.
+    is_blocked: bool,
 }
 
 /// One thing that happened.
@@ -220,7 +255,7 @@ impl Connection {
             let input = tokio::select! {
                 biased;
                 Some(early) = std::future::ready(early) => early,
-                told = &mut self.presence.told => Input::Told(told.unwrap_or(Told::Ending)),
+                told = self.presence.told() => Input::Told(told),
                 _ = ping.tick() => Input::Tick,
                 Some(answer) = self.calls.next() => Input::Answer(answer),
                 // With enough calls under way, the next ones wait in the socket.
@@ -234,7 +269,10 @@ impl Connection {
                 Input::Behind => self.read_log(socket).await,
                 Input::Answer(answer) => send(socket, answer.to_text()).await,
                 Input::Tick => self.tick(socket).await,
-                Input::Told(told) => Err(told.into()),
+                Input::Told(told) => match ended_by(told) {
+                    Some(end) => Err(end),
+                    None => self.tell_block(socket).await,
+                },
             };
             if let Err(end) = done {
                 return end;
@@ -355,6 +393,17 @@ impl Connection {
             max_events: PAGE_MAX_EVENTS,
         };
         Ok(Some(self.app.log.read(stretch).await?))
+    }
+
+    /// Tells the client once that the quota is used up, and flushes.
+    async fn tell_block(&mut self, socket: &mut Socket) -> Result<(), End> {
+        let is_exhausted = self.app.log.is_exhausted(&self.key.team);
+        if is_exhausted && !self.is_blocked {
+            let (_, period_end) = month(self.app.clock.unix_millis());
+            feed(socket, block(period_end).to_text().into()).await?;
+        }
+        self.is_blocked = is_exhausted;
+        in_time(socket.flush()).await
     }
 
     async fn tick(&mut self, socket: &mut Socket) -> Result<(), End> {

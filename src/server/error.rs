@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::base::random;
 use crate::protocol::agent::MessageFault;
+use crate::protocol::api::Usage;
 use crate::protocol::error::{ErrorBody, ErrorCode};
 use crate::protocol::event::EventFault;
 use crate::protocol::id::IdError;
@@ -33,6 +34,7 @@ impl ApiError {
                 code: Some(code),
                 max_bytes: None,
                 retry_after_secs: None,
+                usage: None,
             },
         }
     }
@@ -78,6 +80,17 @@ impl ApiError {
     pub fn rate_limited(error: impl Into<String>, retry_after_secs: u64) -> Self {
         let mut refused = Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimited, error);
         refused.body.retry_after_secs = Some(retry_after_secs);
+        refused
+    }
+
+    /// 402: the team's quota is used up.
+    pub fn exhausted(usage: Usage) -> Self {
+        let mut refused = Self::new(
+            StatusCode::PAYMENT_REQUIRED,
+            ErrorCode::PaymentRequired,
+            "event quota exhausted",
+        );
+        refused.body.usage = Some(usage);
         refused
     }
 

@@ -165,6 +165,7 @@ pub(super) async fn store(
             let answer = EventAnswer::DuplicateIgnored { id: id.clone() };
             (StatusCode::OK, answer, id)
         }
+        Outcome::Exhausted => return Err(ApiError::exhausted(usage)),
         Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
     };
     let mut response = json(status, &answer);

@@ -136,6 +136,11 @@ impl Rates {
         }
     }
 
+    /// What is too much.
+    pub(super) fn limits(&self) -> &RateLimits {
+        &self.limits
+    }
+
     /// Counts a request of somebody who may send; 429 where that was too many.
     pub(super) fn admit(
         &self,

@@ -46,7 +46,7 @@ use crate::base::clock::Clock;
 use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
-use crate::log::{Log, Retention, Takeover, Tasks};
+use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -91,8 +91,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// How much may be sent in.
     pub rate_limits: RateLimits,
-    /// What is kept of the logs.
-    pub retention: Retention,
+    /// What each team may have.
+    pub limits: Limits,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
     pub drain_delay: Duration,
 }
@@ -130,7 +130,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     tasks: Tasks,
-    takeovers: mpsc::Receiver<Takeover>,
+    notices: mpsc::Receiver<Notice>,
     listener: TcpListener,
     max_connections: usize,
     trusted_proxies: Arc<[IpNet]>,
@@ -163,7 +163,7 @@ impl Server {
         };
         let instance_id = store.instance(identity).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
-        let (log, tasks, takeovers) = Log::start(store.clone(), clock.clone(), config.retention);
+        let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone());
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,
@@ -177,6 +177,7 @@ impl Server {
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
             rates: Rates::new(config.rate_limits),
+            limits: config.limits,
             public_url: config.public_url,
             bootstrap_key_file: config.data_dir.join(KEY_FILE),
             ending: AtomicBool::new(false),
@@ -184,7 +185,7 @@ impl Server {
         Ok(Self {
             app,
             tasks,
-            takeovers,
+            notices,
             listener,
             max_connections: config.max_connections,
             trusted_proxies: config.trusted_proxies.into(),
@@ -214,9 +215,9 @@ impl Server {
         let (end, ending) = watch::channel(false);
         let watchers = [
             tokio::spawn(watch_access(self.app.clone(), ending.clone())),
-            tokio::spawn(watch_takeovers(
+            tokio::spawn(watch_notices(
                 self.app.clone(),
-                self.takeovers,
+                self.notices,
                 ending.clone(),
             )),
         ];
@@ -287,25 +288,28 @@ async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     }
 }
 
-/// Ends the connections whose cursors are held by others now, also on other nodes.
-async fn watch_takeovers(
+/// Passes on to connections what happened elsewhere, also on other nodes: who holds their cursors now, and how their
+/// teams stand.
+async fn watch_notices(
     app: Arc<App>,
-    mut takeovers: mpsc::Receiver<Takeover>,
+    mut notices: mpsc::Receiver<Notice>,
     mut ending: watch::Receiver<bool>,
 ) {
+    let mut outage = Outage::new("takeovers are not checked");
     loop {
-        let takeover = tokio::select! {
-            takeover = takeovers.recv() => takeover,
+        // What could not be checked is checked again.
+        let pause = tokio::time::sleep(access::WATCH_INTERVAL);
+        let notice = tokio::select! {
+            notice = notices.recv() => notice,
+            () = pause, if outage.is_on() => Some(Notice::TakeoversMissed),
             () = listen::ended(&mut ending) => return,
         };
-        match takeover {
-            Some(Takeover::Of(newest)) => app.registry.take_over(&newest),
-            Some(Takeover::Missed) => {
-                if let Err(error) = end_lost_holds(&app).await {
-                    // The next outage of the news asks again; until then late acknowledgements find out.
-                    tracing::warn!(%error, "takeovers could not be checked");
-                }
+        match notice {
+            Some(Notice::TakenOver(newest)) => app.registry.take_over(&newest),
+            Some(Notice::TakeoversMissed) => {
+                outage.note(end_lost_holds(&app).await.err().as_ref());
             }
+            Some(Notice::QuotaTurned(team)) => app.registry.quota_turned(&team),
             None => return,
         }
     }

@@ -2,14 +2,17 @@
 //! that the server ends.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
-use tokio::sync::oneshot;
+use futures_util::task::AtomicWaker;
 
 use crate::protocol::id::{ClientId, TeamId};
 use crate::store::record::{Hold, KeyRecord, Millis};
 
-/// Why a connection has to end.
+/// What a connection is told. All but the last end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
     /// Another connection took the client id.
@@ -18,6 +21,43 @@ pub enum Told {
     KeyEnded,
     /// The server ends.
     Ending,
+    /// The team's quota was used up, or there is room again.
+    QuotaTurned,
+}
+
+impl Told {
+    /// In the order in which they are heard.
+    const ALL: [Self; 4] = [
+        Self::Replaced,
+        Self::KeyEnded,
+        Self::Ending,
+        Self::QuotaTurned,
+    ];
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// What a connection was told and has not heard yet. Smaller than a channel, of which there would be one for each.
+#[derive(Debug, Default)]
+struct Bell {
+    told: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl Bell {
+    fn tell(&self, what: Told) {
+        self.told.fetch_or(what.bit(), Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Option<Told> {
+        let told = self.told.load(Ordering::Acquire);
+        let what = Told::ALL.into_iter().find(|what| told & what.bit() != 0)?;
+        self.told.fetch_and(!what.bit(), Ordering::AcqRel);
+        Some(what)
+    }
 }
 
 /// All connections.
@@ -42,18 +82,13 @@ struct Entry {
     /// Holds with smaller numbers are over.
     over: u64,
     key: Arc<KeyRecord>,
-    tell: Option<oneshot::Sender<Told>>,
+    bell: Arc<Bell>,
 }
 
 impl Inner {
     fn tell(&mut self, id: u64, what: Told) {
-        if let Some(tell) = self
-            .entries
-            .get_mut(&id)
-            .and_then(|entry| entry.tell.take())
-        {
-            // A connection that is gone already needs no telling.
-            let _ = tell.send(what);
+        if let Some(entry) = self.entries.get(&id) {
+            entry.bell.tell(what);
         }
     }
 
@@ -90,7 +125,7 @@ impl Registry {
         client: ClientId,
         key: Arc<KeyRecord>,
     ) -> Presence {
-        let (tell, told) = oneshot::channel();
+        let bell = Arc::<Bell>::default();
         let name = (team, client);
         let mut inner = self.lock();
         let id = inner.next;
@@ -101,13 +136,12 @@ impl Registry {
         if let Some(end) = key.expires_at {
             inner.expiring.insert((end, id));
         }
-        let tell = Some(tell);
         let entry = Entry {
             name,
             hold: None,
             over: 0,
             key,
-            tell,
+            bell: bell.clone(),
         };
         inner.entries.insert(id, entry);
         if inner.ending {
@@ -115,7 +149,7 @@ impl Registry {
         }
         drop(inner);
         Presence {
-            told,
+            bell,
             guard: Guard {
                 registry: self.clone(),
                 id,
@@ -134,6 +168,13 @@ impl Registry {
             entry.over = entry.over.max(newest.number);
         }
         inner.end_stale(id);
+    }
+
+    /// Tells the connections of a team that its quota turned.
+    pub fn quota_turned(&self, team: &TeamId) {
+        let inner = self.lock();
+        let of_team = inner.entries.values().filter(|it| it.name.0 == *team);
+        of_team.for_each(|entry| entry.bell.tell(Told::QuotaTurned));
     }
 
     /// All holds of cursors.
@@ -200,12 +241,23 @@ impl Registry {
 
 /// A connection's place in the registry: it leaves when this is dropped.
 pub struct Presence {
-    /// Becomes ready when the connection has to end.
-    pub told: oneshot::Receiver<Told>,
+    bell: Arc<Bell>,
     guard: Guard,
 }
 
 impl Presence {
+    /// Waits for what the connection is told next.
+    pub async fn told(&self) -> Told {
+        poll_fn(|context| {
+            self.bell.waker.register(context.waker());
+            match self.bell.take() {
+                Some(what) => Poll::Ready(what),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     /// Takes note of the number under which the connection holds its cursor.
     pub fn hold(&self, number: u64) {
         let mut inner = self.guard.registry.lock();

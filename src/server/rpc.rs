@@ -10,10 +10,10 @@ use super::error::ApiError;
 use super::events::{LIMIT_DEFAULT, LIMIT_MAX, push_events};
 use super::state::App;
 use super::{endpoints, keys};
-use crate::base::clock::day_start;
+use crate::base::clock::{day_start, rfc3339};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::frame::{Request, ServerFrame};
-use crate::protocol::rpc::{EventsRecent, Failure, Method, Stats};
+use crate::protocol::rpc::{EventsRecent, Failure, Limits, Method, Quota, Stats};
 use crate::protocol::scope::{Filter, Scopes};
 use crate::store::record::KeyRecord;
 
@@ -73,6 +73,7 @@ impl From<ApiError> for Failure {
             code @ (ErrorCode::Forbidden
             | ErrorCode::NotFound
             | ErrorCode::Conflict
+            | ErrorCode::PaymentRequired
             | ErrorCode::RateLimited) => code,
             ErrorCode::BadRequest => ErrorCode::BadParams,
             _ => ErrorCode::Internal,
@@ -120,6 +121,7 @@ fn payload<T: Serialize>(result: Result<T, ApiError>) -> Result<Box<RawValue>, F
 /// `dashboard.stats`, and `GET /api/v1/stats`.
 pub(super) async fn stats(app: &App, key: &KeyRecord) -> Result<Stats, ApiError> {
     let now = app.clock.unix_millis();
+    let (usage, resets_at) = app.log.usage(&key.team).await?;
     let counts = app
         .store
         .counts(key.team.clone(), day_start(now), now)
@@ -132,7 +134,28 @@ pub(super) async fn stats(app: &App, key: &KeyRecord) -> Result<Stats, ApiError>
         current_key_permissions: key.permissions.0.clone(),
         plan_name: None,
         active_sources_limit: None,
+        quota: Some(Quota {
+            events_used: usage.events_used,
+            events_limit: app.limits.events_per_month,
+            resets_at: rfc3339(resets_at),
+        }),
+        limits: Some(limits(app)),
     })
+}
+
+fn limits(app: &App) -> Limits {
+    let retention = &app.limits.retention;
+    let rates = app.rates.limits();
+    Limits {
+        retention_days: retention.max_age.map(|age| age.as_secs() / (24 * 3600)),
+        retention_events: retention.max_events,
+        rate_window_secs: rates.window.as_secs(),
+        team_rate_limit: rates.team,
+        key_rate_limit: rates.key,
+        address_rate_limit: rates.address,
+        global_rate_limit: rates.server,
+        max_body_bytes: app.max_body_bytes as u64,
+    }
 }
 
 async fn recent(

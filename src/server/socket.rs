@@ -22,10 +22,9 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes
 use super::connection;
 use super::error::ApiError;
 use super::listen::ConnectionPermit;
-use super::registry::Told;
 use super::session::Refusal;
 use super::state::App;
-use crate::protocol::error::{CloseCode, REPLACED};
+use crate::protocol::error::CloseCode;
 use crate::protocol::frame::{CLIENT_FRAME_MAX_BYTES, ServerFrame};
 use crate::store::StoreError;
 
@@ -269,14 +268,4 @@ pub(super) fn binary() -> Refusal {
         CloseCode::InvalidMessage,
         "binary frames are not spoken here",
     )
-}
-
-impl From<Told> for End {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Replaced => Refusal::new(CloseCode::InvalidMessage, REPLACED).into(),
-            Told::KeyEnded => Refusal::auth().into(),
-            Told::Ending => Self::Ending,
-        }
-    }
 }

@@ -11,7 +11,7 @@ use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
 use super::registry::Registry;
 use crate::base::clock::Clock;
-use crate::log::Log;
+use crate::log::{Limits, Log};
 use crate::store::Store;
 use crate::store::seal::Sealer;
 
@@ -41,6 +41,8 @@ pub struct App {
     pub(super) logins_begun: PerMinute,
     /// What is sent in, as far as it is limited.
     pub(super) rates: Rates,
+    /// What each team may have.
+    pub limits: Limits,
     /// Where the outside finds this server, if it was told.
     pub public_url: Option<String>,
     /// The file that keeps the first key.

@@ -25,7 +25,7 @@ pub use postgres::PostgresAddress;
 use record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
-    PendingLogin, Poll, StoredEvent, Stretch, TeamRecord,
+    PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
 
 /// What every method answers.
@@ -72,6 +72,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Events accepted in a month.
     async fn usage(&self, team: TeamId, month: String) -> Result<u64>;
+
+    /// The teams that have used up this quota in a month, and those whose log says last that it is used up.
+    async fn quota_standings(
+        &self,
+        month: String,
+        events_limit: Option<u64>,
+    ) -> Result<Vec<QuotaStanding>>;
 
     /// Events as they were appended, from behind a number up to another, ascending. Some of them, where they are many.
     async fn follow(&self, team: TeamId, after: Seq, through: Seq) -> Result<Vec<(Seq, NewEvent)>>;

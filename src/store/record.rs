@@ -37,6 +37,29 @@ pub struct NewEvent {
     pub text: String,
     /// What makes it the same one again; none for events that are always new.
     pub dedup: Option<Dedup>,
+    /// Set for the server's own word that ingest stopped or goes on. It counts in no quota, and is stored only where it
+    /// changes what was said last.
+    pub turn: Option<QuotaTurn>,
+}
+
+/// A change of whether a team's events are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaTurn {
+    /// The quota was used up.
+    Exhausted,
+    /// There is room again.
+    Restored,
+}
+
+/// A team that has used up its quota, or of which that was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaStanding {
+    /// The team.
+    pub team: TeamId,
+    /// Events accepted in the month.
+    pub events_used: u64,
+    /// Whether the last [`QuotaTurn`] in its log says that it was used up.
+    pub is_told: bool,
 }
 
 /// What makes an event the same one again.
@@ -62,6 +85,7 @@ impl NewEvent {
             created_at,
             text: event.to_text(),
             dedup,
+            turn: None,
         }
     }
 
@@ -83,6 +107,8 @@ pub struct Batch {
     pub events: Vec<NewEvent>,
     /// The calendar month (UTC) that they count in, as `2026-11`.
     pub month: String,
+    /// How many events of a team are accepted in a month.
+    pub events_limit: Option<u64>,
 }
 
 /// What became of one event of a batch.
@@ -108,8 +134,21 @@ pub enum Outcome {
         /// Whether the fingerprints agree; true where there are none.
         same: bool,
     },
+    /// The team's quota is used up.
+    Exhausted,
     /// The team is gone.
     NoTeam,
+}
+
+impl Outcome {
+    /// That an event says nothing new.
+    pub(super) fn known(event: &NewEvent) -> Self {
+        Self::Duplicate {
+            id: event.id.clone(),
+            created_at: event.created_at,
+            same: true,
+        }
+    }
 }
 
 /// An event read from the log.

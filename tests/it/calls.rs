@@ -50,6 +50,8 @@ fn calls() -> Vec<Call> {
                 "active_api_keys",
                 "active_endpoints",
                 "active_sources_limit",
+                "quota",
+                "limits",
                 "current_key_permissions",
                 "plan_name",
                 "team_id",
@@ -512,9 +514,16 @@ async fn lists_and_counts_tell_what_there_is() {
     let expected = json!({
         "team_id": owner.team, "webhooks_today": 1, "active_endpoints": 1, "active_api_keys": 1,
         "current_key_permissions": stats["current_key_permissions"], "plan_name": null,
-        "active_sources_limit": null,
+        "active_sources_limit": null, "quota": stats["quota"], "limits": stats["limits"],
     });
     assert_eq!(stats, expected);
+    assert_eq!(
+        (
+            &stats["quota"]["events_used"],
+            &stats["quota"]["events_limit"]
+        ),
+        (&json!(1), &json!(null))
+    );
     assert_eq!(owner.get("/api/v1/stats").await.expect(200), stats);
 
     let hooks = call_list(&owner, "hooks").await;

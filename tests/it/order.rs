@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kite::base::clock::Clock;
-use kite::log::{Log, Retention, Subscription};
+use kite::log::{Limits, Log, Subscription};
 use kite::protocol::event::dedup_key;
 use kite::protocol::id::{Seq, TeamId};
 use kite::protocol::permission::Permissions;
@@ -50,7 +50,7 @@ async fn node(address: &Address) -> Arc<Log> {
         // The first node has made it when the second one comes.
         store.create_team(team, key).await.ok();
     }
-    Arc::new(Log::start(store, Clock::system(), Retention::default()).0)
+    Arc::new(Log::start(store, Clock::system(), Limits::default()).0)
 }
 
 fn event(team: &TeamId, name: String) -> NewEvent {
@@ -66,6 +66,7 @@ fn event(team: &TeamId, name: String) -> NewEvent {
             key: dedup_key("test", &[&name]),
             fingerprint: None,
         }),
+        turn: None,
         id: name,
     }
 }

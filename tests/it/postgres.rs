@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kite::log::Retention;
+use kite::log::Limits;
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::Scopes;
 use kite::server::{Config, RateLimits, Server, StartError, new_key};
@@ -79,7 +79,7 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         max_connections: 10,
         trusted_proxies: Vec::new(),
         rate_limits: RateLimits::default(),
-        retention: Retention::default(),
+        limits: Limits::default(),
         drain_delay: Duration::ZERO,
     })
     .await
@@ -238,10 +238,16 @@ async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreEr
         created_at: 1,
         text: "{}".to_owned(),
         dedup: None,
+        turn: None,
     };
     let events = (0..count).map(event).collect();
     let month = "2026-11".to_owned();
-    node.append(Arc::new(Batch { events, month })).await
+    let batch = Batch {
+        events,
+        month,
+        events_limit: None,
+    };
+    node.append(Arc::new(batch)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use kite::log::Retention;
+use kite::log::Limits;
 use kite::protocol::frame::{ClientFrame, Connect, ServerFrame};
 use kite::server::{Config, RateLimits, Server};
 use kite::store::Address;
@@ -47,7 +47,7 @@ impl Running {
             max_connections: 100,
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
-            retention: Retention::default(),
+            limits: Limits::default(),
             drain_delay,
         })
         .await

@@ -8,8 +8,8 @@ use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity, KeyHash,
-    KeyRecord, NewEvent, Outcome, PendingLogin, Poll, Stretch,
+    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
+    KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn, Stretch,
 };
 use kite::store::{Address, Role, Store, StoreError, open};
 
@@ -76,6 +76,8 @@ contract! {
     another_content_under_the_same_name_is_told_apart,
     an_unknown_team_spoils_nothing_for_others,
     usage_counts_what_was_stored_in_the_month,
+    what_is_over_the_quota_is_refused_and_what_was_stored_before_is_known,
+    a_turn_of_the_quota_is_stored_once_and_counts_in_no_quota,
     a_page_ends_at_its_limits_and_the_next_one_goes_on,
     filters_and_teams_bound_what_is_read,
     retention_takes_the_oldest_and_leaves_a_watermark,
@@ -131,6 +133,7 @@ fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
         created_at,
         text: format!("{{\"id\":\"{name}\"}}"),
         dedup: None,
+        turn: None,
     }
 }
 
@@ -148,7 +151,11 @@ fn named(team: &str, name: &str) -> NewEvent {
 async fn append(store: &dyn Store, events: Vec<NewEvent>) -> Vec<Outcome> {
     let month = "2026-11".to_owned();
     let appended = store
-        .append(Arc::new(Batch { events, month }))
+        .append(Arc::new(Batch {
+            events,
+            month,
+            events_limit: None,
+        }))
         .await
         .unwrap();
     appended
@@ -240,11 +247,95 @@ async fn usage_counts_what_was_stored_in_the_month(store: &dyn Store) {
     let next = Batch {
         events: vec![event("acme", "c", 9)],
         month: "2026-12".to_owned(),
+        events_limit: None,
     };
     assert_eq!(
         store.append(Arc::new(next)).await.unwrap()[0].events_used,
         1
     );
+}
+
+async fn append_limited(
+    store: &dyn Store,
+    month: &str,
+    limit: u64,
+    events: Vec<NewEvent>,
+) -> Vec<(Outcome, u64)> {
+    let batch = Batch {
+        events,
+        month: month.to_owned(),
+        events_limit: Some(limit),
+    };
+    let appended = store.append(Arc::new(batch)).await.unwrap();
+    let pair = |it: Appended| (it.outcome, it.events_used);
+    appended.into_iter().map(pair).collect()
+}
+
+async fn what_is_over_the_quota_is_refused_and_what_was_stored_before_is_known(store: &dyn Store) {
+    let events = vec![
+        named("acme", "a"),
+        named("acme", "a"),
+        event("acme", "b", 5),
+        event("acme", "c", 5),
+        named("acme", "d"),
+        event("rival", "e", 5),
+    ];
+    let stored = append_limited(store, "2026-11", 2, events).await;
+    let known = Outcome::Duplicate {
+        id: "a".to_owned(),
+        created_at: 5,
+        same: true,
+    };
+    assert_eq!(
+        stored,
+        [
+            (Outcome::Stored(1), 1),
+            (known.clone(), 1),
+            (Outcome::Stored(2), 2),
+            (Outcome::Exhausted, 2),
+            (Outcome::Exhausted, 2),
+            (Outcome::Stored(1), 1),
+        ]
+    );
+    let later = vec![named("acme", "a"), named("acme", "d")];
+    let later = append_limited(store, "2026-11", 2, later).await;
+    assert_eq!(later, [(known, 2), (Outcome::Exhausted, 2)]);
+    // What was refused is not remembered, and a new month begins with nothing.
+    let next = append_limited(store, "2026-12", 2, vec![named("acme", "d")]).await;
+    assert_eq!(next, [(Outcome::Stored(3), 1)]);
+}
+
+async fn a_turn_of_the_quota_is_stored_once_and_counts_in_no_quota(store: &dyn Store) {
+    let turn = |turn| NewEvent {
+        turn: Some(turn),
+        ..event("acme", "turn", 5)
+    };
+    let append = async |events| append_limited(store, "2026-11", 1, events).await;
+    let standings = async || {
+        let standings = store.quota_standings("2026-11".to_owned(), Some(1)).await;
+        let standing = |it: QuotaStanding| (it.team.to_string(), it.events_used, it.is_told);
+        standings
+            .unwrap()
+            .into_iter()
+            .map(standing)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(standings().await, []);
+    append(vec![event("acme", "a", 5)]).await;
+    assert_eq!(standings().await, [("acme".to_owned(), 1, false)]);
+    let told = append(vec![turn(QuotaTurn::Exhausted), event("acme", "b", 5)]).await;
+    assert_eq!(told, [(Outcome::Stored(2), 1), (Outcome::Exhausted, 1)]);
+    assert_eq!(standings().await, [("acme".to_owned(), 1, true)]);
+    let again = append(vec![turn(QuotaTurn::Exhausted)]).await;
+    assert!(matches!(again[0], (Outcome::Duplicate { .. }, 1)));
+    // A log that says so is found also where there is room again.
+    let none = store.quota_standings("2026-12".to_owned(), None).await;
+    assert_eq!(none.unwrap().len(), 1);
+    let restored = append(vec![turn(QuotaTurn::Restored)]).await;
+    assert_eq!(restored, [(Outcome::Stored(3), 1)]);
+    let again = append(vec![turn(QuotaTurn::Restored)]).await;
+    assert!(matches!(again[0], (Outcome::Duplicate { .. }, 1)));
+    assert_eq!(store.bounds(id("acme")).await.unwrap().last, 3);
 }
 
 async fn a_page_ends_at_its_limits_and_the_next_one_goes_on(store: &dyn Store) {

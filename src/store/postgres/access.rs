@@ -7,7 +7,7 @@ use super::{column, digest, found, json, parsed, signed, unsigned};
 use crate::protocol::id::{AgentId, SourceSlug, TeamId};
 use crate::store::record::{
     AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
-    TeamRecord,
+    QuotaStanding, TeamRecord,
 };
 use crate::store::{Result, StoreError};
 
@@ -83,6 +83,33 @@ pub(super) async fn teams(client: &Object) -> Result<Vec<TeamRecord>> {
         })
     };
     rows.iter().map(team).collect()
+}
+
+/// Where teams stand with their quota; see [`crate::store::Store::quota_standings`].
+pub(super) async fn quota_standings(
+    client: &Object,
+    month: &str,
+    events_limit: Option<u64>,
+) -> Result<Vec<QuotaStanding>> {
+    let select = client
+        .prepare_cached(
+            "SELECT id, used, quota_told
+             FROM (SELECT id, CASE usage_month WHEN $1 THEN events_used ELSE 0 END AS used, quota_told FROM teams)
+                  AS standing
+             WHERE quota_told OR used >= $2",
+        )
+        .await?;
+    let rows = client
+        .query(&select, &[&month, &events_limit.map(signed)])
+        .await?;
+    let standing = |row: &Row| {
+        Ok(QuotaStanding {
+            team: parsed(column(row, 0)?, TeamId::try_from)?,
+            events_used: unsigned(column(row, 1)?),
+            is_told: column(row, 2)?,
+        })
+    };
+    rows.iter().map(standing).collect()
 }
 
 pub(super) async fn create_key(client: &mut Object, team: i64, key: &KeyRecord) -> Result<()> {

@@ -14,7 +14,9 @@ use tokio_postgres::types::ToSql;
 use super::{column, signed, unsigned};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
-use crate::store::record::{Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome};
+use crate::store::record::{
+    Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
+};
 
 const LOCK: &str = "
     SELECT id, CASE usage_month WHEN $2 THEN events_used ELSE 0 END
@@ -22,18 +24,24 @@ const LOCK: &str = "
 
 const INSERT: &str = "
     WITH input AS (
-        SELECT teams.number, teams.last_seq, given.*
+        SELECT teams.number, teams.last_seq, teams.quota_told,
+               CASE teams.usage_month WHEN $11 THEN teams.events_used ELSE 0 END AS used, given.*
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-                    $9::bytea[], $10::bytea[])
+                    $9::bytea[], $10::bytea[], $12::boolean[])
              WITH ORDINALITY AS given (team, id, type, source, kitesource, agent_to, created_at, text, key, fingerprint,
-                                       place)
+                                       turn, place)
         JOIN teams ON teams.id = given.team
     ), known AS (
         SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint
         FROM input JOIN dedup ON dedup.team = input.number AND dedup.key = input.key
+    ), unknown AS (
+        SELECT input.*, turn IS NOT NULL OR $13::bigint IS NULL OR
+               used + count(*) FILTER (WHERE turn IS NULL) OVER (PARTITION BY number ORDER BY place) <= $13 AS fits
+        FROM input
+        WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place) AND (turn IS NULL OR turn <> quota_told)
     ), fresh AS (
-        SELECT input.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
-        FROM input WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place)
+        SELECT unknown.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
+        FROM unknown WHERE fits
     ), stored AS (
         INSERT INTO events (team, seq, id, type, source, kitesource, agent_to, created_at, text)
         SELECT number, seq, id, type, source, kitesource, agent_to, created_at, text FROM fresh
@@ -43,14 +51,22 @@ const INSERT: &str = "
     ), counted AS (
         UPDATE teams
         SET last_seq = teams.last_seq + counts.events,
-            events_used = CASE usage_month WHEN $11 THEN events_used ELSE 0 END + counts.events,
-            usage_month = $11
-        FROM (SELECT number, count(*) AS events FROM fresh GROUP BY number) AS counts
+            events_used = CASE usage_month WHEN $11 THEN events_used ELSE 0 END + counts.counted,
+            usage_month = $11,
+            quota_told = coalesce(counts.told, quota_told)
+        FROM (
+            SELECT number, count(*) AS events, count(*) FILTER (WHERE turn IS NULL) AS counted, bool_or(turn) AS told
+            FROM fresh GROUP BY number
+        ) AS counts
         WHERE teams.number = counts.number
     )
     SELECT place, seq, NULL, NULL, NULL FROM fresh
     UNION ALL
-    SELECT place, NULL, event_id, created_at, fingerprint FROM known";
+    SELECT place, NULL, event_id, created_at, fingerprint FROM known
+    UNION ALL
+    SELECT place, NULL, NULL, NULL, NULL FROM unknown WHERE NOT fits
+    UNION ALL
+    SELECT place, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told";
 
 /// Stores a batch; see [`crate::store::Store::append`].
 pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appended>> {
@@ -80,10 +96,16 @@ pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appende
     let keys = digests(|dedup| Some(&dedup.key));
     let fingerprints = digests(|dedup| dedup.fingerprint.as_ref().map(|digest| &digest[..]));
 
+    let turns: Vec<Option<bool>> = first
+        .iter()
+        .map(|place| events(place).turn.map(|turn| turn == QuotaTurn::Exhausted))
+        .collect();
+    let events_limit = batch.events_limit.map(signed);
+
     let lock = client.prepare_cached(LOCK).await?;
     let insert = client.prepare_cached(INSERT).await?;
     let to_lock: [&(dyn ToSql + Sync); 2] = [&teams, &batch.month];
-    let to_insert: [&(dyn ToSql + Sync); 11] = [
+    let to_insert: [&(dyn ToSql + Sync); 13] = [
         &of_teams,
         &ids,
         &kinds,
@@ -95,6 +117,8 @@ pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appende
         &keys,
         &fingerprints,
         &batch.month,
+        &turns,
+        &events_limit,
     ];
     // Polled in this order, and each sends what it has before it waits: one round trip.
     let (begun, locked, inserted, committed) = tokio::join!(
@@ -133,7 +157,8 @@ pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appende
                 .map_or(Outcome::NoTeam, |found| found.outcome(event)),
         };
         let events_used = used.get_mut(event.team.as_str()).map_or(0, |used| {
-            *used += u64::from(matches!(outcome, Outcome::Stored(_)));
+            let is_counted = event.turn.is_none() && matches!(outcome, Outcome::Stored(_));
+            *used += u64::from(is_counted);
             *used
         });
         Appended {
@@ -167,6 +192,7 @@ fn within_batch(batch: &Batch) -> (Vec<usize>, HashMap<usize, usize>) {
 /// What the database says of an event.
 enum Found {
     Stored(Seq),
+    Refused,
     Known {
         id: String,
         created_at: Millis,
@@ -179,8 +205,11 @@ impl Found {
         if let Some(seq) = column::<Option<i64>>(row, 1)? {
             return Ok(Self::Stored(unsigned(seq)));
         }
+        let Some(id) = column(row, 2)? else {
+            return Ok(Self::Refused);
+        };
         Ok(Self::Known {
-            id: column(row, 2)?,
+            id,
             created_at: column(row, 3)?,
             fingerprint: column(row, 4)?,
         })
@@ -199,6 +228,8 @@ impl Found {
     fn outcome(&self, event: &NewEvent) -> Outcome {
         match self {
             Self::Stored(seq) => Outcome::Stored(*seq),
+            Self::Refused if event.turn.is_some() => Outcome::known(event),
+            Self::Refused => Outcome::Exhausted,
             Self::Known {
                 id,
                 created_at,

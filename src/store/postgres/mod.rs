@@ -26,7 +26,7 @@ use tokio_postgres::types::FromSql;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
-    Page, PendingLogin, Poll, StoredEvent, Stretch, TeamRecord,
+    Page, PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
 use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -342,6 +342,15 @@ impl Store for Postgres {
 
     async fn heads(&self, teams: Vec<TeamId>) -> Result<Vec<(TeamId, Seq)>> {
         within(async { read::heads(&self.client().await?, &teams).await }).await
+    }
+
+    async fn quota_standings(
+        &self,
+        month: String,
+        events_limit: Option<u64>,
+    ) -> Result<Vec<QuotaStanding>> {
+        within(async { access::quota_standings(&self.client().await?, &month, events_limit).await })
+            .await
     }
 
     async fn open_cursor(

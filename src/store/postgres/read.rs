@@ -248,6 +248,7 @@ pub(super) async fn follow(
             created_at: column(row, 6)?,
             text: column(row, 7)?,
             dedup: None,
+            turn: None,
         };
         Ok((unsigned(column(row, 0)?), event))
     };

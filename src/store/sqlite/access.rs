@@ -8,7 +8,7 @@ use crate::protocol::id::{AgentId, SourceSlug, TeamId};
 use crate::store::limits::MAX_SEQ;
 use crate::store::record::{
     AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
-    TeamRecord,
+    QuotaStanding, TeamRecord,
 };
 use crate::store::{Result, StoreError};
 
@@ -74,6 +74,27 @@ pub(super) fn teams(connection: &Connection) -> Result<Vec<TeamRecord>> {
             id: parsed(row, 0, TeamId::try_from)?,
             created_at: row.get(1)?,
             last_seq: unsigned(row.get(2)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Where teams stand with their quota; see [`crate::store::Store::quota_standings`].
+pub(super) fn quota_standings(
+    connection: &Connection,
+    month: &str,
+    events_limit: Option<u64>,
+) -> Result<Vec<QuotaStanding>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, used, quota_told
+         FROM (SELECT id, CASE usage_month WHEN ?1 THEN events_used ELSE 0 END AS used, quota_told FROM teams)
+         WHERE quota_told OR used >= ?2",
+    )?;
+    let rows = statement.query_map(params![month, events_limit.map(signed)], |row| {
+        Ok(QuotaStanding {
+            team: parsed(row, 0, TeamId::try_from)?,
+            events_used: unsigned(row.get(1)?),
+            is_told: row.get(2)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{signed, team_number, unsigned};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::limits::MAX_SEQ;
-use crate::store::record::{Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome};
+use crate::store::record::{
+    Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
+};
 use crate::store::{Result, StoreError};
 
 /// How many bits of a key hold the seq; the rest hold the team's number.
@@ -28,6 +30,8 @@ struct Counter {
     number: i64,
     last_seq: Seq,
     events_used: u64,
+    is_told: bool,
+    is_changed: bool,
 }
 
 /// Stores a batch; see [`crate::store::Store::append`].
@@ -42,7 +46,7 @@ pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
             );
         }
         let appended = match counters.get_mut(&event.team) {
-            Some(Some(counter)) => append_one(transaction, counter, event)?,
+            Some(Some(counter)) => append_one(transaction, counter, event, batch.events_limit)?,
             _ => Appended {
                 outcome: Outcome::NoTeam,
                 events_used: 0,
@@ -51,14 +55,16 @@ pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
         results.push(appended);
     }
     let mut update = transaction.prepare_cached(
-        "UPDATE teams SET last_seq = ?2, events_used = ?3, usage_month = ?4 WHERE number = ?1",
+        "UPDATE teams SET last_seq = ?2, events_used = ?3, usage_month = ?4, quota_told = ?5 WHERE number = ?1",
     )?;
-    for counter in counters.values().flatten() {
+    // A batch of which nothing was new writes nothing.
+    for counter in counters.values().flatten().filter(|it| it.is_changed) {
         update.execute(params![
             counter.number,
             signed(counter.last_seq),
             signed(counter.events_used),
-            batch.month
+            batch.month,
+            counter.is_told
         ])?;
     }
     Ok(results)
@@ -70,11 +76,14 @@ fn counter(connection: &Connection, team: &TeamId, month: &str) -> Result<Option
             number: row.get(0)?,
             last_seq: unsigned(row.get(1)?),
             events_used: unsigned(row.get(2)?),
+            is_told: row.get(3)?,
+            is_changed: false,
         })
     };
     let counter = connection
         .prepare_cached(
-            "SELECT number, last_seq, CASE usage_month WHEN ?2 THEN events_used ELSE 0 END FROM teams WHERE id = ?1",
+            "SELECT number, last_seq, CASE usage_month WHEN ?2 THEN events_used ELSE 0 END, quota_told
+             FROM teams WHERE id = ?1",
         )?
         .query_row(params![team.as_str(), month], row)
         .optional()?;
@@ -85,14 +94,31 @@ fn append_one(
     transaction: &Transaction<'_>,
     counter: &mut Counter,
     event: &NewEvent,
+    events_limit: Option<u64>,
 ) -> Result<Appended> {
+    let refused = |outcome| {
+        Ok(Appended {
+            outcome,
+            events_used: counter.events_used,
+        })
+    };
+    match event.turn {
+        Some(turn) if counter.is_told == (turn == QuotaTurn::Exhausted) => {
+            return refused(Outcome::known(event));
+        }
+        None if events_limit.is_some_and(|limit| counter.events_used >= limit) => {
+            let first = match &event.dedup {
+                Some(dedup) => first(transaction, counter.number, dedup)?,
+                None => None,
+            };
+            return refused(first.unwrap_or(Outcome::Exhausted));
+        }
+        _ => {}
+    }
     if let Some(dedup) = &event.dedup
         && let Some(outcome) = known(transaction, counter.number, dedup, event)?
     {
-        return Ok(Appended {
-            outcome,
-            events_used: counter.events_used,
-        });
+        return refused(outcome);
     }
     let seq = counter.last_seq + 1;
     if seq > MAX_SEQ {
@@ -114,7 +140,11 @@ fn append_one(
             event.text
         ])?;
     counter.last_seq = seq;
-    counter.events_used += 1;
+    counter.is_changed = true;
+    match event.turn {
+        Some(turn) => counter.is_told = turn == QuotaTurn::Exhausted,
+        None => counter.events_used += 1,
+    }
     Ok(Appended {
         outcome: Outcome::Stored(seq),
         events_used: counter.events_used,
@@ -143,6 +173,11 @@ fn known(
     if new == 1 {
         return Ok(None);
     }
+    first(transaction, team, dedup)
+}
+
+/// What was stored under a dedup key.
+fn first(transaction: &Transaction<'_>, team: i64, dedup: &Dedup) -> Result<Option<Outcome>> {
     let first = transaction
         .prepare_cached(
             "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
@@ -154,8 +189,9 @@ fn known(
                 created_at: row.get(1)?,
                 same: fingerprint == dedup.fingerprint,
             })
-        })?;
-    Ok(Some(first))
+        })
+        .optional()?;
+    Ok(first)
 }
 
 /// Moves cursors forward; see [`crate::store::Store::move_cursors`].

@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
-    PendingLogin, Poll, StoredEvent, Stretch, TeamRecord,
+    PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
 use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -230,6 +230,15 @@ impl Store for Sqlite {
             Ok(unsigned(used.unwrap_or(0)))
         })
         .await
+    }
+
+    async fn quota_standings(
+        &self,
+        month: String,
+        events_limit: Option<u64>,
+    ) -> Result<Vec<QuotaStanding>> {
+        self.query(move |c| access::quota_standings(c, &month, events_limit))
+            .await
     }
 
     async fn open_cursor(

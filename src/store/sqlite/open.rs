@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0003_logins.sql"),
     include_str!("../migrations/sqlite/0004_holds.sql"),
     include_str!("../migrations/sqlite/0005_retention.sql"),
+    include_str!("../migrations/sqlite/0006_quota.sql"),
 ];
 
 /// What is left of a write-ahead log that grew while a reader held it back, in bytes.

@@ -233,6 +233,7 @@ pub(super) fn follow(
             created_at: row.get(6)?,
             text: row.get(7)?,
             dedup: None,
+            turn: None,
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));

@@ -24,6 +24,8 @@ struct Surroundings {
     variables: Vec<(&'static str, String)>,
     /// The largest file that it can write, in KiB.
     file_max_kib: Option<u64>,
+    /// What else its command line says.
+    flags: Vec<String>,
 }
 
 impl Surroundings {
@@ -68,17 +70,22 @@ impl Server {
             Ok(other) => panic!("KITE_TEST_ON is `{other}`: it can be `postgres`, or missing"),
             Err(_) => Surroundings::default(),
         };
-        Self::first(surroundings, more)
+        Self::first(surroundings.with(more))
     }
 
     /// Starts a server on an empty directory that keeps its data there, for tests that look at its files.
     pub(crate) fn start_on_files(more: &[&str]) -> Self {
-        Self::first(Surroundings::default(), more)
+        Self::first(Surroundings::default().with(more))
     }
 
     /// Starts a server on an empty database, which is given by its address.
     pub(crate) fn start_on(database: &str) -> Self {
-        Self::first(Surroundings::of_database(database), &[])
+        Self::start_on_with(database, &[])
+    }
+
+    /// Starts a server on an empty database, with more to say on its command line; its other nodes say the same.
+    pub(crate) fn start_on_with(database: &str, more: &[&str]) -> Self {
+        Self::first(Surroundings::of_database(database).with(more))
     }
 
     /// Starts a server on an empty directory whose files cannot grow beyond this, as on a full disk.
@@ -87,7 +94,7 @@ impl Server {
             file_max_kib: Some(file_max_kib),
             ..Surroundings::default()
         };
-        Self::first(surroundings, &[])
+        Self::first(surroundings)
     }
 
     /// Starts another node on this one's database.
@@ -106,9 +113,9 @@ impl Server {
         node
     }
 
-    fn first(surroundings: Surroundings, more: &[&str]) -> Self {
+    fn first(surroundings: Surroundings) -> Self {
         let home = Arc::new(TempDir::new().unwrap());
-        let mut process = surroundings.launch(home.path(), "127.0.0.1:0", more);
+        let mut process = surroundings.launch(home.path(), "127.0.0.1:0");
         let bootstrap = announcement(&mut process, "bootstrap");
         let listening = announcement(&mut process, "listening");
         Self {
@@ -121,6 +128,11 @@ impl Server {
             first_team: text(&bootstrap, "team_id"),
             key_file: PathBuf::from(text(&bootstrap, "key_file")),
         }
+    }
+
+    /// Says something else on its command line from its next start on.
+    pub(crate) fn say(&mut self, flags: &[&str]) {
+        self.surroundings = std::mem::take(&mut self.surroundings).with(flags);
     }
 
     /// Runs a statement on its database, beside it; the first column of the row that it returns.
@@ -203,7 +215,7 @@ impl Server {
 
     fn resume(&mut self, listen: &str) {
         assert!(self.process.is_none(), "the server runs already");
-        let mut process = self.surroundings.launch(self.home.path(), listen, &[]);
+        let mut process = self.surroundings.launch(self.home.path(), listen);
         let listening = announcement(&mut process, "listening");
         self.url = text(&listening, "url");
         self.ws_url = text(&listening, "ws_url");
@@ -286,7 +298,12 @@ impl Server {
 }
 
 impl Surroundings {
-    fn launch(&self, home: &Path, listen: &str, more: &[&str]) -> Process {
+    fn with(mut self, flags: &[&str]) -> Self {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self
+    }
+
+    fn launch(&self, home: &Path, listen: &str) -> Process {
         let mut command = match self.file_max_kib {
             None => clean(KITE, home),
             Some(kib) => in_small_files(kib, home),
@@ -295,7 +312,7 @@ impl Surroundings {
             .envs(self.variables.iter().cloned())
             .args(["serve", "--json", "--listen", listen, "--data-dir"])
             .arg(home.join("server"))
-            .args(more);
+            .args(&self.flags);
         Process::start("kite serve", command, None)
     }
 }
