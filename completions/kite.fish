@@ -375,10 +375,10 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l instance-id -d 'The 
 complete -c kite -n "__fish_kite_using_subcommand serve" -l max-body-bytes -d 'The largest request body [default: 262144]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l max-connections -d 'How many connections to take at a time [default: 20000]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l trusted-proxies -d 'Networks of proxies whose `X-Forwarded-For` names the client, such as 10.0.0.0/8 [default: none]' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l team-rate-limit -d 'How many requests of a team are taken in a window [default: all]' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l key-rate-limit -d 'How many requests with one API key [default: all]' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l address-rate-limit -d 'How many requests from one address [default: all]' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l global-rate-limit -d 'How many requests altogether [default: all]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l team-rate-limit -d 'How many events of a team are taken in a window [default: all]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l key-rate-limit -d 'How many events with one API key [default: all]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l address-rate-limit -d 'How many events from one address [default: all]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l global-rate-limit -d 'How many events altogether [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l rate-window-secs -d 'How long a window is, in seconds [default: 60]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'How many days events are kept; 0 keeps them for ever [default: 30]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r

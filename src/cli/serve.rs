@@ -103,19 +103,19 @@ struct Settings {
     )]
     trusted_proxies: Option<Vec<String>>,
 
-    /// How many requests of a team are taken in a window [default: all]
+    /// How many events of a team are taken in a window [default: all]
     #[arg(long, value_name = "N", env = "KITE_TEAM_RATE_LIMIT")]
     team_rate_limit: Option<u32>,
 
-    /// How many requests with one API key [default: all]
+    /// How many events with one API key [default: all]
     #[arg(long, value_name = "N", env = "KITE_KEY_RATE_LIMIT")]
     key_rate_limit: Option<u32>,
 
-    /// How many requests from one address [default: all]
+    /// How many events from one address [default: all]
     #[arg(long, value_name = "N", env = "KITE_ADDRESS_RATE_LIMIT")]
     address_rate_limit: Option<u32>,
 
-    /// How many requests altogether [default: all]
+    /// How many events altogether [default: all]
     #[arg(long, value_name = "N", env = "KITE_GLOBAL_RATE_LIMIT")]
     global_rate_limit: Option<u32>,
 

@@ -95,9 +95,8 @@ fn limits(stats: &Stats) -> Vec<(&'static str, String)> {
         true => "for ever".to_owned(),
         false => format!("at most {}", kept.join(" and ")),
     };
-    let rate = |max: Option<u32>| {
-        max.map(|max| format!("{max} requests in {} s", limits.rate_window_secs))
-    };
+    let rate =
+        |max: Option<u32>| max.map(|max| format!("{max} events in {} s", limits.rate_window_secs));
     let limited = [
         ("team rate limit", rate(limits.team_rate_limit)),
         ("key rate limit", rate(limits.key_rate_limit)),

@@ -13,7 +13,7 @@ mod retention;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::base::clock::{Clock, month};
@@ -46,7 +46,7 @@ pub struct Log {
     quota: Arc<Quota>,
     appends: mpsc::Sender<Append>,
     /// How much text may wait for the committer.
-    waiting_bytes: Semaphore,
+    waiting_bytes: Arc<Semaphore>,
     clock: Clock,
     /// What ends with the log and has nothing to finish.
     _background: JoinSet<()>,
@@ -149,7 +149,7 @@ impl Log {
             follower,
             quota,
             appends,
-            waiting_bytes: Semaphore::new(WAITING_MAX_BYTES),
+            waiting_bytes: Arc::new(Semaphore::new(WAITING_MAX_BYTES)),
             clock,
             _background: background,
         };
@@ -158,28 +158,27 @@ impl Log {
 
     /// Stores an event and publishes it. Answers after the commit.
     pub async fn append(&self, event: NewEvent) -> Result<(Outcome, Usage), StoreError> {
-        let appended = self.append_all(vec![event]).await?;
+        let appended = self.submit(vec![event]).await?.appended().await?;
         appended.into_iter().next().ok_or(StoreError::Closed)
     }
 
-    /// Stores events in one transaction, in their order, and publishes them. Answers after the commit. What was sent
-    /// before this was called comes before it.
-    pub async fn append_all(
-        &self,
-        events: Vec<NewEvent>,
-    ) -> Result<Vec<(Outcome, Usage)>, StoreError> {
+    /// Hands over events that are to be stored in one transaction, in their order. What is handed over later is stored
+    /// later.
+    pub async fn submit(&self, events: Vec<NewEvent>) -> Result<Submitted, StoreError> {
         let bytes = events.iter().map(|event| event.text.len()).sum::<usize>();
         let bytes = u32::try_from(bytes.min(WAITING_MAX_BYTES)).unwrap_or(u32::MAX);
-        let room = self.waiting_bytes.acquire_many(bytes).await;
-        let _room = room.map_err(|_| StoreError::Closed)?;
+        let room = self.waiting_bytes.clone().acquire_many_owned(bytes).await;
+        let room = room.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         self.appends
             .send(Append { events, answer })
             .await
             .map_err(|_| StoreError::Closed)?;
-        let appended = answered.await.map_err(|_| StoreError::Closed)??;
-        let with_usage = |it: Appended| (it.outcome, self.usage_of(it.events_used));
-        Ok(appended.into_iter().map(with_usage).collect())
+        Ok(Submitted {
+            answered,
+            events_limit: self.quota.events_limit,
+            _room: room,
+        })
     }
 
     /// Whether a team's events are refused because its quota is used up.
@@ -187,19 +186,11 @@ impl Log {
         self.quota.is_exhausted(team)
     }
 
-    fn usage_of(&self, events_used: u64) -> Usage {
-        Usage {
-            events_used,
-            events_limit: self.quota.events_limit.unwrap_or(UNLIMITED),
-            amount_charged_atomic: 0,
-        }
-    }
-
     /// What the team has used of its quota, and when (Unix milliseconds) the period ends.
     pub async fn usage(&self, team: &TeamId) -> Result<(Usage, i64), StoreError> {
         let (name, end) = month(self.clock.unix_millis());
         let used = self.store.usage(team.clone(), name).await?;
-        Ok((self.usage_of(used), end))
+        Ok((usage(used, self.quota.events_limit), end))
     }
 
     /// The ends of a team's log.
@@ -264,6 +255,30 @@ impl Log {
     /// Which of some holds are over.
     pub async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>, StoreError> {
         self.store.lost_holds(holds).await
+    }
+}
+
+/// Events that were handed over.
+pub struct Submitted {
+    answered: oneshot::Receiver<Result<Vec<Appended>, StoreError>>,
+    events_limit: Option<u64>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Submitted {
+    /// What became of each, once they are stored and published.
+    pub async fn appended(self) -> Result<Vec<(Outcome, Usage)>, StoreError> {
+        let appended = self.answered.await.map_err(|_| StoreError::Closed)??;
+        let with_usage = |it: Appended| (it.outcome, usage(it.events_used, self.events_limit));
+        Ok(appended.into_iter().map(with_usage).collect())
+    }
+}
+
+fn usage(events_used: u64, events_limit: Option<u64>) -> Usage {
+    Usage {
+        events_used,
+        events_limit: events_limit.unwrap_or(UNLIMITED),
+        amount_charged_atomic: 0,
     }
 }
 

@@ -40,7 +40,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, JsonFault> {
 /// Checks a whole JSON text: grammar, depth, numbers, escapes.
 pub fn check(text: &str) -> Result<&RawValue, JsonFault> {
     // Depth goes first: it needs no grammar and bounds whatever parses later.
-    limits(text)?;
+    check_limits(text)?;
     serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))
 }
 
@@ -139,7 +139,7 @@ pub fn compact(text: &str) -> String {
 }
 
 /// Depth, numbers and escapes of a text whose grammar somebody else checks.
-fn limits(text: &str) -> Result<(), JsonFault> {
+pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
     let bytes = text.as_bytes();
     let mut depth = 0usize;
     let mut at = 0;

@@ -1,7 +1,9 @@
 //! Calls over the WebSocket: names, parameters and payloads (spec 6). The REST mirrors (spec 7.3) have the same members.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use super::api::Usage;
 use super::error::ErrorCode;
 
 /// The methods that this version answers.
@@ -9,6 +11,8 @@ use super::error::ErrorCode;
 pub enum Method {
     /// `dashboard.stats`.
     DashboardStats,
+    /// `events.publish`.
+    EventsPublish,
     /// `events.recent`.
     EventsRecent,
     /// `hooks.create`.
@@ -31,8 +35,9 @@ pub enum Method {
 
 impl Method {
     /// All methods, by name.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DashboardStats,
+        Self::EventsPublish,
         Self::EventsRecent,
         Self::HooksCreate,
         Self::HooksDeactivate,
@@ -53,6 +58,7 @@ impl Method {
     pub fn name(self) -> &'static str {
         match self {
             Self::DashboardStats => "dashboard.stats",
+            Self::EventsPublish => "events.publish",
             Self::EventsRecent => "events.recent",
             Self::HooksCreate => "hooks.create",
             Self::HooksDeactivate => "hooks.deactivate",
@@ -124,16 +130,63 @@ pub struct Limits {
     pub retention_events: Option<u64>,
     /// How long a window of the rates is, in seconds.
     pub rate_window_secs: u64,
-    /// Requests of a team in a window, on each node.
+    /// Events that a team may send in a window, on each node.
     pub team_rate_limit: Option<u32>,
-    /// Requests with one API key.
+    /// Likewise with one API key.
     pub key_rate_limit: Option<u32>,
-    /// Requests from one address.
+    /// Likewise from one address.
     pub address_rate_limit: Option<u32>,
-    /// Requests altogether.
+    /// Likewise altogether.
     pub global_rate_limit: Option<u32>,
     /// How large a body may be, in bytes.
     pub max_body_bytes: u64,
+}
+
+/// The parameters of `events.publish`, which other servers do not have: many events in one request, and many requests
+/// under way on one connection. Events of one connection are stored in the order in which they were sent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct EventsPublish<'a> {
+    /// CloudEvents in JSON format, 1 to [`PUBLISH_MAX_EVENTS`]: all valid, or nothing is stored.
+    #[serde(borrow)]
+    pub events: Vec<&'a RawValue>,
+    /// Their `kitesource`, as for `POST /api/v1/events`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// How many events one `events.publish` may have.
+pub const PUBLISH_MAX_EVENTS: usize = 1000;
+
+/// The payload of `events.publish`: as the answer to a batch (spec 11).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// `accepted`: something was stored, or had been before.
+    pub status: String,
+    /// What became of each event, in their order.
+    pub results: Vec<PublishResult>,
+    /// The quota after them.
+    pub usage: Usage,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishResult {
+    /// Its id; of a duplicate the first one's.
+    pub id: String,
+    /// Stored or not.
+    pub status: PublishStatus,
+}
+
+/// Whether an event was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishStatus {
+    /// It was.
+    Accepted,
+    /// It had been before.
+    DuplicateIgnored,
+    /// It was not, since the quota came to its end before it.
+    QuotaExhausted,
 }
 
 /// The parameters of `events.recent`.

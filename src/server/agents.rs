@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::call::{Call, Read, Write};
 use super::error::{ApiError, json};
+use super::limit::Sender;
 use super::path::Path;
 use super::state::App;
 use crate::base::clock::rfc3339;
@@ -35,7 +36,8 @@ pub(super) async fn send(
     let sent = call.body(&app).await?;
     let Call { key, parts, .. } = call;
     let now = app.clock.unix_millis();
-    app.rates.admit(&parts, &key.team, Some(&key.prefix), now)?;
+    let sender = Sender::of(&parts, &key.team, Some(&key.prefix));
+    app.rates.admit(&sender, 1, now)?;
     let message = Message::parse(json::text(&sent)?)?;
     let dedup = idempotency(&parts.headers, &key, &sent)?;
 

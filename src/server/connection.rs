@@ -3,6 +3,7 @@
 //! One loop: one `select!` yields one input, one `match` acts on it. Events come from the log until the session has
 //! caught up, then from a subscription; a subscription that ends because the session was too slow leads back to the log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::value::to_raw_value;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 
+use super::limit::Sender;
 use super::registry::{Presence, Told};
 use super::rpc;
 use super::session::{Hello, Refusal, Session, Wish};
@@ -60,7 +62,11 @@ const PROVIDER: &str = "self_hosted";
 const PAGE_MAX_EVENTS: usize = 256;
 
 /// The handshake: from the first frame to `connected` and what belongs to it (spec 5.4).
-pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connection, End> {
+pub(super) async fn greet(
+    app: &Arc<App>,
+    peer: Option<IpAddr>,
+    socket: &mut Socket,
+) -> Result<Connection, End> {
     let hello = timeout(CONNECT_LIMIT, first_text(socket))
         .await
         .map_err(|_| {
@@ -121,6 +127,7 @@ pub(super) async fn greet(app: &Arc<App>, socket: &mut Socket) -> Result<Connect
     feed(socket, snapshot(usage, period_end).to_text().into()).await?;
     let mut connection = Connection {
         app: app.clone(),
+        peer,
         key,
         client,
         hold,
@@ -210,6 +217,7 @@ fn ended_by(told: Told) -> Option<End> {
 /// A connection that was let in.
 pub(super) struct Connection {
     app: Arc<App>,
+    peer: Option<IpAddr>,
     pub(super) key: Arc<KeyRecord>,
     pub(super) client: ClientId,
     /// Its hold of the cursor; none when it only makes calls.
@@ -304,8 +312,13 @@ impl Connection {
                 self.keep(moved);
             }
             Wish::Call(request) => {
-                let answer = rpc::answer(self.app.clone(), self.key.clone(), request);
-                self.calls.push(Box::pin(answer));
+                let sender = Sender {
+                    peer: self.peer,
+                    team: &self.key.team,
+                    key: Some(&self.key.prefix),
+                };
+                let answer = rpc::begin(&self.app, &sender, &self.key, request).await;
+                self.calls.push(answer);
             }
             Wish::BadCall { id, why } => {
                 let response = rpc::malformed(id, &why);

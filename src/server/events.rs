@@ -11,16 +11,17 @@ use axum::response::Response;
 
 use super::call::{Call, Read, Write};
 use super::error::{ApiError, json, json_text};
+use super::limit::Sender;
 use super::path::Path;
 use super::{query, state::App};
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::api::EventAnswer;
-use crate::protocol::event::{Event, EventDraft, Extension, with_seq};
+use crate::protocol::event::{Event, EventDraft, EventFault, Extension, with_seq};
 use crate::protocol::id::{Seq, SourceSlug, TeamId};
 use crate::protocol::json;
 use crate::protocol::scope::{Filter, Scopes};
-use crate::store::record::{Dedup, NewEvent, Outcome, StoredEvent, Stretch};
+use crate::store::record::{Dedup, Millis, NewEvent, Outcome, StoredEvent, Stretch};
 
 /// How many events a listing has when the call does not say.
 pub(super) const LIMIT_DEFAULT: usize = 100;
@@ -29,7 +30,7 @@ pub(super) const LIMIT_DEFAULT: usize = 100;
 pub(super) const LIMIT_MAX: usize = 1000;
 
 /// The slug of events that came with a key instead of through an endpoint.
-const API_SOURCE: &str = "api";
+pub(super) const API_SOURCE: &str = "api";
 
 /// `POST /api/v1/events`: stores one CloudEvent.
 pub(super) async fn post(
@@ -43,8 +44,8 @@ pub(super) async fn post(
     let sent = call.body(&app).await?;
     let now = app.clock.unix_millis();
     let key = &call.key;
-    app.rates
-        .admit(&call.parts, &key.team, Some(&key.prefix), now)?;
+    let sender = Sender::of(&call.parts, &key.team, Some(&key.prefix));
+    app.rates.admit(&sender, 1, now)?;
     let headers = &call.parts.headers;
     match binding(headers)? {
         Binding::Structured => {}
@@ -116,6 +117,32 @@ pub(super) struct Door<'a> {
     pub(super) original_headers: Option<String>,
 }
 
+impl Door<'_> {
+    /// Readies an event for the log. What makes it the same one again comes with it.
+    pub(super) fn admit(
+        &self,
+        draft: EventDraft,
+        now: Millis,
+    ) -> Result<(Event, Option<Dedup>), EventFault> {
+        // An id that we make up here is new every time: there is nothing to recognise.
+        let is_named = draft.id.is_some();
+        let mut event = draft.complete(random::uuid7, || format!("https://{}", self.source));
+        event.admit(self.source.as_str(), self.is_verified)?;
+        if let Some(headers) = &self.original_headers {
+            let headers = Extension::Text(headers.clone());
+            event
+                .extensions
+                .insert("kiteoriginalheaders".to_owned(), headers);
+        }
+        event.time.get_or_insert_with(|| rfc3339(now));
+        let dedup = is_named.then(|| Dedup {
+            key: event.dedup_key(),
+            fingerprint: None,
+        });
+        Ok((event, dedup))
+    }
+}
+
 /// Stores a CloudEvent in structured mode and answers for it (spec 8, 11).
 pub(super) async fn store_structured(
     app: &App,
@@ -123,22 +150,8 @@ pub(super) async fn store_structured(
     sent: &Bytes,
 ) -> Result<Response, ApiError> {
     let draft = EventDraft::parse(json::text(sent)?)?;
-    // An id that we make up here is new every time: there is nothing to recognise.
-    let is_named = draft.id.is_some();
-    let mut event = draft.complete(random::uuid7, || format!("https://{}", door.source));
-    event.admit(door.source.as_str(), door.is_verified)?;
-    if let Some(headers) = door.original_headers {
-        event
-            .extensions
-            .insert("kiteoriginalheaders".to_owned(), Extension::Text(headers));
-    }
-    event
-        .time
-        .get_or_insert_with(|| rfc3339(app.clock.unix_millis()));
-    let dedup = is_named.then(|| Dedup {
-        key: event.dedup_key(),
-        fingerprint: None,
-    });
+    let now = app.clock.unix_millis();
+    let (event, dedup) = door.admit(draft, now)?;
     store(app, door.team, event, dedup).await
 }
 

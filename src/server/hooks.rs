@@ -12,6 +12,7 @@ use axum::response::Response;
 use super::access::bearer;
 use super::error::ApiError;
 use super::events::{Binding, Door, binding, store, store_structured};
+use super::limit::Sender;
 use super::path::Path;
 use super::{body, state::App};
 use crate::base::clock::rfc3339;
@@ -78,7 +79,8 @@ async fn ingest(
         ));
     }
     let now = app.clock.unix_millis();
-    app.rates.admit(&parts, &endpoint.team, None, now)?;
+    let sender = Sender::of(&parts, &endpoint.team, None);
+    app.rates.admit(&sender, 1, now)?;
     match binding(&parts.headers)? {
         Binding::Structured => {
             let token = post.hook_token(&endpoint);

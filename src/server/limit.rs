@@ -44,6 +44,11 @@ impl<K: Hash + Eq> Windows<K> {
 
     /// Counts one more; once there are more than `max`, how many seconds are left of the window.
     fn count(&self, name: K, now: Millis, max: u32) -> Result<(), u64> {
+        self.count_all(name, now, max, 1)
+    }
+
+    /// As [`Self::count`], for several at a time.
+    fn count_all(&self, name: K, now: Millis, max: u32, several: u32) -> Result<(), u64> {
         let mut window = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let number = now.div_euclid(self.window_millis);
         if window.number != number {
@@ -54,7 +59,7 @@ impl<K: Hash + Eq> Windows<K> {
             return Ok(());
         }
         let count = window.counts.entry(name).or_default();
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(several);
         if *count <= max {
             return Ok(());
         }
@@ -91,13 +96,13 @@ impl PerMinute {
 pub struct RateLimits {
     /// How long a window is.
     pub window: Duration,
-    /// Requests for each team.
+    /// Events for each team.
     pub team: Option<u32>,
-    /// Requests with each API key.
+    /// Events with each API key.
     pub key: Option<u32>,
-    /// Requests from each address.
+    /// Events from each address.
     pub address: Option<u32>,
-    /// Requests altogether.
+    /// Events altogether.
     pub server: Option<u32>,
 }
 
@@ -111,6 +116,24 @@ impl Default for RateLimits {
             address: None,
             server: None,
         }
+    }
+}
+
+/// Who sends events in.
+pub(super) struct Sender<'a> {
+    /// From where.
+    pub(super) peer: Option<IpAddr>,
+    /// For which team.
+    pub(super) team: &'a TeamId,
+    /// The public part of the API key, if it is one that lets them in.
+    pub(super) key: Option<&'a str>,
+}
+
+impl<'a> Sender<'a> {
+    /// The sender of a request.
+    pub(super) fn of(parts: &Parts, team: &'a TeamId, key: Option<&'a str>) -> Self {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        Self { peer, team, key }
     }
 }
 
@@ -141,39 +164,31 @@ impl Rates {
         &self.limits
     }
 
-    /// Counts a request of somebody who may send; 429 where that was too many.
+    /// Counts events of somebody who may send; 429 where they were too many.
     pub(super) fn admit(
         &self,
-        parts: &Parts,
-        team: &TeamId,
-        key: Option<&str>,
+        sender: &Sender<'_>,
+        events: usize,
         now: Millis,
     ) -> Result<(), ApiError> {
-        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let Sender { peer, team, key } = sender;
+        let several = u32::try_from(events).unwrap_or(u32::MAX);
         let limits = &self.limits;
-        if let (Some(max), Some(peer)) = (limits.address, peer) {
-            check(
-                "from this address",
-                max,
-                self.addresses.count(peer, now, max),
-            )?;
+        if let (Some(max), Some(peer)) = (limits.address, *peer) {
+            let counted = self.addresses.count_all(peer, now, max, several);
+            check("from this address", max, counted)?;
         }
-        if let (Some(max), Some(key)) = (limits.key, key) {
-            check(
-                "with this API key",
-                max,
-                self.keys.count(key.to_owned(), now, max),
-            )?;
+        if let (Some(max), Some(key)) = (limits.key, *key) {
+            let counted = self.keys.count_all(key.to_owned(), now, max, several);
+            check("with this API key", max, counted)?;
         }
         if let Some(max) = limits.team {
-            check(
-                "of this team",
-                max,
-                self.teams.count(team.clone(), now, max),
-            )?;
+            let counted = self.teams.count_all((*team).clone(), now, max, several);
+            check("of this team", max, counted)?;
         }
         if let Some(max) = limits.server {
-            check("on this server", max, self.server.count((), now, max))?;
+            let counted = self.server.count_all((), now, max, several);
+            check("on this server", max, counted)?;
         }
         Ok(())
     }
@@ -181,7 +196,7 @@ impl Rates {
 
 fn check(whose: &str, max: u32, counted: Result<(), u64>) -> Result<(), ApiError> {
     counted.map_err(|left| {
-        let text = format!("more than {max} requests {whose} in a window: again in {left} s");
+        let text = format!("more than {max} events {whose} in a window: again in {left} s");
         ApiError::rate_limited(text, left)
     })
 }
@@ -215,7 +230,10 @@ mod tests {
             server: Some(3),
             ..RateLimits::default()
         });
-        let admit = |name: &str, key| rates.admit(&parts(), &team(name), key, 0);
+        let admit = |name: &str, key| {
+            let team = team(name);
+            rates.admit(&Sender::of(&parts(), &team, key), 1, 0)
+        };
         assert!(admit("acme", Some("one")).is_ok());
         let twice = admit("acme", Some("one")).unwrap_err();
         assert!(twice.text().contains("this API key"), "{}", twice.text());

@@ -20,6 +20,7 @@ mod limit;
 mod listen;
 mod login;
 mod path;
+mod publish;
 mod registry;
 mod rpc;
 mod session;

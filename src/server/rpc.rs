@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::ApiError;
 use super::events::{LIMIT_DEFAULT, LIMIT_MAX, push_events};
+use super::limit::Sender;
 use super::state::App;
-use super::{endpoints, keys};
+use super::{endpoints, keys, publish};
 use crate::base::clock::{day_start, rfc3339};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::frame::{Request, ServerFrame};
@@ -17,30 +18,62 @@ use crate::protocol::rpc::{EventsRecent, Failure, Limits, Method, Quota, Stats};
 use crate::protocol::scope::{Filter, Scopes};
 use crate::store::record::KeyRecord;
 
-/// Answers one request.
-pub(super) async fn answer(app: Arc<App>, key: Arc<KeyRecord>, request: Request) -> ServerFrame {
-    let result = match Method::parse(&request.method) {
-        Some(method) => call(&app, &key, method, request.params.as_deref()).await,
+/// Begins to answer a request. What is answered waits for the rest; until then other requests may come.
+pub(super) async fn begin(
+    app: &Arc<App>,
+    sender: &Sender<'_>,
+    key: &Arc<KeyRecord>,
+    request: Request,
+) -> BoxFuture<'static, ServerFrame> {
+    match Method::parse(&request.method) {
+        // Events have their place in the log before anything else that the connection sends is looked at.
+        Some(Method::EventsPublish) => publish(app, sender, key, request).await,
+        Some(method) => answer(app.clone(), key.clone(), method, request).boxed(),
         None => {
-            let method: String = request
-                .method
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(64)
-                .collect();
-            Err(failure(
-                ErrorCode::UnknownMethod,
-                format!("unknown method: {method}"),
-            ))
+            let method = request.method.chars().filter(|c| !c.is_control());
+            let text = format!("unknown method: {}", method.take(64).collect::<String>());
+            ready(failed(request.id, &failure(ErrorCode::UnknownMethod, text))).boxed()
         }
+    }
+}
+
+async fn publish(
+    app: &App,
+    sender: &Sender<'_>,
+    key: &KeyRecord,
+    request: Request,
+) -> BoxFuture<'static, ServerFrame> {
+    let submitted = match parse(request.params.as_deref()) {
+        Ok(params) => publish::submit(app, sender, key, params)
+            .await
+            .map_err(Failure::from),
+        Err(failure) => Err(failure),
     };
+    let id = request.id;
+    match submitted {
+        Ok(published) => published.map(|done| response(id, payload(done))).boxed(),
+        Err(failure) => ready(failed(id, &failure)).boxed(),
+    }
+}
+
+async fn answer(
+    app: Arc<App>,
+    key: Arc<KeyRecord>,
+    method: Method,
+    request: Request,
+) -> ServerFrame {
+    let result = call(&app, &key, method, request.params.as_deref()).await;
+    response(request.id, result)
+}
+
+fn response(id: String, result: Result<Box<RawValue>, Failure>) -> ServerFrame {
     match result {
         Ok(payload) => ServerFrame::Response {
-            id: request.id,
+            id,
             ok: true,
             payload: Some(payload),
         },
-        Err(failure) => failed(request.id, &failure),
+        Err(failure) => failed(id, &failure),
     }
 }
 
@@ -90,6 +123,7 @@ async fn call(
 ) -> Result<Box<RawValue>, Failure> {
     match method {
         Method::DashboardStats => payload(stats(app, key).await),
+        Method::EventsPublish => Err(failure(ErrorCode::Internal, "it is answered in two steps")),
         Method::EventsRecent => recent(app, key, parse(params)?).await,
         Method::HooksCreate => payload(endpoints::create(app, key, parse(params)?).await),
         Method::HooksDeactivate => payload(endpoints::deactivate(app, key, parse(params)?).await),
@@ -105,7 +139,7 @@ async fn call(
 }
 
 /// Absent parameters, null and `{}` are the same.
-fn parse<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Failure> {
+fn parse<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<T, Failure> {
     let text = params.map_or("{}", RawValue::get);
     let text = if text == "null" { "{}" } else { text };
     if !text.starts_with('{') {

@@ -1,5 +1,6 @@
 //! `GET /ws`: from the upgrade to the last words.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes
 
 use super::connection;
 use super::error::ApiError;
-use super::listen::ConnectionPermit;
+use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
 use super::state::App;
 use crate::protocol::error::CloseCode;
@@ -58,6 +59,7 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
         Err(refused) => return refused.into_response(),
     };
     let permit = request.extensions_mut().remove::<ConnectionPermit>();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         // Held as long as the socket lives, so that upgraded connections count too.
@@ -68,7 +70,7 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
         let socket =
             WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_config())).await;
         // On the heap, so that an idle connection holds what it needs and not the largest state of everything.
-        Box::pin(converse(app, socket)).await;
+        Box::pin(converse(app, peer, socket)).await;
     });
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
@@ -153,8 +155,8 @@ impl From<StoreError> for End {
     }
 }
 
-async fn converse(app: Arc<App>, mut socket: Socket) {
-    let end = match connection::greet(&app, &mut socket).await {
+async fn converse(app: Arc<App>, peer: Option<IpAddr>, mut socket: Socket) {
+    let end = match connection::greet(&app, peer, &mut socket).await {
         Ok(mut connection) => {
             let end = connection.run(&mut socket).await;
             connection.note_progress();

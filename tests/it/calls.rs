@@ -73,6 +73,15 @@ fn calls() -> Vec<Call> {
             members: &["keys", "team_id"],
         },
         Call {
+            method: "events.publish",
+            needs: "write",
+            rest: None,
+            params: Params::Are(
+                || json!({"events": [{"specversion": "1.0", "type": "com.acme.note"}]}),
+            ),
+            members: &["results", "status", "usage"],
+        },
+        Call {
             method: "events.recent",
             needs: "read",
             rest: None,

@@ -249,7 +249,11 @@ async fn a_published_client_can_make_every_call() {
     assert_eq!(AgentMessage::from_event(&event).unwrap().body, "hello");
 
     called.sort_unstable();
-    assert_eq!(called, Method::ALL.map(Method::name), "every call there is");
+    let published = Method::ALL
+        .into_iter()
+        .filter(|method| *method != Method::EventsPublish);
+    let published: Vec<_> = published.map(Method::name).collect();
+    assert_eq!(called, published, "every call that clients know");
 }
 
 /// Makes an endpoint; its path and its token.

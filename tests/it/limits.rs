@@ -217,7 +217,7 @@ async fn status_shows_every_limit() {
         .kite(&["status"])
         .stdout_has("events this month: 0 of 9")
         .stdout_has("at most 7 days and 1000 events")
-        .stdout_has("50 requests in 10 s")
+        .stdout_has("50 events in 10 s")
         .succeeds();
     let status = person.kite(&["status", "--json"]).succeeds().json();
     assert_eq!(status["quota"]["events_limit"], 9);

@@ -35,6 +35,7 @@ mod nodes;
 mod order;
 mod outages;
 mod postgres;
+mod publish;
 mod readme;
 mod retention;
 mod running;
