@@ -291,10 +291,13 @@ enum Part {
     End,
 }
 
+/// What happens to each row on its way.
+type Change = Box<dyn FnMut(&mut Row) + Send>;
+
 /// Where the rows of a stream come out.
 pub(super) struct Rows {
     parts: mpsc::Receiver<Part>,
-    change: Option<Box<dyn FnMut(&mut Row) + Send>>,
+    change: Option<Change>,
 }
 
 /// Where they go in.
