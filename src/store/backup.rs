@@ -86,11 +86,9 @@ pub async fn back_up(address: &Address, file: &Path, overwrites: bool) -> Result
     }
     let draft = draft_beside(file)?;
     let mut rows = read(address, None).await?;
-    let fill = move || {
-        let rows = build(&draft, Purpose::Backup, &mut rows)?;
-        Ok((draft, rows))
-    };
-    let (draft, written) = run(fill).await?;
+    // Whoever gives this up takes the draft away.
+    let path = draft.to_path_buf();
+    let written = run(move || build(&path, Purpose::Backup, &mut rows)).await?;
     let report = verified(&draft, Depth::Quick, address).await?;
     if report.rows != written {
         return Err(StoreError::cut_short(written, report.rows));

@@ -65,7 +65,9 @@ impl Home {
     }
 
     async fn open(&self) -> Arc<dyn Store> {
-        open(&self.address(), Role::Server).await.unwrap()
+        unlocked(async || open(&self.address(), Role::Server).await)
+            .await
+            .unwrap()
     }
 
     /// Runs a statement beside whatever else is open.
@@ -103,7 +105,7 @@ impl Home {
             keeps_numbers: flags.contains(&"keep"),
             now: Clock::system().unix_millis(),
         };
-        restore(file, &self.address(), how).await
+        unlocked(async || restore(file, &self.address(), how).await).await
     }
 
     async fn restore(&self, file: &Path, flags: &[&str]) -> Restored {
@@ -115,6 +117,16 @@ impl Home {
     async fn check(&self) -> Report {
         check(&self.address(), Depth::Full).await.unwrap()
     }
+}
+
+/// Works on a database that nobody uses. Programs that other tests start hold its lock for the blink of an eye, between
+/// their fork and their exec.
+async fn unlocked<T>(work: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    eventually("the lock is free", async || match work().await {
+        Err(StoreError::InUse(_)) => None,
+        worked => Some(worked),
+    })
+    .await
 }
 
 /// Expands every case for every kind of database, or for every way from one to another.
@@ -767,10 +779,9 @@ async fn a_file_of_an_older_kite_is_restored_and_left_as_it_is() {
 #[test]
 fn a_restore_that_is_killed_leaves_the_database_as_it_was() {
     let mut server = Server::start_on_files(&[]);
+    server.stop();
     let file = server.data_dir().join("backup.db");
     server.admin(&["backup", file.to_str().unwrap()]);
-    server.stop();
-    let before = fs::read(server.data_dir().join("kite.db")).unwrap();
     let (dir, backup) = (server.data_dir(), file.display());
     // What it writes beside the database grows beyond what it may.
     let line = format!(
@@ -778,10 +789,9 @@ fn a_restore_that_is_killed_leaves_the_database_as_it_was() {
         dir.display()
     );
     Person::new().shell(&line).exits(153);
-    assert!(
-        fs::read(dir.join("kite.db")).unwrap() == before,
-        "it was changed"
-    );
+    let after = dir.join("after.db");
+    server.admin(&["backup", after.to_str().unwrap()]);
+    assert_eq!(tables(&after), tables(&file));
     server.start_elsewhere();
     assert_eq!(server.admin(&["check"])["sound"], true);
 }

@@ -230,7 +230,9 @@ pub(in crate::store) enum Purpose {
 /// Fills an empty file, which nobody knows yet, with everything that comes, and puts it on stable storage. Says how many
 /// rows came.
 pub(in crate::store) fn build(path: &Path, purpose: Purpose, rows: &mut Rows) -> Result<u64> {
-    let mut connection = Connection::open(path).map_err(|error| open::unusable(path, &error))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(path, flags).map_err(|error| open::unusable(path, &error))?;
     // It is thrown away unless it comes to its end.
     connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;

@@ -92,14 +92,14 @@ impl Target for Place {
     }
 
     async fn fill(self: Box<Self>, mut rows: Rows, expected: u64) -> Result<Filled> {
-        let file = draft_beside(&self.path)?;
-        let fill = move || match dump::build(&file, Purpose::Database, &mut rows)? {
-            count if count == expected => Ok(file),
-            count => Err(StoreError::cut_short(expected, count)),
-        };
-        // The file goes with the task that fills it, should nobody wait for that any more.
-        let file = run(fill).await?;
-        let set_aside = self.put(file)?;
+        // Whoever gives this up takes the draft away.
+        let draft = draft_beside(&self.path)?;
+        let path = draft.to_path_buf();
+        let count = run(move || dump::build(&path, Purpose::Database, &mut rows)).await?;
+        if count != expected {
+            return Err(StoreError::cut_short(expected, count));
+        }
+        let set_aside = self.put(draft)?;
         Ok(Filled { set_aside })
     }
 }
