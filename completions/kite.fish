@@ -47,7 +47,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEven
 complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
-complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams and keys, straight on the database'
+complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams, keys and backups, straight on the database'
 complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "doctor" -d 'Check everything between this profile and its server, and say what to do'
 complete -c kite -n "__fish_kite_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -396,22 +396,25 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -s q -l quiet -d 'Leave
 complete -c kite -n "__fish_kite_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l data-dir -d 'Where the server keeps its files' -r -F
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -f -a "teams" -d 'Teams: make and list them'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys" -f -a "keys" -d 'API keys: make and revoke them'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "teams" -d 'Teams: make and list them'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "keys" -d 'API keys: make and revoke them'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "backup" -d 'Back everything up into one file, also while servers run'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "restore" -d 'Make a database from a backup'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "check" -d 'Check the database, or a backup, against kite\'s promises'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l profile -d 'Which identity of this machine to use' -r
@@ -445,6 +448,52 @@ complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "create" -d 'Make a key; it is shown this once'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "revoke" -d 'Revoke a key by its id; its connections end within two seconds'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "forget-bootstrap" -d 'Remove the file that keeps the first key'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l force -d 'Replace the file if it is there'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l replace -d 'Replace what is in the database; a file is moved aside, a PostgreSQL database is emptied'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l keep-numbers -d 'Keep the numbers of the events. Only for a move in which nothing is lost: the server was stopped before the backup was made, and was not started since'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l data-dir -d 'Where the server keeps its files' -r -F
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l quick -d 'Leave out the texts of the events, the search for duplicates, and the thorough look at indexes'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand demo" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand demo" -l team -d 'The team; otherwise that of the login' -r

@@ -1,4 +1,8 @@
-//! `kite admin`: teams and keys, straight on the database, also while a server runs on it.
+//! `kite admin`: teams, keys and backups, straight on the database, also while a server runs on it.
+
+mod backup;
+mod check;
+mod restore;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,14 +21,15 @@ use crate::protocol::id::TeamId;
 use crate::protocol::permission::{Permission, Permissions};
 use crate::protocol::scope::{Scope, Scopes};
 use crate::server::{KEY_FILE, new_key};
-use crate::store::{Role, Store, open};
+use crate::store::{Address, Role, Store, open};
 
 const EXAMPLES: &str = "\
 Examples:
   kite admin teams create acme
-  kite admin keys create --team acme --name ci --permissions read,write";
+  kite admin keys create --team acme --name ci --permissions read,write
+  kite admin backup kite-backup.db";
 
-/// Manage teams and keys, straight on the database
+/// Manage teams, keys and backups, straight on the database
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct AdminArgs {
@@ -48,6 +53,9 @@ enum AdminCommand {
     /// API keys: make and revoke them
     #[command(subcommand)]
     Keys(KeysCommand),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
+    Check(check::CheckArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,25 +159,44 @@ const TEAM_DEFAULT: &str = "default";
 pub(super) fn run(args: AdminArgs, context: &Context) -> Result<Exit, CommandError> {
     let out = &context.out;
     let (address, data_dir) = place(args.database.as_deref(), args.data_dir, context)?;
-    block_on(async {
-        let store = || open(&address, Role::Visitor);
-        match args.command {
-            AdminCommand::Teams(TeamsCommand::Create { name }) => {
-                create_team(store().await?, name, out).await
-            }
-            AdminCommand::Teams(TeamsCommand::List) => list_teams(store().await?, out).await,
-            AdminCommand::Keys(KeysCommand::Create(args)) => {
-                let team = context.flags.team.as_deref().unwrap_or(TEAM_DEFAULT);
-                create_key(store().await?, team.parse()?, args, out).await
-            }
-            AdminCommand::Keys(KeysCommand::Revoke { id }) => {
-                revoke_key(store().await?, id, out).await
-            }
-            AdminCommand::Keys(KeysCommand::ForgetBootstrap) => {
-                forget_bootstrap(data_dir.join(KEY_FILE), out)
-            }
+    match args.command {
+        AdminCommand::Teams(command) => block_on(teams(command, &address, out)),
+        AdminCommand::Keys(command) => block_on(keys(command, &address, data_dir, context)),
+        AdminCommand::Backup(args) => backup::run(args, &address, out),
+        AdminCommand::Restore(args) => restore::run(args, &address, out),
+        AdminCommand::Check(args) => check::run(args, &address, out),
+    }
+}
+
+async fn teams(
+    command: TeamsCommand,
+    address: &Address,
+    out: &Output,
+) -> Result<Exit, CommandError> {
+    let store = open(address, Role::Visitor).await?;
+    match command {
+        TeamsCommand::Create { name } => create_team(store, name, out).await,
+        TeamsCommand::List => list_teams(store, out).await,
+    }?;
+    Ok(Exit::Done)
+}
+
+async fn keys(
+    command: KeysCommand,
+    address: &Address,
+    data_dir: PathBuf,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let out = &context.out;
+    let store = || open(address, Role::Visitor);
+    match command {
+        KeysCommand::Create(args) => {
+            let team = context.flags.team.as_deref().unwrap_or(TEAM_DEFAULT);
+            create_key(store().await?, team.parse()?, args, out).await
         }
-    })?;
+        KeysCommand::Revoke { id } => revoke_key(store().await?, id, out).await,
+        KeysCommand::ForgetBootstrap => forget_bootstrap(data_dir.join(KEY_FILE), out),
+    }?;
     Ok(Exit::Done)
 }
 

@@ -438,6 +438,19 @@ impl From<StoreError> for CommandError {
             StoreError::OtherSecretKey => Self::failed(message).with_hint(
                 "give the key that it began with: in `KITE_SECRET_KEY`, or in `secret.key` in the data directory",
             ),
+            StoreError::IsBackup(_) => Self::failed(message)
+                .with_hint("`kite admin restore` makes a database of it, in which no number comes again"),
+            StoreError::Damaged { .. } => Self::failed(message)
+                .with_hint("`kite admin check` lists what is wrong; a backup is checked with `--database sqlite:FILE`"),
+            StoreError::NotEmpty(_) => Self::failed(message)
+                .with_hint("`--replace` replaces it; `--data-dir` and `--database` name another place"),
+            StoreError::Shared { .. } => {
+                Self::failed(message).with_hint("stop every node and every other command on it first")
+            }
+            StoreError::NumbersGiven { .. } => Self::failed(message)
+                .with_hint("leave out `--keep-numbers`: the events get new numbers, and none comes again"),
+            StoreError::NumbersSpent(_) => Self::failed(message)
+                .with_hint("`--keep-numbers` restores it as it was, if nothing was lost"),
             StoreError::NotFound(_) => Self::new(Kind::NotFound, message),
             StoreError::Away(_) | StoreError::Unknown(_) => {
                 Self::new(Kind::Unreachable, message)

@@ -68,9 +68,51 @@ pub enum StoreError {
     /// The key that secrets are sealed with is not the one that the database knows.
     #[error("the secrets in the database are sealed with another key")]
     OtherSecretKey,
+    /// A backup where a database is wanted: its numbers are old ones.
+    #[error("{} is a backup", .0.display())]
+    IsBackup(PathBuf),
+    /// A file that is damaged, or a database whose rows contradict each other.
+    #[error("{place} is damaged: {why}")]
+    Damaged {
+        /// The database.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The database is not to have anything in it, and has.
+    #[error("there is data in {0}")]
+    NotEmpty(String),
+    /// Others are at work on a database that one wants for itself.
+    #[error("{count} other kite sessions use {place}")]
+    Shared {
+        /// The database.
+        place: String,
+        /// How many.
+        count: i64,
+    },
+    /// Numbers cannot be kept: others have them.
+    #[error(
+        "the log of team `{team}` ends at {kept} here, but numbers up to {given} were given there"
+    )]
+    NumbersGiven {
+        /// The team.
+        team: String,
+        /// The highest number given.
+        given: u64,
+        /// The highest number to keep.
+        kept: u64,
+    },
+    /// A team's log has no room for new numbers.
+    #[error("the log of team `{0}` has no numbers left to give")]
+    NumbersSpent(String),
 }
 
 impl StoreError {
+    /// A copy that has not everything.
+    pub(super) fn cut_short(whole: u64, part: u64) -> Self {
+        Self::Failed(format!("of {whole} rows {part} were copied"))
+    }
+
     /// Whether the database is away or has no room: an outage that passes, not a fault of one request.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Unknown(_) | Self::Unwritable(_))

@@ -3,10 +3,14 @@
 //! Every method is one transaction. What a method has answered is on stable storage. The SQL is written by hand for each
 //! database; the contract is the conformance suite that runs against all of them.
 
+pub mod backup;
+mod check;
+mod dump;
 pub mod error;
 mod limits;
 pub mod postgres;
 pub mod record;
+mod renumber;
 pub mod seal;
 pub mod sqlite;
 

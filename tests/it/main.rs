@@ -16,6 +16,7 @@
 
 mod support;
 
+mod backup;
 mod bad_input;
 mod browser;
 mod calls;

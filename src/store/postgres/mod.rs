@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod append;
+pub(super) mod dump;
 mod login;
 mod news;
 mod open;

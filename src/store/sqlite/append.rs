@@ -13,7 +13,7 @@ use crate::store::record::{
 use crate::store::{Result, StoreError};
 
 /// How many bits of a key hold the seq; the rest hold the team's number.
-const SEQ_BITS: u32 = 40;
+pub(super) const SEQ_BITS: u32 = 40;
 
 /// The key of an event: its team's number and its seq in one integer.
 pub(super) fn key(team: i64, seq: Seq) -> i64 {

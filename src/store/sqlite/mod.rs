@@ -5,10 +5,12 @@
 
 mod access;
 mod append;
+pub(super) mod dump;
 mod group;
 mod login;
 mod open;
 mod read;
+pub(super) mod replace;
 mod retention;
 
 use std::fs::File;

@@ -9,7 +9,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::store::{Result, Role, StoreError};
 
 /// `kite` in ASCII: how a kite database says what it is (`PRAGMA application_id`).
-const APPLICATION_ID: i32 = 0x6b69_7465;
+pub(super) const APPLICATION_ID: i32 = 0x6b69_7465;
+
+/// `kitb`: how a backup says that it is one. It is a kite database, but to run on it would give its numbers again.
+pub(super) const BACKUP_ID: i32 = 0x6b69_7462;
 
 /// The steps from an empty file to the newest schema. A step never changes once it was released.
 const MIGRATIONS: &[&str] = &[
@@ -91,33 +94,53 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)
 }
 
-fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
+pub(super) fn application_id(connection: &Connection) -> rusqlite::Result<i32> {
     connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
 /// Brings the schema up to date, once, in one transaction; refuses what is no kite database or a newer one.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, role: Role) -> Result<()> {
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let is_kite = application_id(&transaction)? == APPLICATION_ID;
-    if !is_kite && (tables > 0 || role == Role::Visitor) {
+    let application_id = application_id(&transaction)?;
+    if application_id == BACKUP_ID {
+        return Err(StoreError::IsBackup(path.to_owned()));
+    }
+    if application_id != APPLICATION_ID && (tables > 0 || role == Role::Visitor) {
         return Err(StoreError::NotKite(path.display().to_string()));
     }
-    if found > known {
-        return Err(StoreError::Newer {
+    let found = version(&transaction, path)?;
+    upgrade(&transaction, found, APPLICATION_ID)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The version of a schema, which must be a known one.
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<u32> {
+    let known = newest();
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match found > known {
+        true => Err(StoreError::Newer {
             place: path.display().to_string(),
             found,
             known,
-        });
+        }),
+        false => Ok(found),
     }
+}
+
+/// The version that [`upgrade`] leads to.
+pub(super) fn newest() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// The steps from a version to the newest.
+pub(super) fn upgrade(connection: &Connection, found: u32, application_id: i32) -> Result<()> {
     for step in MIGRATIONS.iter().skip(found as usize) {
-        transaction.execute_batch(step)?;
+        connection.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", known)?;
-    transaction.commit()?;
+    connection.pragma_update(None, "application_id", application_id)?;
+    connection.pragma_update(None, "user_version", newest())?;
     Ok(())
 }

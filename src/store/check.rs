@@ -1,0 +1,478 @@
+//! Whether what is stored keeps the promises (2, 3 and 6): a judge who is shown every row once, the same for all databases.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::dump::{
+    AGENTS, CURSORS, DAMAGE, DEDUP, ENDPOINTS, EVENTS, INSTANCE, KEYS, ORPHANS, REPEATS, Row, Rows,
+    TEAMS,
+};
+use super::record::Millis;
+use super::{Result, StoreError};
+use crate::protocol::event::dedup_key;
+use crate::protocol::id::Seq;
+
+/// How many findings are told one by one; the rest is counted.
+const FINDINGS_MAX: usize = 1000;
+
+/// How many events that share their name with an earlier one are compared with what was accepted. Names that the
+/// sender chooses may be anything, also the same each time, where nothing is to be recognised.
+const REPEATS_MAX: usize = 100_000;
+
+/// How far the clocks of nodes may differ, and requests overtake each other on their way into the log.
+const CLOCK_SLACK: Millis = 60_000;
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Numbers, cursors, references, and the database's own quick check.
+    Quick,
+    /// Also the text of every event, every index, and what was accepted.
+    Full,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// A promise is not kept.
+    Fault,
+    /// Worth knowing; nothing is broken.
+    Warning,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The database's files.
+    Damage,
+    /// The numbers of a log.
+    Numbers,
+    /// A row that refers to a team that is not there.
+    References,
+    /// The text of an event.
+    Text,
+    /// A cursor.
+    Cursor,
+    /// Something that was accepted twice.
+    Repeated,
+    /// Something that was accepted and is not in the log.
+    Lost,
+    /// The times of a log.
+    Time,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub grade: Grade,
+    /// What it is about.
+    pub subject: Subject,
+    /// Whose.
+    pub team_id: Option<String>,
+    /// What it is.
+    pub message: String,
+}
+
+impl Finding {
+    /// Whether a copy of such a database is no good copy. What was accepted twice or got lost happened before.
+    pub(super) fn spoils_copies(&self) -> bool {
+        self.grade == Grade::Fault && !matches!(self.subject, Subject::Repeated | Subject::Lost)
+    }
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Teams.
+    pub teams: u64,
+    /// Events.
+    pub events: u64,
+    /// Names of events that were accepted.
+    pub accepted: u64,
+    /// Cursors.
+    pub cursors: u64,
+    /// API keys.
+    pub keys: u64,
+    /// Endpoints.
+    pub endpoints: u64,
+    /// Agents.
+    pub agents: u64,
+}
+
+/// The log of a team, as its row tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Log {
+    /// The number that stands for the team.
+    pub(super) number: i64,
+    pub(super) team_id: String,
+    pub(super) pruned: Seq,
+    pub(super) last: Seq,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The findings, in the order of the tables.
+    pub findings: Vec<Finding>,
+    /// How many faults there are, also those that are not among the findings.
+    pub faults: u64,
+    /// How many warnings.
+    pub warnings: u64,
+    /// What was looked at.
+    pub counts: Counts,
+    /// The instance's id, if a server has run.
+    pub instance_id: Option<String>,
+    pub(super) logs: Vec<Log>,
+    /// How many rows there are.
+    pub(super) rows: u64,
+}
+
+impl Report {
+    /// Whether all promises are kept.
+    pub fn is_sound(&self) -> bool {
+        self.faults == 0
+    }
+
+    fn find(&mut self, grade: Grade, subject: Subject, team: Option<&str>, message: String) {
+        match grade {
+            Grade::Fault => self.faults += 1,
+            Grade::Warning => self.warnings += 1,
+        }
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding {
+                grade,
+                subject,
+                team_id: team.map(str::to_owned),
+                message,
+            });
+        }
+    }
+
+    fn fault(&mut self, subject: Subject, team: &str, message: String) {
+        self.find(Grade::Fault, subject, Some(team), message);
+    }
+}
+
+/// Judges a stream of rows. A database that cannot be read to its end is a finding; one that is away is an error.
+pub(super) async fn judge(mut rows: Rows, depth: Depth) -> Result<Report> {
+    let mut judge = Judge::new(depth);
+    loop {
+        match rows.next().await {
+            Ok(Some(page)) => page.iter().for_each(|row| judge.look(row)),
+            Ok(None) => return Ok(judge.end()),
+            Err(StoreError::Failed(why)) => {
+                let words = format!("it cannot be read any further: {why}");
+                let report = &mut judge.report;
+                report.find(Grade::Fault, Subject::Damage, None, words);
+                return Ok(judge.report);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What is known of a log while its events go by.
+struct Progress {
+    log: Log,
+    /// The number that comes next.
+    next: Seq,
+    /// How many events have numbers that the log does not have, and one of them.
+    outside: (u64, Seq),
+    /// When the oldest event came, and the latest so far.
+    oldest: Option<Millis>,
+    latest: Millis,
+    /// By how much a time stepped back at most, and where.
+    step_back: (Millis, Seq),
+}
+
+/// Two events of the same name.
+struct Pair {
+    seq: Seq,
+    later: Seq,
+    /// When the earlier one came.
+    created_at: Millis,
+}
+
+struct Judge {
+    depth: Depth,
+    report: Report,
+    teams: BTreeMap<i64, Progress>,
+    /// Numbers of teams that are not there.
+    strangers: BTreeSet<i64>,
+    /// The latest pair of each name.
+    repeats: HashMap<(i64, [u8; 32]), Pair>,
+    repeats_left: u64,
+}
+
+/// The part of an event's text that has columns of its own.
+#[derive(Deserialize)]
+struct Attributes {
+    id: String,
+    source: String,
+    r#type: String,
+}
+
+impl Judge {
+    fn new(depth: Depth) -> Self {
+        Self {
+            depth,
+            report: Report::default(),
+            teams: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+            repeats: HashMap::new(),
+            repeats_left: 0,
+        }
+    }
+
+    fn look(&mut self, row: &Row) {
+        let table = row.table;
+        let counts = &mut self.report.counts;
+        let counted = [
+            (&TEAMS, &mut counts.teams),
+            (&EVENTS, &mut counts.events),
+            (&DEDUP, &mut counts.accepted),
+            (&CURSORS, &mut counts.cursors),
+            (&KEYS, &mut counts.keys),
+            (&ENDPOINTS, &mut counts.endpoints),
+            (&AGENTS, &mut counts.agents),
+        ];
+        for (counted, count) in counted {
+            if table.is(counted) {
+                *count += 1;
+                self.report.rows += 1;
+            }
+        }
+        if table.is(&DAMAGE) {
+            let words = row.text("words").to_owned();
+            self.report.find(Grade::Fault, Subject::Damage, None, words);
+        } else if table.is(&INSTANCE) {
+            self.report.rows += 1;
+            self.report.instance_id = Some(row.text("instance_id").to_owned());
+        } else if table.is(&TEAMS) {
+            self.team(row);
+        } else if !self.is_known(row) {
+        } else if table.is(&EVENTS) {
+            self.event(row);
+        } else if table.is(&REPEATS) {
+            self.repeat(row);
+        } else if table.is(&DEDUP) {
+            self.accepted(row);
+        } else if table.is(&ORPHANS) {
+            self.orphan(row);
+        } else if table.is(&CURSORS) {
+            self.cursor(row);
+        }
+    }
+
+    fn team(&mut self, row: &Row) {
+        let log = Log {
+            number: row.integer("number"),
+            team_id: row.text("id").to_owned(),
+            pruned: row.number("pruned_seq"),
+            last: row.number("last_seq"),
+        };
+        if log.pruned > log.last {
+            let words = format!(
+                "events up to {} are said to be gone, but only {} were ever there",
+                log.pruned, log.last
+            );
+            self.report.fault(Subject::Numbers, &log.team_id, words);
+        }
+        let progress = Progress {
+            next: log.pruned + 1,
+            log,
+            outside: (0, 0),
+            oldest: None,
+            latest: Millis::MIN,
+            step_back: (0, 0),
+        };
+        self.teams.insert(progress.log.number, progress);
+    }
+
+    /// Whether the row's team is there. Says of each that is not once.
+    fn is_known(&mut self, row: &Row) -> bool {
+        let number = row.integer("team");
+        if self.teams.contains_key(&number) {
+            return true;
+        }
+        if self.strangers.insert(number) {
+            let words = format!(
+                "`{}` refers to team number {number}, which is not there",
+                row.table.name
+            );
+            self.report
+                .find(Grade::Fault, Subject::References, None, words);
+        }
+        false
+    }
+
+    fn event(&mut self, row: &Row) {
+        let Some(team) = self.teams.get_mut(&row.integer("team")) else {
+            return;
+        };
+        let (seq, created_at) = (row.number("seq"), row.integer("created_at"));
+        if seq <= team.log.pruned || seq > team.log.last {
+            team.outside = (team.outside.0 + 1, seq);
+        } else {
+            if seq > team.next {
+                let words = missing(team.next, seq - 1);
+                self.report
+                    .fault(Subject::Numbers, &team.log.team_id, words);
+            }
+            team.next = seq + 1;
+        }
+        team.oldest.get_or_insert(created_at);
+        let back = team.latest.saturating_sub(created_at);
+        if team.latest > created_at && back > team.step_back.0 {
+            team.step_back = (back, seq);
+        }
+        team.latest = team.latest.max(created_at);
+        if self.depth == Depth::Full
+            && let Some(why) = text_fault(row)
+        {
+            let words = format!("the text of event {seq} {why}");
+            self.report.fault(Subject::Text, &team.log.team_id, words);
+        }
+    }
+
+    fn repeat(&mut self, row: &Row) {
+        let key = dedup_key("cloudevent", &[row.text("source"), row.text("id")]);
+        let name = (row.integer("team"), key);
+        if self.repeats.len() >= REPEATS_MAX && !self.repeats.contains_key(&name) {
+            self.repeats_left += 1;
+            return;
+        }
+        let pair = Pair {
+            seq: row.number("seq"),
+            later: row.number("later"),
+            created_at: row.integer("created_at"),
+        };
+        // Whatever order they come in.
+        if self
+            .repeats
+            .get(&name)
+            .is_none_or(|known| known.later < pair.later)
+        {
+            self.repeats.insert(name, pair);
+        }
+    }
+
+    /// An event that came under a name after it had been accepted and before it was forgotten is there twice. Names whose
+    /// event was forgotten in between have a younger entry.
+    fn accepted(&mut self, row: &Row) {
+        let Ok(key) = row.bytes("key").try_into() else {
+            return;
+        };
+        let number = row.integer("team");
+        if let Some(pair) = self.repeats.get(&(number, key))
+            && pair.created_at >= row.integer("created_at")
+            && let Some(team) = self.teams.get(&number)
+        {
+            let words = format!(
+                "events {} and {} are the same one, `{}`",
+                pair.seq,
+                pair.later,
+                row.text("event_id")
+            );
+            self.report
+                .fault(Subject::Repeated, &team.log.team_id, words);
+        }
+    }
+
+    /// What was accepted long after the oldest event that is still there cannot have been taken by retention.
+    fn orphan(&mut self, row: &Row) {
+        let Some(team) = self.teams.get(&row.integer("team")) else {
+            return;
+        };
+        let created_at = row.integer("created_at");
+        if team
+            .oldest
+            .is_some_and(|oldest| created_at > oldest.saturating_add(CLOCK_SLACK))
+        {
+            let words = format!(
+                "the event `{}` was accepted and is not in the log",
+                row.text("event_id")
+            );
+            self.report.fault(Subject::Lost, &team.log.team_id, words);
+        }
+    }
+
+    fn cursor(&mut self, row: &Row) {
+        let Some(team) = self.teams.get(&row.integer("team")) else {
+            return;
+        };
+        let place = row.number("acked").max(row.number("scanned"));
+        if place > team.log.last {
+            let words = format!(
+                "the cursor `{}` stands at {place}, behind the end of the log at {}",
+                row.text("client_id"),
+                team.log.last
+            );
+            self.report.fault(Subject::Cursor, &team.log.team_id, words);
+        }
+    }
+
+    fn end(mut self) -> Report {
+        for team in self.teams.into_values() {
+            let (log, report) = (team.log, &mut self.report);
+            if team.next <= log.last {
+                let words = missing(team.next, log.last);
+                report.fault(Subject::Numbers, &log.team_id, words);
+            }
+            if let (count @ 1.., one) = team.outside {
+                let words = format!(
+                    "{count} stored with numbers outside {} to {}, such as {one}",
+                    log.pruned + 1,
+                    log.last
+                );
+                report.fault(Subject::Numbers, &log.team_id, words);
+            }
+            if let (back, seq) = team.step_back
+                && back > CLOCK_SLACK
+            {
+                let words = format!(
+                    "event {seq} is {} s older than one before it: where the log is looked up by time, that is missed by as much",
+                    back / 1000
+                );
+                report.find(Grade::Warning, Subject::Time, Some(&log.team_id), words);
+            }
+            report.logs.push(log);
+        }
+        if self.repeats_left > 0 {
+            let words = format!(
+                "{} events share their names with others and were not looked at",
+                self.repeats_left
+            );
+            self.report
+                .find(Grade::Warning, Subject::Repeated, None, words);
+        }
+        self.report
+    }
+}
+
+fn missing(first: Seq, last: Seq) -> String {
+    match first == last {
+        true => format!("event {first} is missing"),
+        false => format!("events {first} to {last} are missing"),
+    }
+}
+
+/// What is wrong with the text of an event.
+fn text_fault(row: &Row) -> Option<String> {
+    let found: Attributes = match serde_json::from_str(row.text("text")) {
+        Ok(found) => found,
+        Err(error) => return Some(format!("is no event: {error}")),
+    };
+    let attributes = [
+        ("id", found.id),
+        ("source", found.source),
+        ("type", found.r#type),
+    ];
+    let differs = |(name, value): &(&str, String)| row.text(name) != value;
+    let other = attributes.iter().find(|attribute| differs(attribute));
+    other.map(|(name, _)| format!("has another `{name}` than the log"))
+}

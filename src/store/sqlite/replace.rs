@@ -1,0 +1,257 @@
+//! A restored file takes its place, and what was there is moved aside.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tempfile::TempPath;
+
+use super::dump::{self, Purpose};
+use super::{open, unsigned};
+use crate::base::clock::rfc3339;
+use crate::store::backup::{Filled, Target};
+use crate::store::dump::Rows;
+use crate::store::record::Millis;
+use crate::store::renumber::Replaced;
+use crate::store::{Result, Role, StoreError};
+
+/// What SQLite keeps beside a file while it is open.
+const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
+
+/// The place of a database file. No server is on it, and none can be as long as this value lives.
+pub(in crate::store) struct Place {
+    path: PathBuf,
+    now: Millis,
+    found: Found,
+    _lock: Option<File>,
+}
+
+/// What is in the place.
+enum Found {
+    Nothing,
+    /// A database without anything in it.
+    Empty,
+    Data(Replaced),
+}
+
+impl Place {
+    /// Takes a place, which must be empty unless what is there is to be replaced.
+    pub(in crate::store) fn take(path: PathBuf, replaces: bool, now: Millis) -> Result<Self> {
+        make_private_dir(dir_of(&path)).map_err(|error| open::unusable(&path, &error))?;
+        let lock = open::lock(&path, Role::Server)?;
+        let found = look(&path)?;
+        if matches!(found, Found::Data(_)) && !replaces {
+            return Err(StoreError::NotEmpty(path.display().to_string()));
+        }
+        Ok(Self {
+            path,
+            now,
+            found,
+            _lock: lock,
+        })
+    }
+
+    /// Puts a file in this place, in one step. Says where the file is that was there.
+    fn put(&self, file: TempPath) -> Result<Option<PathBuf>> {
+        let unusable = |error: &dyn ToString| open::unusable(&self.path, &error.to_string());
+        let aside = match &self.found {
+            Found::Nothing => None,
+            Found::Empty => {
+                fold(&self.path)?;
+                None
+            }
+            Found::Data(replaced) => {
+                let is_whole = replaced.unreadable.is_none();
+                if is_whole {
+                    fold(&self.path)?;
+                }
+                let aside = set_aside(&self.path, self.now).map_err(|error| unusable(&error))?;
+                if !is_whole {
+                    // A file that comes in its place must not find them.
+                    move_side_files(&self.path, &aside).map_err(|error| unusable(&error))?;
+                }
+                Some(aside)
+            }
+        };
+        file.persist(&self.path).map_err(|error| unusable(&error))?;
+        sync_dir(dir_of(&self.path)).map_err(|error| unusable(&error))?;
+        Ok(aside)
+    }
+}
+
+#[async_trait]
+impl Target for Place {
+    fn replaced(&self) -> Option<&Replaced> {
+        match &self.found {
+            Found::Data(replaced) => Some(replaced),
+            Found::Nothing | Found::Empty => None,
+        }
+    }
+
+    async fn fill(self: Box<Self>, mut rows: Rows, expected: u64) -> Result<Filled> {
+        // Whoever gives this up takes the draft away.
+        let draft = draft_beside(&self.path)?;
+        let path = draft.to_path_buf();
+        let count = run(move || dump::build(&path, Purpose::Database, &mut rows)).await?;
+        if count != expected {
+            return Err(StoreError::cut_short(expected, count));
+        }
+        let set_aside = self.put(draft)?;
+        Ok(Filled { set_aside })
+    }
+}
+
+/// Runs work off the async threads.
+pub(in crate::store) async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| StoreError::Failed("the work panicked".to_owned()))?
+}
+
+/// An empty file beside another, for its owner alone. It goes with the value.
+pub(in crate::store) fn draft_beside(path: &Path) -> Result<TempPath> {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    let draft = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(".part")
+        .tempfile_in(dir_of(path));
+    let draft = draft.map_err(|error| open::unusable(dir_of(path), &error))?;
+    Ok(draft.into_temp_path())
+}
+
+pub(in crate::store) fn dir_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// Puts the names in a directory on stable storage.
+pub(in crate::store) fn sync_dir(dir: &Path) -> io::Result<()> {
+    match cfg!(unix) {
+        true => File::open(dir)?.sync_all(),
+        false => Ok(()),
+    }
+}
+
+fn make_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// What is in a place. A database of somebody else or of a newer kite is not ours to replace.
+fn look(path: &Path) -> Result<Found> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(open::unusable(path, &error)),
+        Ok(file) if file.len() == 0 => return Ok(Found::Empty),
+        Ok(_) => {}
+    }
+    let looked = open::connect(path, Role::Visitor).and_then(|connection| {
+        match open::application_id(&connection)? {
+            open::APPLICATION_ID => {}
+            open::BACKUP_ID => return Err(StoreError::IsBackup(path.to_owned())),
+            _ => return Err(StoreError::NotKite(path.display().to_string())),
+        }
+        open::version(&connection, path)?;
+        contents(&connection)
+    });
+    match looked {
+        Ok((true, _)) => Ok(Found::Empty),
+        Ok((false, replaced)) => Ok(Found::Data(replaced)),
+        // A database that is broken is one more reason to replace it.
+        Err(StoreError::Failed(why) | StoreError::Unusable { why, .. }) => {
+            Ok(Found::Data(Replaced {
+                unreadable: Some(why),
+                ..Replaced::default()
+            }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a database is empty, and what it has given.
+fn contents(connection: &Connection) -> Result<(bool, Replaced)> {
+    let mut teams = connection.prepare("SELECT id, last_seq FROM teams")?;
+    let heads = teams.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
+    let heads = heads.collect::<rusqlite::Result<_>>()?;
+    let mut replaced = Replaced {
+        heads,
+        ..Replaced::default()
+    };
+    let mut instance = connection.prepare("SELECT access_version FROM instance")?;
+    let mut found = instance.query([])?;
+    let mut is_empty = replaced.heads.is_empty();
+    if let Some(row) = found.next()? {
+        replaced.access_version = row.get(0)?;
+        is_empty = false;
+    }
+    Ok((is_empty, replaced))
+}
+
+/// Folds the write-ahead log into the file, so that the one file is all there is.
+fn fold(path: &Path) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return Ok(());
+    }
+    let connection = open::connect(path, Role::Visitor)?;
+    let mode = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| {
+        row.get::<_, String>(0)
+    });
+    match mode {
+        Ok(mode) if mode == "delete" => Ok(()),
+        Ok(_) => Err(open::unusable(path, &"another process has it open")),
+        Err(error) => Err(open::unusable(path, &error)),
+    }
+}
+
+/// Gives a file a second name that tells what became of it. The first one stays until another file takes it, so that there
+/// is a database at any moment.
+fn set_aside(path: &Path, now: Millis) -> io::Result<PathBuf> {
+    let mut time = rfc3339(now).replace(['-', ':'], "");
+    time.truncate("20260131T120000".len());
+    for attempt in 1.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".replaced-{time}Z"));
+        if attempt > 1 {
+            name.push(format!("-{attempt}"));
+        }
+        let aside = PathBuf::from(name);
+        match fs::hard_link(path, &aside) {
+            Ok(()) => return Ok(aside),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            // Some file systems know no second names.
+            Err(_) if !aside.exists() => {
+                fs::rename(path, &aside)?;
+                return Ok(aside);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+fn move_side_files(path: &Path, aside: &Path) -> io::Result<()> {
+    for side in SIDE_FILES {
+        let beside = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(side);
+            PathBuf::from(name)
+        };
+        match fs::rename(beside(path), beside(aside)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
