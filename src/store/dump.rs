@@ -65,6 +65,7 @@ pub(super) static TEAMS: Table = Table {
         ("pruned_seq", Integer),
         ("usage_month", Text),
         ("events_used", Integer),
+        ("quota_told", Flag),
     ],
     order: "number",
 };

@@ -202,12 +202,19 @@ fn event(name: &str, created_at: i64) -> NewEvent {
             key: dedup_key("cloudevent", &[source, name]),
             fingerprint: Some([3; 32]),
         }),
+        turn: None,
     }
 }
 
 async fn append(store: &dyn Store, events: Vec<NewEvent>) -> Vec<Outcome> {
     let month = "2026-11".to_owned();
-    let appended = store.append(Arc::new(Batch { events, month })).await;
+    let appended = store
+        .append(Arc::new(Batch {
+            events,
+            month,
+            events_limit: None,
+        }))
+        .await;
     let outcome = |appended: kite::store::record::Appended| appended.outcome;
     appended.unwrap().into_iter().map(outcome).collect()
 }
