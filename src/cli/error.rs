@@ -409,6 +409,8 @@ impl From<StartError> for CommandError {
                 .with_hint("`--data-dir` names another directory"),
             StartError::SecretKey(_) => Self::failed(text)
                 .with_hint("`KITE_SECRET_KEY` gives it; otherwise it is made once"),
+            StartError::Thread(source) => Self::failed(format!("{text}: {source}"))
+                .with_hint("the limit of processes (`ulimit -u`) may be too low"),
             StartError::Store(error) => error.into(),
         }
     }

@@ -44,8 +44,31 @@ pub(super) struct Committer {
 }
 
 impl Committer {
+    /// Starts the loop. What it answers is done when the loop has ended.
+    ///
+    /// It has a thread of its own: on one that serves requests, what every sender waits for would stand in line behind
+    /// those requests, and the store may block it.
+    pub(super) fn start(
+        self,
+        waiting: mpsc::Receiver<Append>,
+    ) -> std::io::Result<oneshot::Receiver<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (end, ended) = oneshot::channel();
+        let run = move || {
+            runtime.block_on(self.run(waiting));
+            // Nobody waits for the end of a server that failed to start.
+            let _ = end.send(());
+        };
+        std::thread::Builder::new()
+            .name("kite-committer".to_owned())
+            .spawn(run)?;
+        Ok(ended)
+    }
+
     /// Runs until every sender is gone and all that they sent is stored.
-    pub(super) async fn run(self, mut waiting: mpsc::Receiver<Append>) {
+    async fn run(self, mut waiting: mpsc::Receiver<Append>) {
         let mut appends = Vec::with_capacity(BATCH_MAX);
         let mut outage = Outage::new("events are not stored");
         while waiting.recv_many(&mut appends, BATCH_MAX).await > 0 {

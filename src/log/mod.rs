@@ -86,7 +86,8 @@ const NOTICES_MAX: usize = 256;
 
 /// The running parts of a log. They end when the [`Log`] is dropped; waiting for them is waiting for the last commit.
 pub struct Tasks {
-    committer: JoinHandle<()>,
+    /// Ends when the committer has ended.
+    committer: oneshot::Receiver<()>,
     cursors: JoinHandle<()>,
 }
 
@@ -105,12 +106,12 @@ impl Tasks {
 }
 
 impl Log {
-    /// Starts the log of a store.
+    /// Starts the log of a store. An error says that there can be no further thread.
     pub fn start(
         store: Arc<dyn Store>,
         clock: Clock,
         limits: Limits,
-    ) -> (Self, Tasks, mpsc::Receiver<Notice>) {
+    ) -> std::io::Result<(Self, Tasks, mpsc::Receiver<Notice>)> {
         let hub = Arc::new(hub::Hub::default());
         let follower = Follower::new(store.clone(), hub.clone());
         let quota = Quota::new(store.clone(), clock.clone(), limits.events_per_month);
@@ -139,7 +140,7 @@ impl Log {
             background.spawn(follower.clone().heed(news, notices));
         }
         let tasks = Tasks {
-            committer: tokio::spawn(committer.run(waiting)),
+            committer: committer.start(waiting)?,
             cursors: flush,
         };
         let log = Self {
@@ -153,7 +154,7 @@ impl Log {
             clock,
             _background: background,
         };
-        (log, tasks, noticed)
+        Ok((log, tasks, noticed))
     }
 
     /// Stores an event and publishes it. Answers after the commit.

@@ -122,6 +122,9 @@ pub enum StartError {
     /// The key for sealed secrets cannot be used.
     #[error("cannot use the secret key: {0}")]
     SecretKey(String),
+    /// The system gives no further thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -164,7 +167,8 @@ impl Server {
         };
         let instance_id = store.instance(identity).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
-        let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone());
+        let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
+            .map_err(StartError::Thread)?;
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,

@@ -44,7 +44,8 @@ pub trait Store: Send + Sync + 'static {
     /// The instance's id. A new database takes the identity that is given; one that has another is an error.
     async fn instance(&self, identity: Identity) -> Result<String>;
 
-    /// Stores a batch: dedup, numbers, events, usage, all or nothing. One outcome per event, in order.
+    /// Stores a batch: dedup, numbers, events, usage, all or nothing. One outcome per event, in order. It may block the
+    /// thread that calls it.
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>>;
 
     /// Reads part of a stretch of a log. A page ends early when it is large or looked at many events.

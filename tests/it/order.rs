@@ -50,7 +50,11 @@ async fn node(address: &Address) -> Arc<Log> {
         // The first node has made it when the second one comes.
         store.create_team(team, key).await.ok();
     }
-    Arc::new(Log::start(store, Clock::system(), Limits::default()).0)
+    Arc::new(
+        Log::start(store, Clock::system(), Limits::default())
+            .unwrap()
+            .0,
+    )
 }
 
 fn event(team: &TeamId, name: String) -> NewEvent {

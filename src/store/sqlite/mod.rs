@@ -15,10 +15,10 @@ mod retention;
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use group::Job;
+use group::Group;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
 use tokio::sync::Semaphore;
 
@@ -36,9 +36,7 @@ const READERS: usize = 4;
 
 /// A SQLite database.
 pub struct Sqlite {
-    /// None once the store is being closed. Without a bound of its own: every job has somebody who waits for it, and
-    /// connections, calls and the committer are bounded.
-    writer: Option<mpsc::Sender<Box<dyn Job>>>,
+    writer: Arc<Group>,
     thread: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
@@ -56,13 +54,14 @@ impl Sqlite {
             .map(|_| open::connect(path, Role::Visitor))
             .collect::<Result<Vec<_>>>()?;
 
-        let (writer, jobs) = mpsc::channel();
+        let writer = Arc::new(Group::new(connection));
+        let runs = writer.clone();
         let thread = std::thread::Builder::new()
             .name("kite-sqlite".to_owned())
-            .spawn(move || group::run(&mut connection, &jobs))
+            .spawn(move || runs.run())
             .map_err(|error| open::unusable(path, &error))?;
         Ok(Self {
-            writer: Some(writer),
+            writer,
             thread: Some(thread),
             readers: Arc::new(Mutex::new(readers)),
             reading: Arc::new(Semaphore::new(READERS)),
@@ -75,9 +74,7 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (job, answered) = group::job(work);
-        let writer = self.writer.as_ref().ok_or(StoreError::Closed)?;
-        writer.send(job).map_err(|_| StoreError::Closed)?;
+        let answered = self.writer.leave(work)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -109,7 +106,7 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         let readers = self.readers.lock();
         readers.unwrap_or_else(PoisonError::into_inner).clear();
-        self.writer = None;
+        self.writer.close();
         if let Some(thread) = self.thread.take() {
             // A panic in it was reported by the thread.
             let _ = thread.join();
@@ -185,7 +182,7 @@ impl Store for Sqlite {
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
-        self.write(move |t| append::append(t, &batch)).await
+        self.writer.work(move |t| append::append(t, &batch))
     }
 
     async fn read(&self, stretch: Stretch) -> Result<Page> {
