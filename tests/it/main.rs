@@ -17,6 +17,7 @@
 mod support;
 
 mod bad_input;
+mod bench;
 mod browser;
 mod calls;
 mod clients;
