@@ -63,7 +63,7 @@ impl Calls {
                 text.push(',');
             }
             // The form is ASCII.
-            text.push_str(std::str::from_utf8(self.form.filled(number, stamp)).unwrap_or_default());
+            text.push_str(std::str::from_utf8(self.form.fill(number, stamp)).unwrap_or_default());
         }
         text.push_str("]}}");
         text.into()

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::BenchError;
 
 /// What stands before the time that a message was due at.
@@ -81,12 +79,7 @@ impl Form {
     }
 
     /// Fills in a message.
-    pub(super) fn fill(&mut self, to: usize, stamp: Stamp) -> Bytes {
-        Bytes::copy_from_slice(self.filled(to, stamp))
-    }
-
-    /// As [`Form::fill`], for a text that is copied anyway.
-    pub(super) fn filled(&mut self, to: usize, stamp: Stamp) -> &[u8] {
+    pub(super) fn fill(&mut self, to: usize, stamp: Stamp) -> &[u8] {
         let due = u64::try_from(stamp.due.as_nanos()).unwrap_or(u64::MAX);
         write_digits(&mut self.text[self.to..][..NUMBER_DIGITS], to as u64);
         let rest = &mut self.text[self.stamp..];
@@ -175,7 +168,7 @@ mod tests {
             };
             let body = form.fill(to, stamp);
             assert_eq!(body.len(), 512);
-            let text = std::str::from_utf8(&body).unwrap();
+            let text = std::str::from_utf8(body).unwrap();
             assert_eq!(Message::parse(text).unwrap().to.as_str(), name(to));
             for moved in ["", "abc", "a frame with a much longer head"] {
                 let frame = format!("{moved}{text}");
@@ -196,7 +189,7 @@ mod tests {
         let text = form.fill(1, stamp);
         assert_eq!(text.len(), 300);
         // The server gives it an id.
-        let text = std::str::from_utf8(&text)
+        let text = std::str::from_utf8(text)
             .unwrap()
             .replace('{', r#"{"id":"1","#);
         let text = text.replacen(r#""data":{"id":"1","#, r#""data":{"#, 1);

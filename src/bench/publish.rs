@@ -67,7 +67,7 @@ pub(super) async fn prepare(
 ) -> Result<(Form, Vec<Poster>), BenchError> {
     let form = Form::message(load.size)?;
     super::files::check(load.publishers as u64 + 64)?;
-    let post = Post::to(target, path)?;
+    let post = Post::to(target, path, load.size)?;
     let opening = stream::iter(0..load.publishers)
         .map(|_| post.open())
         .buffer_unordered(CONNECTING_MAX)
