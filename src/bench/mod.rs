@@ -25,6 +25,9 @@ mod letter;
 mod listener;
 mod run;
 
+#[cfg(test)]
+mod bare_tests;
+
 use std::time::Duration;
 
 use crate::client::ClientError;

@@ -296,3 +296,20 @@ fn more_listeners_than_open_files_are_refused_with_the_number_needed() {
         .stderr_has("`ulimit -n 564`")
         .exits(1);
 }
+
+#[test]
+fn requests_that_are_refused_are_counted_and_said() {
+    let server = Server::start_with(&["--team-rate-limit", "20", "--rate-window-secs", "3600"]);
+    let person = Person::at(&server);
+    let args = ["bench", "publish", "--live", "--publishers", "2", "--json"];
+    let ended = person
+        .kite(&[&args[..], &["--duration", "300ms", "--warm-up", "0ms"]].concat())
+        .exits(1);
+    let shown: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(shown["kite"]["count"], 20);
+    let failed = shown["kite"]["failed"].as_u64().unwrap();
+    assert!(failed > 0, "{shown}");
+    let message = ended.json_error()["message"].as_str().unwrap().to_owned();
+    let expected = format!("{failed} requests failed: 429: ");
+    assert!(message.starts_with(&expected), "{message}");
+}
