@@ -49,6 +49,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and 
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams, keys and backups, straight on the database'
 complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
+complete -c kite -n "__fish_kite_needs_command" -f -a "bench" -d 'Measure a server under load, beside what this machine allows'
 complete -c kite -n "__fish_kite_needs_command" -f -a "doctor" -d 'Check everything between this profile and its server, and say what to do'
 complete -c kite -n "__fish_kite_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c kite -n "__fish_kite_needs_command" -f -a "man" -d 'Print the manual page of kite, or write a page for every command'
@@ -506,6 +507,147 @@ complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave 
 complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "fanout" -d 'Measure what reaches many listeners'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "bare" -d 'Run the bare server until stdin ends'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l in-flight -d 'How many requests are under way at the same time; each number is measured' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l duration -d 'How long it counts, such as 5s or 500ms' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l size -d 'How large a request\'s body is, in bytes' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l publishers -l connections -d 'How many publish at the same time, each over its own connection; several numbers are measured one by one' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l rate -d 'Requests a second altogether [default: as fast as answers come]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l via -d 'How events go in' -r -f -a "http\t'One message with each POST'
+rpc\t'Calls over a WebSocket'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l batch -d 'Events in a request, with `--via rpc` [default: 1]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l in-flight -d 'Requests under way on a connection, with `--via rpc` [default: 1]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l duration -d 'How long it counts, such as 5s or 500ms' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l size -d 'How large a request\'s body is, in bytes' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l database -d 'The throw-away server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l rounds -d 'How often each side has its turn [default: 3 with `--floor`, else 1]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l live -d 'Run the load on the server of the login, which keeps what is sent'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l floor -d 'Run the load on a bare server too, in turns'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l rate -d 'Messages a second' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l publishers -d 'How many connections messages are posted on' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l duration -d 'How long it counts, such as 5s or 500ms' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l size -d 'How large a request\'s body is, in bytes' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l database -d 'The throw-away server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l rounds -d 'How often each side has its turn [default: 3 with `--floor`, else 1]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l live -d 'Run the load on the server of the login, which keeps what is sent'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l floor -d 'Run the load on a bare server too, in turns'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l listeners -d 'How many listen' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l rate -d 'Messages a second [default: as fast as they arrive]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l publishers -d 'How many publish at the same time, each over its own connection' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l duration -d 'How long it counts, such as 5s or 500ms' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l size -d 'How large a request\'s body is, in bytes' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l database -d 'The throw-away server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l rounds -d 'How often each side has its turn [default: 3 with `--floor`, else 1]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l addressed -d 'Send each message to one listener, in turn; otherwise all get everything'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l live -d 'Run the load on the server of the login, which keeps what is sent'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l floor -d 'Run the load on a bare server too, in turns'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l listeners -d 'How many listen' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l database -d 'The server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l listen -d 'Where to listen; port 0 picks one' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l data-dir -d 'Where it keeps its database, which must be new' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l team -d 'The team; otherwise that of the login' -r

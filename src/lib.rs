@@ -21,4 +21,7 @@ pub mod config;
 
 pub mod client;
 
+#[cfg(feature = "server")]
+pub mod bench;
+
 pub mod cli;

@@ -115,6 +115,17 @@ pub fn block_on_all_cores<T>(
     drive(Builder::new_multi_thread(), future)
 }
 
+/// Runs a future on a runtime of so many threads.
+#[cfg(feature = "server")]
+pub fn block_on_threads<T>(
+    threads: usize,
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads);
+    drive(builder, future)
+}
+
 fn drive<T>(
     mut builder: Builder,
     future: impl Future<Output = Result<T, CommandError>>,

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::context::{Context, block_on};
-use super::demo_server::DemoServer;
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::Output;
 use super::signal::Interrupt;
 use super::text::visible;
+use super::throwaway::Throwaway;
 use crate::base::clock::Clock;
 use crate::base::random;
 use crate::client::api::EventsQuery;
@@ -70,7 +70,7 @@ pub(super) fn run(_: DemoArgs, context: &Context) -> Result<Exit, CommandError> 
 async fn demo(out: &Output) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let mut interrupt = Interrupt::new()?;
-    let server = DemoServer::start()?;
+    let server = Throwaway::start(None, None)?;
     say(
         out,
         &format!("a throw-away server runs on {}", server.server.http_base),
@@ -238,7 +238,7 @@ fn late(what: &str) -> CommandError {
 
 struct Story<'a> {
     out: &'a Output,
-    server: DemoServer,
+    server: Throwaway,
     api: Api,
     alpha: Inbox,
     beta: Inbox,

@@ -6,6 +6,8 @@ use super::exit::Exit;
 use super::output::PrintFault;
 use super::text::visible;
 use crate::base::tls::TlsError;
+#[cfg(feature = "server")]
+use crate::bench::BenchError;
 use crate::client::login::LoginFault;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
@@ -394,6 +396,23 @@ impl From<Refusal> for CommandError {
             },
             502..=504 => error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again"),
             _ => error(Kind::Failed),
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl From<BenchError> for CommandError {
+    fn from(error: BenchError) -> Self {
+        let message = visible(&error.to_string()).into_owned();
+        match error {
+            BenchError::Client(error) => error.into(),
+            BenchError::Size(_) => Self::usage(message).with_hint("`--size` sets it"),
+            BenchError::Batch(..) => {
+                Self::usage(message).with_hint("`--batch` or `--size` takes less")
+            }
+            BenchError::Files { needed, .. } => Self::failed(message)
+                .with_hint(format!("`ulimit -n {needed}` in this shell raises it")),
+            _ => Self::failed(message),
         }
     }
 }

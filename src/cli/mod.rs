@@ -36,11 +36,13 @@ mod stream;
 #[cfg(feature = "server")]
 mod admin;
 #[cfg(feature = "server")]
+mod bench;
+#[cfg(feature = "server")]
 mod demo;
 #[cfg(feature = "server")]
-mod demo_server;
-#[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "server")]
+mod throwaway;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -128,6 +130,8 @@ enum Verb {
     Admin(admin::AdminArgs),
     #[cfg(feature = "server")]
     Demo(demo::DemoArgs),
+    #[cfg(feature = "server")]
+    Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -152,6 +156,8 @@ impl Verb {
             Self::Admin(args) => admin::run(args, context),
             #[cfg(feature = "server")]
             Self::Demo(args) => demo::run(args, context),
+            #[cfg(feature = "server")]
+            Self::Bench(args) => args.run(context),
             Self::Doctor(args) => doctor::run(args, context),
             Self::Completions(args) => completions::run(args, context),
             Self::Man(args) => man::run(args, context),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use colored::Colorize;
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -190,17 +190,47 @@ impl Output {
 
     /// Shows that something is being waited for, on a terminal.
     pub fn spinner(&self, words: &str) -> Spinner {
+        self.bar(words, |bar| bar)
+    }
+
+    /// Shows how much is over of something that takes about so long, on a terminal.
+    pub fn progress(&self, words: &str, duration: Duration) -> Spinner {
+        let draw = move |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let share = state.elapsed().as_secs_f64() / duration.as_secs_f64().max(0.001);
+            // A terminal that takes no text shows none.
+            let _ = text.write_str(&filled_bar(share));
+        };
+        self.bar(words, |bar| {
+            match ProgressStyle::with_template("{share} {msg}") {
+                Ok(style) => bar.with_style(style.with_key("share", draw)),
+                Err(_) => bar,
+            }
+        })
+    }
+
+    fn bar(&self, words: &str, style: impl FnOnce(ProgressBar) -> ProgressBar) -> Spinner {
         if self.json || self.quiet || !io::stderr().is_terminal() {
             return Spinner(None);
         }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = style(ProgressBar::with_draw_target(
+            None,
+            ProgressDrawTarget::stderr(),
+        ));
         bar.set_message(visible_lines(words).into_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
         Spinner(Some(bar))
     }
 }
 
-/// A spinner that goes away with this value.
+/// A bar of which a share, from 0 to 1, is filled.
+fn filled_bar(share: f64) -> String {
+    const CELLS: usize = 30;
+    let filled = (0..CELLS).filter(|cell| (*cell as f64) < share * CELLS as f64);
+    let filled = filled.count();
+    format!("{}{}", "█".repeat(filled), "░".repeat(CELLS - filled))
+}
+
+/// A spinner or a bar that goes away with this value.
 #[derive(Debug)]
 pub struct Spinner(Option<ProgressBar>);
 
@@ -280,6 +310,12 @@ fn to_stderr(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_fills() {
+        let filled = |share| filled_bar(share).matches('█').count();
+        assert_eq!([0.0, 0.5, 1.0, 7.0].map(filled), [0, 15, 30, 30]);
+    }
 
     #[test]
     fn an_answer_keeps_its_members_when_it_gets_more() {

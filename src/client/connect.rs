@@ -87,9 +87,12 @@ impl Connector {
 
     /// Connects as far as TLS, and takes leave again.
     pub async fn touch(&self, limit: Duration) -> Result<(), ClientError> {
-        let connecting = timeout(limit, self.pipe()).await;
-        let pipe = connecting.unwrap_or_else(|_| Err(self.unreachable("connecting took too long")));
-        pipe.map(drop)
+        self.pipe_within(limit).await.map(drop)
+    }
+
+    /// Connects as far as TLS.
+    pub async fn open_pipe(&self) -> Result<Box<dyn Pipe>, ClientError> {
+        self.pipe_within(http::CONNECT_LIMIT).await
     }
 
     /// The address that sockets are opened to.
@@ -99,11 +102,18 @@ impl Connector {
 
     /// Opens a socket; the WebSocket handshake may take as long as `handshake_limit`.
     pub async fn open(&self, handshake_limit: Duration) -> Result<Socket, ClientError> {
-        let connecting = timeout(http::CONNECT_LIMIT, self.pipe()).await;
-        let pipe =
-            connecting.unwrap_or_else(|_| Err(self.unreachable("connecting took too long")))?;
+        self.open_reading(READ_BUFFER_BYTES, handshake_limit).await
+    }
+
+    /// As [`Connector::open`], with a buffer of this size for what comes in.
+    pub async fn open_reading(
+        &self,
+        buffer_bytes: usize,
+        handshake_limit: Duration,
+    ) -> Result<Socket, ClientError> {
+        let pipe = self.open_pipe().await?;
         let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
+            .read_buffer_size(buffer_bytes)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
             .max_message_size(Some(MESSAGE_MAX_BYTES))
@@ -137,6 +147,11 @@ impl Connector {
             }
             error => self.unreadable(&chain(&error)),
         }
+    }
+
+    async fn pipe_within(&self, limit: Duration) -> Result<Box<dyn Pipe>, ClientError> {
+        let connecting = timeout(limit, self.pipe()).await;
+        connecting.unwrap_or_else(|_| Err(self.unreachable("connecting took too long")))
     }
 
     async fn pipe(&self) -> Result<Box<dyn Pipe>, ClientError> {

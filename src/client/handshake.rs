@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::connect::{Connector, Socket};
+use super::connect::{Connector, HANDSHAKE_LIMIT, Socket};
 use super::frames::{self, Verdict, judge, text_of};
 use super::{ClientError, Server};
 use crate::protocol::VERSION;
@@ -45,13 +45,37 @@ pub(super) async fn establish(
     limit: Duration,
 ) -> Result<(Socket, Standing), ClientError> {
     let mut socket = connector.open(limit).await?;
-    let server = connector.address();
-    let standing = timeout(limit, introduce(&mut socket, connect)).await;
-    let standing = standing.unwrap_or_else(|_| {
+    let standing = introduce_within(limit, &mut socket, connect).await;
+    let standing = standing.map_err(|verdict| verdict.word(connector.address()))?;
+    Ok((socket, standing))
+}
+
+/// Opens a socket that is let in, with a cursor that nobody comes back to, for one of very many in a process.
+pub async fn enter(
+    connector: &Connector,
+    server: &Server,
+    team: &TeamId,
+    scopes: &[Scope],
+    buffer_bytes: usize,
+) -> Result<Socket, ClientError> {
+    let limit = HANDSHAKE_LIMIT;
+    let mut socket = connector.open_reading(buffer_bytes, limit).await?;
+    let connect = connect_frame(server, team, scopes, None);
+    let standing = introduce_within(limit, &mut socket, connect).await;
+    standing.map_err(|verdict| verdict.word(connector.address()))?;
+    Ok(socket)
+}
+
+async fn introduce_within(
+    limit: Duration,
+    socket: &mut Socket,
+    connect: Connect,
+) -> Result<Standing, Verdict> {
+    let standing = timeout(limit, introduce(socket, connect)).await;
+    standing.unwrap_or_else(|_| {
         let why = "the server did not answer `connect` in time";
         Err(Verdict::Broken(why.to_owned()))
-    });
-    Ok((socket, standing.map_err(|verdict| verdict.word(server))?))
+    })
 }
 
 async fn introduce(socket: &mut Socket, connect: Connect) -> Result<Standing, Verdict> {

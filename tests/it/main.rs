@@ -18,6 +18,7 @@ mod support;
 
 mod backup;
 mod bad_input;
+mod bench;
 mod browser;
 mod calls;
 mod clients;
