@@ -9,6 +9,10 @@ pub const PREVIEW_MAX_CHARS: usize = 80;
 /// Makes a text one line of at most [`SUMMARY_MAX_CHARS`]: CR, LF and TAB become a space, other control characters
 /// vanish, and what is too long ends in `…` on a character boundary.
 pub fn one_line(text: &str) -> String {
+    // Almost always it is one already.
+    if text.len() <= SUMMARY_MAX_CHARS && !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
     let cleaned = text.chars().filter_map(|c| match c {
         '\r' | '\n' | '\t' => Some(' '),
         c if c.is_control() => None,

@@ -5,6 +5,7 @@
 
 mod access;
 mod append;
+mod checkpoint;
 pub(super) mod dump;
 mod group;
 mod login;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use checkpoint::Checkpointer;
 use group::Group;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
 use tokio::sync::Semaphore;
@@ -40,6 +42,8 @@ pub struct Sqlite {
     thread: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
+    /// None for a visitor.
+    checkpointer: Option<Checkpointer>,
     /// Held as long as the store lives, so that no second server uses the file.
     _lock: Option<File>,
 }
@@ -54,6 +58,14 @@ impl Sqlite {
             .map(|_| open::connect(path, Role::Visitor))
             .collect::<Result<Vec<_>>>()?;
 
+        let checkpointer = match role {
+            Role::Server => Some(open::connect(path, Role::Visitor)?),
+            Role::Visitor => None,
+        };
+        let checkpointer = checkpointer
+            .map(Checkpointer::start)
+            .transpose()
+            .map_err(|error| open::unusable(path, &error))?;
         let writer = Arc::new(Group::new(connection));
         let runs = writer.clone();
         let thread = std::thread::Builder::new()
@@ -65,6 +77,7 @@ impl Sqlite {
             thread: Some(thread),
             readers: Arc::new(Mutex::new(readers)),
             reading: Arc::new(Semaphore::new(READERS)),
+            checkpointer,
             _lock: lock,
         })
     }
@@ -106,6 +119,7 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         let readers = self.readers.lock();
         readers.unwrap_or_else(PoisonError::into_inner).clear();
+        self.checkpointer = None;
         self.writer.close();
         if let Some(thread) = self.thread.take() {
             // A panic in it was reported by the thread.

@@ -27,6 +27,10 @@ const MIGRATIONS: &[&str] = &[
 /// What is left of a write-ahead log that grew while a reader held it back, in bytes.
 const JOURNAL_MAX_BYTES: i64 = 64 * 1024 * 1024;
 
+/// After how many pages a commit folds the write-ahead log into the database itself, since [`super::checkpoint`] has not
+/// caught up with it.
+const CHECKPOINT_PAGES: i64 = 16_000;
+
 /// How long a write waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -90,6 +94,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_MAX_BYTES)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
