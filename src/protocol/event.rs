@@ -19,6 +19,9 @@ pub const AGENT_MESSAGE: &str = "com.kite.agent.message";
 /// an accident, and it would be carried in every index.
 pub const ATTRIBUTE_MAX_CHARS: usize = 2048;
 
+/// How much room an event's text needs beside `data`, mostly.
+const ATTRIBUTES_USUAL_BYTES: usize = 640;
+
 /// An extension attribute's value: what the CloudEvents types allow and real clients parse (spec 5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extension {
@@ -290,8 +293,18 @@ impl Event {
 
     /// The event as JSON text, in the form that the log keeps: without `kiteseq`, which is given at the commit.
     pub fn to_text(&self) -> String {
-        // Strings, integers and text that was checked on its way in: none of them can fail to serialise.
-        serde_json::to_string(self).unwrap_or_default()
+        let data = match &self.data {
+            Some(Data::Json(data)) => data.get().len(),
+            Some(Data::Base64(data)) => data.len(),
+            None => 0,
+        };
+        let mut text = Vec::with_capacity(data + ATTRIBUTES_USUAL_BYTES);
+        // Strings, integers and text that was checked on its way in: none of them can fail to serialise, nor be anything
+        // but UTF-8.
+        match serde_json::to_writer(&mut text, self) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            Err(_) => String::new(),
+        }
     }
 }
 

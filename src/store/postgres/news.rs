@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Statement};
 
 use super::{PostgresAddress, column, open, within};
 use crate::base::backoff::Backoff;
@@ -28,6 +28,10 @@ const OPENED_MAX: usize = 1024;
 
 /// How many news wait for this node's log.
 const RECEIVED_MAX: usize = 256;
+
+/// How long nothing is told after something was: under load other nodes hear of many commits at once, and the database
+/// has less to do.
+const TELL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long the connection stays away at least and at most after it broke.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -138,6 +142,8 @@ impl Outbox {
                 tracing::debug!(%error, "news were not told");
                 return;
             }
+            // What comes meanwhile is told together.
+            tokio::time::sleep(TELL_INTERVAL).await;
         }
     }
 }
@@ -150,6 +156,7 @@ pub(super) fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
 /// One connection that listens.
 struct Session {
     client: Client,
+    tell: Statement,
     /// Reads what comes. It hands on by itself, since whoever tells waits for it. Ends with the session, also where no
     /// answer comes any more.
     driver: JoinSet<()>,
@@ -181,8 +188,12 @@ impl Session {
             .await?;
         let channel: String = column(&row, 0)?;
         client.batch_execute(&format!("LISTEN {channel}")).await?;
+        let tell = client
+            .prepare("SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice")
+            .await?;
         Ok(Self {
             client,
+            tell,
             driver,
             channel,
         })
@@ -190,10 +201,7 @@ impl Session {
 
     async fn tell(&self, notices: Vec<String>) -> Result<()> {
         self.client
-            .execute(
-                "SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice",
-                &[&self.channel, &notices],
-            )
+            .execute(&self.tell, &[&self.channel, &notices])
             .await?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 use super::{signed, team_number, unsigned};
 use crate::protocol::id::{Seq, TeamId};
@@ -37,6 +37,7 @@ struct Counter {
 /// Stores a batch; see [`crate::store::Store::append`].
 pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec<Appended>> {
     let mut counters: HashMap<&TeamId, Option<Counter>> = HashMap::new();
+    let mut statements = Statements::prepare(transaction)?;
     let mut results = Vec::with_capacity(batch.events.len());
     for event in &batch.events {
         if !counters.contains_key(&event.team) {
@@ -46,7 +47,7 @@ pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
             );
         }
         let appended = match counters.get_mut(&event.team) {
-            Some(Some(counter)) => append_one(transaction, counter, event, batch.events_limit)?,
+            Some(Some(counter)) => append_one(&mut statements, counter, event, batch.events_limit)?,
             _ => Appended {
                 outcome: Outcome::NoTeam,
                 events_used: 0,
@@ -91,7 +92,7 @@ fn counter(connection: &Connection, team: &TeamId, month: &str) -> Result<Option
 }
 
 fn append_one(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     counter: &mut Counter,
     event: &NewEvent,
     events_limit: Option<u64>,
@@ -108,7 +109,7 @@ fn append_one(
         }
         None if events_limit.is_some_and(|limit| counter.events_used >= limit) => {
             let first = match &event.dedup {
-                Some(dedup) => first(transaction, counter.number, dedup)?,
+                Some(dedup) => statements.first(counter.number, dedup)?,
                 None => None,
             };
             return refused(first.unwrap_or(Outcome::Exhausted));
@@ -116,7 +117,7 @@ fn append_one(
         _ => {}
     }
     if let Some(dedup) = &event.dedup
-        && let Some(outcome) = known(transaction, counter.number, dedup, event)?
+        && let Some(outcome) = statements.known(counter.number, dedup, event)?
     {
         return refused(outcome);
     }
@@ -124,21 +125,16 @@ fn append_one(
     if seq > MAX_SEQ {
         return Err(StoreError::Failed("the team's log is full".to_owned()));
     }
-    transaction
-        .prepare_cached(
-            "INSERT INTO events (key, id, type, source, kitesource, agent_to, created_at, text)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            key(counter.number, seq),
-            event.id,
-            event.kind,
-            event.source,
-            event.kitesource,
-            event.agent_to,
-            event.created_at,
-            event.text
-        ])?;
+    statements.insert.execute(params![
+        key(counter.number, seq),
+        event.id,
+        event.kind,
+        event.source,
+        event.kitesource,
+        event.agent_to,
+        event.created_at,
+        event.text
+    ])?;
     counter.last_seq = seq;
     counter.is_changed = true;
     match event.turn {
@@ -151,47 +147,57 @@ fn append_one(
     })
 }
 
-/// Remembers a dedup key, or says what it was remembered for.
-fn known(
-    transaction: &Transaction<'_>,
-    team: i64,
-    dedup: &Dedup,
-    event: &NewEvent,
-) -> Result<Option<Outcome>> {
-    let new = transaction
-        .prepare_cached(
-            "INSERT INTO dedup (team, key, event_id, created_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
+/// What is done for each event, looked up once for all of them.
+struct Statements<'c> {
+    insert: CachedStatement<'c>,
+    remember: CachedStatement<'c>,
+    recall: CachedStatement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection) -> Result<Self> {
+        Ok(Self {
+            insert: connection.prepare_cached(
+                "INSERT INTO events (key, id, type, source, kitesource, agent_to, created_at, text)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            remember: connection.prepare_cached(
+                "INSERT INTO dedup (team, key, event_id, created_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO NOTHING",
+            )?,
+            recall: connection.prepare_cached(
+                "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
+            )?,
+        })
+    }
+
+    /// Remembers a dedup key, or says what it was remembered for.
+    fn known(&mut self, team: i64, dedup: &Dedup, event: &NewEvent) -> Result<Option<Outcome>> {
+        let new = self.remember.execute(params![
             team,
             dedup.key,
             event.id,
             event.created_at,
             dedup.fingerprint
         ])?;
-    if new == 1 {
-        return Ok(None);
+        match new {
+            1 => Ok(None),
+            _ => self.first(team, dedup),
+        }
     }
-    first(transaction, team, dedup)
-}
 
-/// What was stored under a dedup key.
-fn first(transaction: &Transaction<'_>, team: i64, dedup: &Dedup) -> Result<Option<Outcome>> {
-    let first = transaction
-        .prepare_cached(
-            "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
-        )?
-        .query_row(params![team, dedup.key], |row| {
+    /// What was stored under a dedup key.
+    fn first(&mut self, team: i64, dedup: &Dedup) -> Result<Option<Outcome>> {
+        let first = self.recall.query_row(params![team, dedup.key], |row| {
             let fingerprint: Option<[u8; 32]> = row.get(2)?;
             Ok(Outcome::Duplicate {
                 id: row.get(0)?,
                 created_at: row.get(1)?,
                 same: fingerprint == dedup.fingerprint,
             })
-        })
-        .optional()?;
-    Ok(first)
+        });
+        Ok(first.optional()?)
+    }
 }
 
 /// Moves cursors forward; see [`crate::store::Store::move_cursors`].
