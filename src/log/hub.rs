@@ -5,23 +5,16 @@
 //! log from where it stopped. So nobody waits for a slow one, and memory stays bounded (promise 8).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::queue;
 use crate::protocol::frame::event_frame;
 use crate::protocol::id::{Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::record::NewEvent;
-
-/// How many events wait for one subscriber.
-const QUEUE_MAX_EVENTS: usize = 256;
-
-/// How many bytes of frames wait for one subscriber, unless it is a single larger one. Frames are shared, but a
-/// subscriber that stands still is what keeps them alive.
-const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// An event as it goes to a socket.
 #[derive(Debug, Clone)]
@@ -55,20 +48,12 @@ struct Index {
     by_filter: HashMap<Arc<Filter>, HashMap<u64, Queue>>,
 }
 
-/// The sending end of a subscriber's queue.
-#[derive(Clone)]
-struct Queue {
-    events: mpsc::Sender<Delivery>,
-    bytes: Arc<AtomicUsize>,
-}
+/// The sending end of a subscriber's queue. A queue that leaves the index ends: its subscriber reads the log.
+struct Queue(queue::Sender);
 
-impl Queue {
-    /// Whether the event found room.
-    fn offer(&self, delivery: &Delivery) -> bool {
-        let len = delivery.frame.len();
-        let waiting = self.bytes.fetch_add(len, Ordering::Relaxed);
-        (waiting == 0 || waiting + len <= QUEUE_MAX_BYTES)
-            && self.events.try_send(delivery.clone()).is_ok()
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -76,8 +61,7 @@ impl Queue {
 pub struct Subscription {
     /// Events up to here are to be read from the log.
     pub head: Seq,
-    events: mpsc::Receiver<Delivery>,
-    bytes: Arc<AtomicUsize>,
+    events: queue::Receiver,
     /// Removes the subscriber from the index when it goes.
     place: Place,
 }
@@ -85,27 +69,19 @@ pub struct Subscription {
 impl Subscription {
     /// The next event; `None` when the subscriber fell behind and has to read the log.
     pub async fn next(&mut self) -> Option<Delivery> {
-        let delivery = self.events.recv().await?;
-        Some(self.taken(delivery))
+        self.events.next().await
     }
 
     /// The next event if one waits.
     pub fn try_next(&mut self) -> Option<Delivery> {
-        let delivery = self.events.try_recv().ok()?;
-        Some(self.taken(delivery))
-    }
-
-    fn taken(&self, delivery: Delivery) -> Delivery {
-        self.bytes
-            .fetch_sub(delivery.frame.len(), Ordering::Relaxed);
-        delivery
+        self.events.try_next()
     }
 
     /// Up to here everything that matches has been taken, unless something waits or the subscriber fell behind.
     pub fn caught_up_to(&self) -> Option<Seq> {
         // The head first: what it counts was put into the queue before, or the queue was ended.
         let head = self.place.team.head.load(Ordering::Acquire);
-        (self.events.is_empty() && !self.events.is_closed()).then_some(head)
+        self.events.is_idle().then_some(head)
     }
 }
 
@@ -171,25 +147,19 @@ impl Hub {
     /// Subscribes from the present head on, of a log that goes up to `last` at least.
     pub(super) fn subscribe(&self, team: &TeamId, filter: &Arc<Filter>, last: Seq) -> Subscription {
         let team = self.team(team);
-        let (events, receiver) = mpsc::channel(QUEUE_MAX_EVENTS);
-        let bytes = Arc::new(AtomicUsize::new(0));
-        let queue = Queue {
-            events,
-            bytes: bytes.clone(),
-        };
+        let (sender, receiver) = queue::queue();
         let mut index = lock(&team.index);
         if index.is_empty() {
             // Nobody waits for what lies between.
             team.head.fetch_max(last, Ordering::AcqRel);
         }
-        let subscriber = index.insert(filter, queue);
+        let subscriber = index.insert(filter, &sender);
         // Under the lock: what is published from here on is in the queue.
         let head = team.head.load(Ordering::Acquire);
         drop(index);
         Subscription {
             head,
             events: receiver,
-            bytes,
             place: Place {
                 team,
                 filter: filter.clone(),
@@ -222,7 +192,7 @@ impl Index {
         self.by_agent.is_empty() && self.by_filter.is_empty()
     }
 
-    fn insert(&mut self, filter: &Arc<Filter>, queue: Queue) -> u64 {
+    fn insert(&mut self, filter: &Arc<Filter>, sender: &queue::Sender) -> u64 {
         let subscriber = self.next_subscriber;
         self.next_subscriber += 1;
         match filter.only_agents() {
@@ -231,14 +201,14 @@ impl Index {
                     self.by_agent
                         .entry(agent.to_owned())
                         .or_default()
-                        .insert(subscriber, (filter.clone(), queue.clone()));
+                        .insert(subscriber, (filter.clone(), Queue(sender.clone())));
                 }
             }
             None => {
                 self.by_filter
                     .entry(filter.clone())
                     .or_default()
-                    .insert(subscriber, queue);
+                    .insert(subscriber, Queue(sender.clone()));
             }
         }
         subscriber
@@ -269,7 +239,7 @@ impl Index {
                 seq,
                 frame: event_frame(seq, &event.text).into(),
             });
-            queue.offer(delivery)
+            queue.0.offer(delivery)
         };
         let mut behind: Vec<(Arc<Filter>, u64)> = Vec::new();
         if let Some(places) = event.agent_to.as_ref().and_then(|to| self.by_agent.get(to)) {
@@ -297,6 +267,7 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::queue::{QUEUE_MAX_BYTES, QUEUE_MAX_EVENTS};
     use crate::protocol::scope::Scopes;
 
     fn team() -> TeamId {

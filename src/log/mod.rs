@@ -7,6 +7,7 @@ mod committer;
 mod cursor;
 mod follower;
 mod hub;
+mod queue;
 mod quota;
 mod retention;
 

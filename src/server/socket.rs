@@ -41,7 +41,7 @@ const FRAME_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Buffers of an idle connection: the library's defaults hold 128 KiB each.
 fn socket_config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
+        .read_buffer_size(2 * 1024)
         .write_buffer_size(4 * 1024)
         // A cap on what waits for the socket; a single larger frame still passes.
         .max_write_buffer_size(64 * 1024 * 1024)
