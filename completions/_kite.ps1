@@ -741,6 +741,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('latency', 'latency', [CompletionResultType]::ParameterValue, 'Measure the way of a message: from its post to the frame at a listener')
             [CompletionResult]::new('fanout', 'fanout', [CompletionResultType]::ParameterValue, 'Measure what reaches many listeners')
             [CompletionResult]::new('idle', 'idle', [CompletionResultType]::ParameterValue, 'Measure the memory that idle listeners cost a throw-away server')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server')
             [CompletionResult]::new('bare', 'bare', [CompletionResultType]::ParameterValue, 'Run the bare server until stdin ends')
             break
         }
@@ -855,6 +856,26 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
         }
         'kite;bench;idle' {
             [CompletionResult]::new('--listeners', '--listeners', [CompletionResultType]::ParameterName, 'How many listen')
+            [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The server''s database, such as `postgres://…`; it must be empty [default: SQLite]')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'How many threads make the load [default: half of the cores]')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where throw-away servers keep their files, in a directory that goes away [default: the system''s for such files]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
+            [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what is being done (twice: every step)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what is being done (twice: every step)')
+            [CompletionResult]::new('--insecure', '--insecure', [CompletionResultType]::ParameterName, 'Let the key go over plain http to another machine')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kite;bench;replay' {
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'How many events the log gets')
             [CompletionResult]::new('--database', '--database', [CompletionResultType]::ParameterName, 'The server''s database, such as `postgres://…`; it must be empty [default: SQLite]')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'How many threads make the load [default: half of the cores]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where throw-away servers keep their files, in a directory that goes away [default: the system''s for such files]')

@@ -130,6 +130,9 @@ _kite() {
             kite__subcmd__bench,publish)
                 cmd="kite__subcmd__bench__subcmd__publish"
                 ;;
+            kite__subcmd__bench,replay)
+                cmd="kite__subcmd__bench__subcmd__replay"
+                ;;
             kite__subcmd__endpoints,create)
                 cmd="kite__subcmd__endpoints__subcmd__create"
                 ;;
@@ -926,7 +929,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help limits publish latency fanout idle bare"
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help limits publish latency fanout idle replay bare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1301,6 +1304,56 @@ _kite() {
                     return 0
                     ;;
                 --rounds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__bench__subcmd__replay)
+            opts="-q -v -h --events --database --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

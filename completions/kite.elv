@@ -703,6 +703,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand latency 'Measure the way of a message: from its post to the frame at a listener'
             cand fanout 'Measure what reaches many listeners'
             cand idle 'Measure the memory that idle listeners cost a throw-away server'
+            cand replay 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server'
             cand bare 'Run the bare server until stdin ends'
         }
         &'kite;bench;limits'= {
@@ -812,6 +813,25 @@ set edit:completion:arg-completer[kite] = {|@words|
         }
         &'kite;bench;idle'= {
             cand --listeners 'How many listen'
+            cand --database 'The server''s database, such as `postgres://…`; it must be empty [default: SQLite]'
+            cand --threads 'How many threads make the load [default: half of the cores]'
+            cand --data-dir 'Where throw-away servers keep their files, in a directory that goes away [default: the system''s for such files]'
+            cand --profile 'Which identity of this machine to use'
+            cand --server 'The server''s http(s) address'
+            cand --team 'The team; otherwise that of the login'
+            cand --color 'When to use colours'
+            cand --ca-file 'Trust the CA certificates in this PEM file too'
+            cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
+            cand -q 'Leave out what is said to a person'
+            cand --quiet 'Leave out what is said to a person'
+            cand -v 'Say on stderr what is being done (twice: every step)'
+            cand --verbose 'Say on stderr what is being done (twice: every step)'
+            cand --insecure 'Let the key go over plain http to another machine'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kite;bench;replay'= {
+            cand --events 'How many events the log gets'
             cand --database 'The server''s database, such as `postgres://…`; it must be empty [default: SQLite]'
             cand --threads 'How many threads make the load [default: half of the cores]'
             cand --data-dir 'Where throw-away servers keep their files, in a directory that goes away [default: the system''s for such files]'

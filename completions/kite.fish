@@ -507,24 +507,25 @@ complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave 
 complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "fanout" -d 'Measure what reaches many listeners'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle bare" -f -a "bare" -d 'Run the bare server until stdin ends'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "fanout" -d 'Measure what reaches many listeners'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "replay" -d 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "bare" -d 'Run the bare server until stdin ends'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l in-flight -d 'How many requests are under way at the same time; each number is measured' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l duration -d 'How long it counts, such as 5s or 500ms' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
@@ -634,6 +635,22 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l events -d 'How many events the log gets' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l database -d 'The server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l listen -d 'Where to listen; port 0 picks one' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l data-dir -d 'Where it keeps its database, which must be new' -r -F
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l profile -d 'Which identity of this machine to use' -r

@@ -54,7 +54,7 @@ impl Calls {
     }
 
     /// The frame of a call.
-    fn frame(&mut self, id: u64, stamp: Stamp) -> Utf8Bytes {
+    pub(super) fn frame(&mut self, id: u64, stamp: Stamp) -> Utf8Bytes {
         let mut text = format!(
             r#"{{"type":"request","id":"{id}","method":"events.publish","params":{{"events":["#
         );
@@ -107,11 +107,11 @@ pub(super) async fn measure(
     Outcome::of(tallies.sum(), load, &running.0)
 }
 
-async fn open(target: &Target) -> Result<Socket, BenchError> {
+pub(super) async fn open(target: &Target) -> Result<Socket, BenchError> {
     let connector = target.ws(bare::CALLS_PATH)?;
     Ok(match target {
         Target::Kite(server, team) => {
-            handshake::enter(&connector, server, team, &[], READ_BUFFER_BYTES).await?
+            handshake::enter(&connector, server, team, &[], None, READ_BUFFER_BYTES).await?
         }
         Target::Bare(_) => {
             connector
@@ -205,7 +205,10 @@ fn lost(why: &str) -> BenchError {
 }
 
 /// The next text. With calls under way it must come soon.
-async fn next_text(socket: &mut Socket, is_awaited: bool) -> Result<Utf8Bytes, BenchError> {
+pub(super) async fn next_text(
+    socket: &mut Socket,
+    is_awaited: bool,
+) -> Result<Utf8Bytes, BenchError> {
     loop {
         let next = timeout(SILENCE_LIMIT, socket.next()).await;
         match next {
@@ -223,7 +226,7 @@ async fn next_text(socket: &mut Socket, is_awaited: bool) -> Result<Utf8Bytes, B
 
 /// As much of a frame as matters here.
 #[derive(Deserialize)]
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(default)]
@@ -236,7 +239,7 @@ struct Answer<'a> {
 
 impl Answer<'_> {
     /// The number of the call that a frame answers; `None` when it is no answer. One that says no ends the run.
-    fn read(frame: &str) -> Result<Option<u64>, BenchError> {
+    pub(super) fn read(frame: &str) -> Result<Option<u64>, BenchError> {
         let answer: Answer<'_> =
             serde_json::from_str(frame).map_err(|error| lost(&error.to_string()))?;
         match (answer.kind, answer.ok) {

@@ -48,7 +48,7 @@ pub async fn measure(target: &Target, pid: u32, listeners: usize) -> Result<Idle
 }
 
 /// The memory that a process has in use, where the system says it.
-fn resident_bytes(pid: u32) -> Result<u64, BenchError> {
+pub(super) fn resident_bytes(pid: u32) -> Result<u64, BenchError> {
     let fault = |why: String| BenchError::System {
         what: "read the server's memory",
         why,

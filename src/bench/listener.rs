@@ -65,7 +65,7 @@ async fn open(
             Audience::One => Scope::AgentTo(letter::name(number)),
         };
         let scopes = [scope];
-        let socket = handshake::enter(&connector, server, team, &scopes, READ_BUFFER_BYTES);
+        let socket = handshake::enter(&connector, server, team, &scopes, None, READ_BUFFER_BYTES);
         return Ok(socket.await?);
     }
     let name = match audience {

@@ -13,6 +13,7 @@ pub mod idle;
 pub mod limits;
 pub mod pace;
 pub mod publish;
+pub mod replay;
 pub mod report;
 pub mod tally;
 pub mod target;
@@ -38,6 +39,9 @@ pub use target::Target;
 
 /// How many connections are being opened at the same time.
 const CONNECTING_MAX: usize = 64;
+
+/// How large an event is where nothing says so, in bytes: about what an agent's message has.
+const SIZE_USUAL: usize = 512;
 
 /// How long opening all connections may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(120);

@@ -50,17 +50,18 @@ pub(super) async fn establish(
     Ok((socket, standing))
 }
 
-/// Opens a socket that is let in, with a cursor that nobody comes back to, for one of very many in a process.
+/// Opens a socket that is let in, for one of very many in a process. Without a client id nobody comes back to its cursor.
 pub async fn enter(
     connector: &Connector,
     server: &Server,
     team: &TeamId,
     scopes: &[Scope],
+    client_id: Option<&ClientId>,
     buffer_bytes: usize,
 ) -> Result<Socket, ClientError> {
     let limit = HANDSHAKE_LIMIT;
     let mut socket = connector.open_reading(buffer_bytes, limit).await?;
-    let connect = connect_frame(server, team, scopes, None);
+    let connect = connect_frame(server, team, scopes, client_id);
     let standing = introduce_within(limit, &mut socket, connect).await;
     standing.map_err(|verdict| verdict.word(connector.address()))?;
     Ok(socket)

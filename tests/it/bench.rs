@@ -184,6 +184,35 @@ fn idle_listeners_are_weighed() {
     bench.nothing_is_left();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_is_read_from_its_beginning_and_resumed_at_its_end() {
+    let bench = Bench::new();
+    let shown = bench
+        .kite(&["replay", "--events", "3000", "--json"])
+        .succeeds()
+        .json();
+    assert!(shown["events"].as_u64().unwrap() >= 3000, "{shown}");
+    assert!(shown["resume_long_us"].as_u64().unwrap() > 0, "{shown}");
+    assert!(shown["most_bytes"].as_u64() >= shown["before_bytes"].as_u64());
+    bench.nothing_is_left();
+}
+
+#[test]
+fn events_are_published_by_calls_too() {
+    let bench = Bench::new();
+    let call = ["publish", "--via", "rpc", "--batch", "50", "--json"];
+    let shown = bench
+        .kite(&[&call[..], &["--publishers", "2"], SHORT].concat())
+        .succeeds()
+        .json();
+    assert!(
+        shown["kite"]["per_second"].as_f64().unwrap() > 0.0,
+        "{shown}"
+    );
+    bench.nothing_is_left();
+}
+
 #[test]
 fn people_read_lines_and_learn_which_server_it_was() {
     let bench = Bench::new();

@@ -5,6 +5,7 @@ mod fanout;
 mod idle;
 mod limits;
 mod publish;
+mod replay;
 mod sides;
 mod words;
 
@@ -59,6 +60,7 @@ enum BenchVerb {
     Latency(fanout::LatencyArgs),
     Fanout(fanout::FanoutArgs),
     Idle(idle::IdleArgs),
+    Replay(replay::ReplayArgs),
     #[command(hide = true)]
     Bare(bare::BareArgs),
 }
@@ -71,6 +73,7 @@ impl BenchArgs {
             BenchVerb::Latency(args) => fanout::latency(args, context),
             BenchVerb::Fanout(args) => fanout::run(args, context),
             BenchVerb::Idle(args) => idle::run(args, context),
+            BenchVerb::Replay(args) => replay::run(args, context),
             BenchVerb::Bare(args) => bare::run(args, context),
         }
     }
