@@ -162,14 +162,10 @@ async fn read(address: &Address, depth: Option<Depth>) -> Result<Rows> {
 async fn verified(file: &Path, depth: Depth, place: &dyn ToString) -> Result<Report> {
     let rows = export(file.to_owned(), Origin::Backup, Some(depth));
     let report = judge(rows, depth).await?;
-    match report
-        .findings
-        .iter()
-        .find(|finding| finding.spoils_copies())
-    {
-        Some(finding) => Err(StoreError::Damaged {
+    match report.spoiling {
+        Some(why) => Err(StoreError::Damaged {
             place: place.to_string(),
-            why: finding.message.clone(),
+            why,
         }),
         None => Ok(report),
     }
