@@ -759,6 +759,78 @@ async fn a_database_whose_pages_are_torn_is_found_out_and_can_be_replaced() {
     assert!(home.check().await.is_sound());
 }
 
+/// SQLite takes a write-ahead log for that of whatever file it is beside.
+#[tokio::test]
+async fn what_is_left_of_a_lost_database_does_not_get_into_the_restored_one() {
+    for is_empty in [false, true] {
+        let mut server = Server::start_on_files(&[]);
+        let home = Home::sqlite();
+        let file = home.file("backup.db");
+        let database = server.data_dir().join("kite.db");
+        let address = Address::Sqlite(database.clone());
+        back_up(&address, &file, false).await.unwrap();
+        let late = json!({"type": "late", "data": 1});
+        server.owner().emit(&late).await.expect(202);
+        server.kill();
+        fs::remove_file(&database).unwrap();
+        if is_empty {
+            fs::write(&database, "").unwrap();
+        }
+        let how = Restoring {
+            replaces: false,
+            keeps_numbers: false,
+            now: Clock::system().unix_millis(),
+        };
+        let restored = unlocked(async || restore(&file, &address, how).await).await;
+        let aside = restored.unwrap().set_aside.unwrap();
+        assert!(aside.to_string_lossy().ends_with("-wal"), "{aside:?}");
+        assert!(fs::metadata(&aside).unwrap().len() > 0);
+        let report = check(&address, Depth::Full).await.unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        assert_eq!(report.counts.events, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_backup_takes_the_place_of_no_database_that_is_in_use() {
+    let (home, other) = (Home::sqlite(), Home::sqlite());
+    furnish(&home).await;
+    let _store = other.open().await;
+    for (from, name) in [
+        (&home, "kite.db"),
+        (&other, "kite.db"),
+        (&other, "kite.db-wal"),
+    ] {
+        let made = back_up(&from.address(), &other.file(name), true).await;
+        assert!(matches!(made, Err(StoreError::Unusable { .. })), "{made:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_a_database_stands_for_the_database() {
+    let home = Home::sqlite();
+    furnish(&home).await;
+    let file = home.back_up("backup.db").await;
+    let link = home.file("link.db");
+    std::os::unix::fs::symlink(home.file("kite.db"), &link).unwrap();
+    let address = Address::Sqlite(link.clone());
+    let how = Restoring {
+        replaces: true,
+        keeps_numbers: false,
+        now: Clock::system().unix_millis(),
+    };
+    let store = home.open().await;
+    let refused = restore(&file, &address, how).await;
+    assert!(matches!(refused, Err(StoreError::InUse(_))), "{refused:?}");
+    drop(store);
+    let restored = unlocked(async || restore(&file, &address, how).await).await;
+    let restored = restored.unwrap();
+    assert!(link.is_symlink());
+    let last = restored.logs.iter().map(|log| log.last_seq).max().unwrap();
+    let store = home.open().await;
+    assert_eq!(bounds(&*store).await.last, last);
+}
+
 #[tokio::test]
 async fn a_file_of_an_older_kite_is_restored_and_left_as_it_is() {
     let home = Home::sqlite();
