@@ -806,6 +806,44 @@ async fn a_backup_takes_the_place_of_no_database_that_is_in_use() {
     }
 }
 
+/// PostgreSQL shows a table that is emptied as empty also to those who look at an earlier moment.
+#[tokio::test]
+async fn a_backup_that_waits_for_a_restore_has_what_was_restored() {
+    let home = Home::postgres();
+    furnish(&home).await;
+    let url = home.url.as_deref().unwrap();
+    let (mut client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    // What a restore does.
+    let restoring = client.transaction().await.unwrap();
+    restoring
+        .batch_execute(
+            "LOCK TABLE agents IN ACCESS EXCLUSIVE MODE;
+             CREATE TEMPORARY TABLE kept AS SELECT * FROM agents;
+             TRUNCATE agents;
+             INSERT INTO agents SELECT * FROM kept",
+        )
+        .await
+        .unwrap();
+    let file = home.file("backup.db");
+    let address = home.address();
+    let restored = async {
+        eventually("the backup waits", || async {
+            let waiting =
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'agents'::regclass";
+            (Cluster::shared().sql_in(url, waiting) == "1").then_some(())
+        })
+        .await;
+        restoring.commit().await.unwrap();
+    };
+    let (made, ()) = tokio::join!(back_up(&address, &file, false), restored);
+    let made = made.unwrap();
+    assert_eq!(made.counts.agents, 1);
+    driver.abort();
+}
+
 #[tokio::test]
 async fn a_link_to_a_database_stands_for_the_database() {
     let home = Home::sqlite();
