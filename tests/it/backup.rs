@@ -845,6 +845,22 @@ async fn a_backup_that_waits_for_a_restore_has_what_was_restored() {
 }
 
 #[tokio::test]
+async fn a_database_that_somebody_has_locked_is_not_taken_for_a_broken_one() {
+    let home = Home::sqlite();
+    furnish(&home).await;
+    let file = home.back_up("backup.db").await;
+    let other = Connection::open(home.file("kite.db")).unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        .unwrap();
+    let refused = home.try_restore(&file, &["replace"]).await;
+    let words = refused.unwrap_err().to_string();
+    assert!(words.contains("another process has it open"), "{words}");
+    drop(other);
+    assert_eq!(bounds(&*home.open().await).await.last, 9);
+}
+
+#[tokio::test]
 async fn a_link_to_a_database_stands_for_the_database() {
     let home = Home::sqlite();
     furnish(&home).await;

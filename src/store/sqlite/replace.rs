@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tempfile::TempPath;
 
 use super::dump::{self, Purpose};
@@ -20,6 +21,9 @@ use crate::store::{Result, Role, StoreError};
 
 /// What SQLite keeps beside a file while it is open, and takes for that file's whenever it opens one of that name.
 const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Why a file is not replaced that is whole.
+const IN_USE: &str = "another process has it open";
 
 /// The place of a database file. No server is on it, and none can be as long as this value lives.
 pub(in crate::store) struct Place {
@@ -169,14 +173,31 @@ fn look(path: &Path) -> Result<Found> {
     match looked {
         Ok((true, _)) => Ok(Found::Empty),
         Ok((false, replaced)) => Ok(Found::Data(replaced)),
-        // A database that is broken is one more reason to replace it.
-        Err(StoreError::Failed(why) | StoreError::Unusable { why, .. }) => {
-            Ok(Found::Data(Replaced {
+        Err(StoreError::Failed(why) | StoreError::Unusable { why, .. }) => match hindrance(path) {
+            Some(hindrance) => Err(open::unusable(path, &hindrance)),
+            // A database that is broken is one more reason to replace it.
+            None => Ok(Found::Data(Replaced {
                 unreadable: Some(why),
                 ..Replaced::default()
-            }))
-        }
+            })),
+        },
         Err(error) => Err(error),
+    }
+}
+
+/// Why a file that may be whole cannot be read now.
+fn hindrance(path: &Path) -> Option<String> {
+    if let Err(error) = File::open(path) {
+        return Some(error.to_string());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    });
+    match read.err()?.sqlite_error_code()? {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(IN_USE.to_owned()),
+        _ => None,
     }
 }
 
@@ -210,7 +231,7 @@ fn fold(path: &Path) -> Result<()> {
     });
     match mode {
         Ok(mode) if mode == "delete" => Ok(()),
-        Ok(_) => Err(open::unusable(path, &"another process has it open")),
+        Ok(_) => Err(open::unusable(path, &IN_USE)),
         Err(error) => Err(open::unusable(path, &error)),
     }
 }
