@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::follower::Follower;
 use super::hub::Hub;
@@ -27,6 +27,9 @@ const BATCH_MAX_BYTES: usize = 16 * 1024 * 1024;
 pub(super) struct Append {
     pub(super) events: Vec<NewEvent>,
     pub(super) answer: oneshot::Sender<Result<Vec<Appended>, StoreError>>,
+    /// Of the room for what waits: given back with the events, also where their sender has gone before. None for the
+    /// server's own, which are small and few.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 impl Append {
@@ -107,9 +110,11 @@ impl Committer {
     ) -> Result<(), StoreError> {
         let mut events = Vec::new();
         let mut answers = Vec::new();
+        let mut room = Vec::new();
         for append in appends {
             answers.push((append.events.len(), append.answer));
             events.extend(append.events);
+            room.extend(append.room);
         }
         let batch = Arc::new(Batch {
             events,
@@ -132,6 +137,7 @@ impl Committer {
         for (event, appended) in batch.events.iter().zip(appended.as_slice()) {
             self.publish(event, appended);
         }
+        drop((batch, room));
         for (count, answer) in answers {
             // One that went away has events that were stored all the same.
             let _ = answer.send(Ok(appended.by_ref().take(count).collect()));

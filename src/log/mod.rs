@@ -14,7 +14,7 @@ mod retention;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::base::clock::{Clock, month};
@@ -173,13 +173,16 @@ impl Log {
         let room = room.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
         self.appends
-            .send(Append { events, answer })
+            .send(Append {
+                events,
+                answer,
+                room: Some(room),
+            })
             .await
             .map_err(|_| StoreError::Closed)?;
         Ok(Submitted {
             answered,
             events_limit: self.quota.events_limit,
-            _room: room,
         })
     }
 
@@ -264,7 +267,6 @@ impl Log {
 pub struct Submitted {
     answered: oneshot::Receiver<Result<Vec<Appended>, StoreError>>,
     events_limit: Option<u64>,
-    _room: OwnedSemaphorePermit,
 }
 
 impl Submitted {
@@ -287,5 +289,46 @@ fn usage(events_used: u64, events_limit: Option<u64>) -> Usage {
 impl Drop for Log {
     fn drop(&mut self) {
         self.cursors.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Role, sqlite::Sqlite};
+
+    fn large() -> NewEvent {
+        NewEvent {
+            team: "acme".parse().unwrap(),
+            id: "e".to_owned(),
+            kind: "note".to_owned(),
+            source: "https://acme.example".to_owned(),
+            kitesource: None,
+            agent_to: None,
+            created_at: 0,
+            text: "x".repeat(WAITING_MAX_BYTES * 2 / 3),
+            dedup: None,
+            turn: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn events_whose_sender_has_gone_take_room_until_they_are_stored() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("kite.db");
+        let store = Arc::new(Sqlite::open(&path, Role::Server).unwrap());
+        let (log, tasks, _) = Log::start(store, Clock::system(), Limits::default()).unwrap();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        drop(log.submit(vec![large()]).await.unwrap());
+        let limit = Duration::from_millis(200);
+        let second = tokio::time::timeout(limit, log.submit(vec![large()])).await;
+        assert!(second.is_err(), "both wait for the disk");
+        other.execute_batch("ROLLBACK").unwrap();
+        let third = tokio::time::timeout(Duration::from_secs(20), log.submit(vec![large()])).await;
+        let answer = third.unwrap().unwrap().appended().await.unwrap();
+        assert_eq!(answer[0].0, Outcome::NoTeam);
+        drop(log);
+        tasks.finish(Duration::from_secs(20)).await;
     }
 }

@@ -154,6 +154,7 @@ async fn append(appends: &mpsc::WeakSender<Append>, event: NewEvent) -> Result<(
     let append = Append {
         events: vec![event],
         answer,
+        room: None,
     };
     appends.send(append).await.map_err(|_| StoreError::Closed)?;
     drop(appends);

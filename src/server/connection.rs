@@ -48,6 +48,9 @@ const BURST_MAX: usize = 64;
 /// How many calls of one connection are answered at the same time.
 const CALLS_MAX: usize = 16;
 
+/// How long calls that are under way may take when the server ends.
+const LAST_CALLS_LIMIT: Duration = Duration::from_secs(5);
+
 /// How far from the end of the log a session subscribes. Under load the end moves on while a page is read: what comes
 /// meanwhile waits in the subscription.
 const NEARLY_THERE: Seq = 64;
@@ -283,9 +286,25 @@ impl Connection {
                 },
             };
             if let Err(end) = done {
+                if matches!(end, End::Ending) {
+                    self.finish_calls(socket).await;
+                }
                 return end;
             }
         }
+    }
+
+    /// Answers what was taken: who hears nothing sends its events again.
+    async fn finish_calls(&mut self, socket: &mut Socket) {
+        let answers = async {
+            while let Some(answer) = self.calls.next().await {
+                if send(socket, answer.to_text()).await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What takes longer stays without an answer.
+        let _ = timeout(LAST_CALLS_LIMIT, answers).await;
     }
 
     async fn frame(
@@ -317,8 +336,27 @@ impl Connection {
                     team: &self.key.team,
                     key: Some(&self.key.prefix),
                 };
-                let answer = rpc::begin(&self.app, &sender, &self.key, request).await;
+                let mut has_turned = false;
+                let answer = {
+                    // It waits where the disk cannot take more. What ends the connection does not wait for that.
+                    let mut begun =
+                        std::pin::pin!(rpc::begin(&self.app, &sender, &self.key, request));
+                    loop {
+                        let told = tokio::select! {
+                            biased;
+                            answer = &mut begun => break answer,
+                            told = self.presence.told() => told,
+                        };
+                        match ended_by(told) {
+                            Some(end) => return Err(end),
+                            None => has_turned = true,
+                        }
+                    }
+                };
                 self.calls.push(answer);
+                if has_turned {
+                    self.tell_block(socket).await?;
+                }
             }
             Wish::BadCall { id, why } => {
                 let response = rpc::malformed(id, &why);

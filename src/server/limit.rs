@@ -47,7 +47,7 @@ impl<K: Hash + Eq> Windows<K> {
         self.count_all(name, now, max, 1)
     }
 
-    /// As [`Self::count`], for several at a time.
+    /// As [`Self::count`], for several at a time. Those that are refused do not count: what fits may still come.
     fn count_all(&self, name: K, now: Millis, max: u32, several: u32) -> Result<(), u64> {
         let mut window = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let number = now.div_euclid(self.window_millis);
@@ -59,8 +59,9 @@ impl<K: Hash + Eq> Windows<K> {
             return Ok(());
         }
         let count = window.counts.entry(name).or_default();
-        *count = count.saturating_add(several);
-        if *count <= max {
+        let counted = count.saturating_add(several);
+        if counted <= max {
+            *count = counted;
             return Ok(());
         }
         let left = self.window_millis - now.rem_euclid(self.window_millis);
@@ -214,6 +215,16 @@ mod tests {
         assert!(is_fine(2, 59_999));
         assert!(is_fine(1, 60_000));
         assert_eq!(counted.count(1, 60_500, 1), Err(60));
+    }
+
+    #[test]
+    fn a_batch_that_is_too_much_leaves_the_window_to_others() {
+        let counted = Windows::of(Duration::from_secs(60));
+        assert!(counted.count_all("acme", 0, 10, 11).is_err());
+        assert!(counted.count_all("acme", 0, 10, 9).is_ok());
+        assert!(counted.count_all("acme", 0, 10, 2).is_err());
+        assert!(counted.count("acme", 0, 10).is_ok());
+        assert!(counted.count("acme", 0, 10).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::record::Millis;
 pub use super::renumber::Renumbered;
 use super::renumber::{Renumbering, Replaced};
 use super::sqlite::dump::{Origin, Purpose, build, export};
-use super::sqlite::replace::{Place, dir_of, draft_beside, run, sync_dir};
+use super::sqlite::replace::{Place, dir_of, draft_beside, left_beside, run, side_files, sync_dir};
 use super::{Address, Result, StoreError, postgres, sqlite};
 
 /// A backup that was made.
@@ -83,6 +83,11 @@ pub async fn back_up(address: &Address, file: &Path, overwrites: bool) -> Result
     is_another(file, address)?;
     if !overwrites && file.exists() {
         return Err(StoreError::Exists(format!("`{}`", file.display())));
+    }
+    if let Some(left) = left_beside(file) {
+        // SQLite would take it for the backup's own. A database that is in use has such files too.
+        let why = format!("`{}` belongs to another database", left.display());
+        return Err(unusable(file, &why));
     }
     let draft = draft_beside(file)?;
     let mut rows = read(address, None).await?;
@@ -162,27 +167,26 @@ async fn read(address: &Address, depth: Option<Depth>) -> Result<Rows> {
 async fn verified(file: &Path, depth: Depth, place: &dyn ToString) -> Result<Report> {
     let rows = export(file.to_owned(), Origin::Backup, Some(depth));
     let report = judge(rows, depth).await?;
-    match report
-        .findings
-        .iter()
-        .find(|finding| finding.spoils_copies())
-    {
-        Some(finding) => Err(StoreError::Damaged {
+    match report.spoiling {
+        Some(why) => Err(StoreError::Damaged {
             place: place.to_string(),
-            why: finding.message.clone(),
+            why,
         }),
         None => Ok(report),
     }
 }
 
-/// Refuses a file that is the database.
+/// Refuses a file that is the database or a part of it.
 fn is_another(file: &Path, address: &Address) -> Result<()> {
     let Address::Sqlite(path) = address else {
         return Ok(());
     };
-    match (path.canonicalize(), file.canonicalize()) {
-        (Ok(one), Ok(other)) if one == other => Err(unusable(file, &"it is the database itself")),
-        _ => Ok(()),
+    let (Ok(path), Ok(file)) = (path.canonicalize(), file.canonicalize()) else {
+        return Ok(());
+    };
+    match file == path || side_files(&path).contains(&file) {
+        true => Err(unusable(&file, &"it is the database itself")),
+        false => Ok(()),
     }
 }
 

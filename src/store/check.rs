@@ -79,7 +79,7 @@ pub struct Finding {
 
 impl Finding {
     /// Whether a copy of such a database is no good copy. What was accepted twice or got lost happened before.
-    pub(super) fn spoils_copies(&self) -> bool {
+    fn spoils_copies(&self) -> bool {
         self.grade == Grade::Fault && !matches!(self.subject, Subject::Repeated | Subject::Lost)
     }
 }
@@ -126,6 +126,8 @@ pub struct Report {
     pub counts: Counts,
     /// The instance's id, if a server has run.
     pub instance_id: Option<String>,
+    /// The first thing that makes a copy of it no good copy, also where it is not among the findings.
+    pub(super) spoiling: Option<String>,
     pub(super) logs: Vec<Log>,
     /// How many rows there are.
     pub(super) rows: u64,
@@ -142,13 +144,17 @@ impl Report {
             Grade::Fault => self.faults += 1,
             Grade::Warning => self.warnings += 1,
         }
+        let finding = Finding {
+            grade,
+            subject,
+            team_id: team.map(str::to_owned),
+            message,
+        };
+        if self.spoiling.is_none() && finding.spoils_copies() {
+            self.spoiling = Some(finding.message.clone());
+        }
         if self.findings.len() < FINDINGS_MAX {
-            self.findings.push(Finding {
-                grade,
-                subject,
-                team_id: team.map(str::to_owned),
-                message,
-            });
+            self.findings.push(finding);
         }
     }
 
@@ -475,4 +481,21 @@ fn text_fault(row: &Row) -> Option<String> {
     let differs = |(name, value): &(&str, String)| row.text(name) != value;
     let other = attributes.iter().find(|attribute| differs(attribute));
     other.map(|(name, _)| format!("has another `{name}` than the log"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_spoils_a_copy_is_known_behind_any_number_of_other_findings() {
+        let mut report = Report::default();
+        for _ in 0..=FINDINGS_MAX {
+            report.fault(Subject::Lost, "acme", "lost".to_owned());
+        }
+        assert_eq!(report.spoiling, None);
+        report.fault(Subject::Numbers, "acme", missing(7, 9));
+        assert_eq!(report.findings.len(), FINDINGS_MAX);
+        assert_eq!(report.spoiling, Some(missing(7, 9)));
+    }
 }

@@ -1,5 +1,6 @@
 //! `events.publish`: many events in one request, many requests under way.
 
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::support::http::Access;
@@ -181,4 +182,60 @@ async fn each_event_counts_for_rates_and_for_the_quota() {
     let two = json!({"events": [note(5), note(6)]});
     let text = refused(&mut socket, two, "rate_limited").await;
     assert!(text.contains("this API key"), "{text}");
+}
+
+/// Keeps the server from writing: a stalled disk, for as long as the value lives and less than five seconds.
+fn stall(server: &Server) -> Connection {
+    let database = Connection::open(server.data_dir().join("kite.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    database
+}
+
+#[tokio::test]
+async fn a_server_that_ends_answers_what_it_has_taken() {
+    let mut server = Server::start_on_files(&[]);
+    let mut socket = caller(&server.owner()).await;
+    let stalled = stall(&server);
+    socket.send(&request("1", &[note(1)])).await;
+    // Whoever has this answer knows that the events were taken.
+    let stats = socket.call("dashboard.stats", json!({})).await;
+    assert_eq!(stats["ok"], true, "{stats}");
+    let ending = std::thread::spawn(move || server.stop());
+    socket.expect_none().await;
+    drop(stalled);
+    let response = socket.next().await;
+    assert_eq!(
+        (&response["id"], &response["ok"]),
+        (&json!("1"), &json!(true))
+    );
+    socket.expect_close(1001).await;
+    ending.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_for_a_stalled_disk_can_be_taken_over() {
+    let server = Server::start_on_files(&[]);
+    let owner = server.owner();
+    let (mut socket, _) = Socket::connect(&owner, &[], "sender").await;
+    let mut others = Vec::new();
+    for _ in 0..360 {
+        others.push(caller(&owner).await);
+    }
+    let stalled = stall(&server);
+    // More than wait for a commit.
+    for other in &mut others {
+        for id in 0..16 {
+            other.send(&request(&id.to_string(), &[note(id)])).await;
+        }
+    }
+    socket.send(&request("1", &[note(1)])).await;
+    let stats = json!({"type": "request", "id": "2", "method": "dashboard.stats", "params": {}});
+    socket.send(&stats).await;
+    socket.expect_none().await;
+    let _newer = Socket::connect(&owner, &[], "sender").await;
+    let words = socket.expect_refusal(4002).await;
+    assert!(words.contains("replaced"), "{words}");
+    // It was not the end of the stall that let it go.
+    others[0].expect_none().await;
+    drop(stalled);
 }

@@ -45,6 +45,9 @@ const ORPHANS_SQL: &str = "
 /// What a restore writes, and the device logins, which refer to it.
 const ALL: &str = "instance, teams, events, dedup, cursors, keys, endpoints, agents, logins";
 
+/// What a copy has.
+const COPIED: &str = "instance, teams, events, dedup, cursors, keys, endpoints, agents";
+
 /// A connection of its own to a database whose schema is the newest.
 async fn connect(address: &PostgresAddress, role: Role) -> Result<Object> {
     let pool = open::pool(address, 1)?;
@@ -65,6 +68,10 @@ pub(in crate::store) async fn export(
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
     client.batch_execute(PATIENTLY).await?;
+    // Before the moment that is copied is chosen: a view from before the end of a restore would find all tables empty.
+    client
+        .batch_execute(&format!("LOCK TABLE {COPIED} IN ACCESS SHARE MODE"))
+        .await?;
     let (mut inlet, rows) = stream();
     tokio::spawn(async move {
         let made = tell(&client, depth, &mut inlet).await;

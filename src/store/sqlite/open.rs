@@ -46,7 +46,9 @@ pub(super) fn lock(path: &Path, role: Role) -> Result<Option<File>> {
     if role == Role::Visitor {
         return Ok(None);
     }
-    let mut name = path.as_os_str().to_owned();
+    // Whoever comes by a link takes the lock of the file.
+    let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = file.into_os_string();
     name.push(".lock");
     let lock_path = Path::new(&name);
     let file = make_private(lock_path)?;

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tempfile::TempPath;
 
 use super::dump::{self, Purpose};
@@ -18,8 +19,11 @@ use crate::store::record::Millis;
 use crate::store::renumber::Replaced;
 use crate::store::{Result, Role, StoreError};
 
-/// What SQLite keeps beside a file while it is open.
-const SIDE_FILES: [&str; 2] = ["-wal", "-shm"];
+/// What SQLite keeps beside a file while it is open, and takes for that file's whenever it opens one of that name.
+const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Why a file is not replaced that is whole.
+const IN_USE: &str = "another process has it open";
 
 /// The place of a database file. No server is on it, and none can be as long as this value lives.
 pub(in crate::store) struct Place {
@@ -41,6 +45,8 @@ impl Place {
     /// Takes a place, which must be empty unless what is there is to be replaced.
     pub(in crate::store) fn take(path: PathBuf, replaces: bool, now: Millis) -> Result<Self> {
         make_private_dir(dir_of(&path)).map_err(|error| open::unusable(&path, &error))?;
+        // It is the file that is replaced, not a link to it.
+        let path = path.canonicalize().unwrap_or(path);
         let lock = open::lock(&path, Role::Server)?;
         let found = look(&path)?;
         if matches!(found, Found::Data(_)) && !replaces {
@@ -58,21 +64,19 @@ impl Place {
     fn put(&self, file: TempPath) -> Result<Option<PathBuf>> {
         let unusable = |error: &dyn ToString| open::unusable(&self.path, &error.to_string());
         let aside = match &self.found {
-            Found::Nothing => None,
+            // A database that was lost may have left some of its files.
+            Found::Nothing => rest_aside(&self.path, self.now).map_err(|error| unusable(&error))?,
             Found::Empty => {
                 fold(&self.path)?;
-                None
+                rest_aside(&self.path, self.now).map_err(|error| unusable(&error))?
             }
             Found::Data(replaced) => {
-                let is_whole = replaced.unreadable.is_none();
-                if is_whole {
+                if replaced.unreadable.is_none() {
                     fold(&self.path)?;
                 }
                 let aside = set_aside(&self.path, self.now).map_err(|error| unusable(&error))?;
-                if !is_whole {
-                    // A file that comes in its place must not find them.
-                    move_side_files(&self.path, &aside).map_err(|error| unusable(&error))?;
-                }
+                // A file that comes in its place must not find them.
+                move_side_files(&self.path, &aside).map_err(|error| unusable(&error))?;
                 Some(aside)
             }
         };
@@ -169,14 +173,31 @@ fn look(path: &Path) -> Result<Found> {
     match looked {
         Ok((true, _)) => Ok(Found::Empty),
         Ok((false, replaced)) => Ok(Found::Data(replaced)),
-        // A database that is broken is one more reason to replace it.
-        Err(StoreError::Failed(why) | StoreError::Unusable { why, .. }) => {
-            Ok(Found::Data(Replaced {
+        Err(StoreError::Failed(why) | StoreError::Unusable { why, .. }) => match hindrance(path) {
+            Some(hindrance) => Err(open::unusable(path, &hindrance)),
+            // A database that is broken is one more reason to replace it.
+            None => Ok(Found::Data(Replaced {
                 unreadable: Some(why),
                 ..Replaced::default()
-            }))
-        }
+            })),
+        },
         Err(error) => Err(error),
+    }
+}
+
+/// Why a file that may be whole cannot be read now.
+fn hindrance(path: &Path) -> Option<String> {
+    if let Err(error) = File::open(path) {
+        return Some(error.to_string());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    });
+    match read.err()?.sqlite_error_code()? {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some(IN_USE.to_owned()),
+        _ => None,
     }
 }
 
@@ -210,23 +231,28 @@ fn fold(path: &Path) -> Result<()> {
     });
     match mode {
         Ok(mode) if mode == "delete" => Ok(()),
-        Ok(_) => Err(open::unusable(path, &"another process has it open")),
+        Ok(_) => Err(open::unusable(path, &IN_USE)),
         Err(error) => Err(open::unusable(path, &error)),
     }
 }
 
-/// Gives a file a second name that tells what became of it. The first one stays until another file takes it, so that there
-/// is a database at any moment.
-fn set_aside(path: &Path, now: Millis) -> io::Result<PathBuf> {
+/// Names for what is moved aside, which tell what became of it.
+fn names_aside(path: &Path, now: Millis) -> impl Iterator<Item = PathBuf> {
     let mut time = rfc3339(now).replace(['-', ':'], "");
     time.truncate("20260131T120000".len());
-    for attempt in 1.. {
+    (1u64..).map(move |attempt| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".replaced-{time}Z"));
         if attempt > 1 {
             name.push(format!("-{attempt}"));
         }
-        let aside = PathBuf::from(name);
+        PathBuf::from(name)
+    })
+}
+
+/// Gives a file a second name. The first one stays until another file takes it, so that there is a database at any moment.
+fn set_aside(path: &Path, now: Millis) -> io::Result<PathBuf> {
+    for aside in names_aside(path, now) {
         match fs::hard_link(path, &aside) {
             Ok(()) => return Ok(aside),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -241,14 +267,37 @@ fn set_aside(path: &Path, now: Millis) -> io::Result<PathBuf> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Moves aside what is beside a file that is gone. SQLite would put it into the file that comes.
+fn rest_aside(path: &Path, now: Millis) -> io::Result<Option<PathBuf>> {
+    if left_beside(path).is_none() {
+        return Ok(None);
+    }
+    let mut names = names_aside(path, now);
+    let free = names.find(|name| !name.exists() && left_beside(name).is_none());
+    let aside = free.ok_or(io::ErrorKind::AlreadyExists)?;
+    move_side_files(path, &aside)?;
+    Ok(left_beside(&aside))
+}
+
+/// A file that SQLite has left beside another, or keeps there.
+pub(in crate::store) fn left_beside(path: &Path) -> Option<PathBuf> {
+    side_files(path).into_iter().find(|file| file.exists())
+}
+
+/// The names of what SQLite keeps beside a file.
+pub(in crate::store) fn side_files(path: &Path) -> [PathBuf; 3] {
+    SIDE_FILES.map(|side| beside(path, side))
+}
+
+fn beside(path: &Path, side: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(side);
+    PathBuf::from(name)
+}
+
 fn move_side_files(path: &Path, aside: &Path) -> io::Result<()> {
     for side in SIDE_FILES {
-        let beside = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(side);
-            PathBuf::from(name)
-        };
-        match fs::rename(beside(path), beside(aside)) {
+        match fs::rename(beside(path, side), beside(aside, side)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
