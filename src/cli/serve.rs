@@ -13,7 +13,7 @@ use super::context::{Context, block_on_all_cores};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::output::Output;
-use super::signal::Interrupt;
+use super::signal::{Interrupt, stdin_ended};
 use crate::base::duration;
 use crate::config::Paths;
 use crate::log::{Limits, Retention};
@@ -49,6 +49,10 @@ pub(super) struct ServeArgs {
     /// Read settings from a TOML file; flags and variables win over it
     #[arg(long, value_name = "FILE", env = "KITE_CONFIG")]
     config: Option<PathBuf>,
+
+    /// End when stdin ends, for servers that must not outlive whoever started them
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
 
     #[command(flatten)]
     settings: Settings,
@@ -286,6 +290,7 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
     block_on_all_cores(async {
         // Before anything is promised: a signal that comes early must not be lost.
         let mut interrupt = Interrupt::new()?;
+        let until_stdin_ends = args.until_stdin_ends;
         let config = args.config(context)?;
         let database = config.database.clone();
         let mut server = Server::bind(config).await?;
@@ -294,7 +299,13 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
             tell_first_start(&bootstrap, &url, &context.out)?;
         }
         tell_listening(&server, &url, &database, &context.out)?;
-        server.run(interrupt.wait()).await;
+        let end = async {
+            tokio::select! {
+                () = interrupt.wait() => {}
+                () = stdin_ended(), if until_stdin_ends => {}
+            }
+        };
+        server.run(end).await;
         Ok(Exit::Done)
     })
 }

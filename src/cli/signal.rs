@@ -1,4 +1,8 @@
-//! SIGINT and SIGTERM, as something to wait for.
+//! What ends a program from outside, as something to wait for: SIGINT and SIGTERM, and the end of its stdin.
+
+use std::io::Read;
+
+use tokio::sync::oneshot;
 
 use super::error::CommandError;
 
@@ -39,5 +43,25 @@ impl Interrupt {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Waits until stdin ends, as it does when the process at its other end is gone, however that ended.
+pub async fn stdin_ended() {
+    let (end, ended) = oneshot::channel::<()>();
+    // A thread that nobody waits for: a read of stdin cannot be given up, and must not hold up the end of the program.
+    let reader = std::thread::Builder::new().spawn(move || {
+        let mut buffer = [0; 64];
+        // What cannot be read has ended too.
+        while std::io::stdin()
+            .read(&mut buffer)
+            .is_ok_and(|read| read > 0)
+        {}
+        drop(end);
+    });
+    match reader {
+        // Nothing is ever sent.
+        Ok(_) => drop(ended.await),
+        Err(_) => std::future::pending().await,
     }
 }

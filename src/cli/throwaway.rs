@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,8 +32,8 @@ impl Throwaway {
         database: Option<&str>,
     ) -> Result<Self, CommandError> {
         let dir = directory(below)?;
-        let arguments = arguments(&dir, "127.0.0.1:0", database);
-        let (child, said) = launch(&arguments, Stdio::null())?;
+        let arguments = arguments(&dir, "127.0.0.1:0");
+        let (child, said) = launch(&arguments, database)?;
         let mut started = Started(Some(child));
         let member = |name: &str| said.iter().find_map(|line| line[name].as_str());
         let (Some(url), Some(ws_url)) = (member("url"), member("ws_url")) else {
@@ -73,8 +73,8 @@ impl Throwaway {
 
     /// Starts it again where it was, with what it had.
     pub(super) fn restart(&mut self) -> Result<(), CommandError> {
-        let arguments = arguments(&self.dir, &self.address, self.database.as_deref());
-        self.child = launch(&arguments, Stdio::null())?.0;
+        let arguments = arguments(&self.dir, &self.address);
+        self.child = launch(&arguments, self.database.as_deref())?.0;
         Ok(())
     }
 }
@@ -105,8 +105,6 @@ fn end(child: &mut Child) {
 /// The bare server of `kite bench`, in a directory that goes away with it.
 pub(super) struct BareServer {
     child: Child,
-    /// It ends when this closes, so it outlives nobody.
-    _stdin: Option<ChildStdin>,
     _dir: TempDir,
     /// Where it is.
     pub(super) http_base: String,
@@ -120,12 +118,10 @@ impl BareServer {
             .map(OsString::from)
             .into();
         arguments.push(dir.path().into());
-        let (mut child, said) = launch(&arguments, Stdio::piped())?;
-        let stdin = child.stdin.take();
+        let (child, said) = launch(&arguments, None)?;
         let url = said.iter().find_map(|line| line["url"].as_str());
         Ok(Self {
             child,
-            _stdin: stdin,
             _dir: dir,
             http_base: url.unwrap_or_default().to_owned(),
         })
@@ -147,28 +143,28 @@ pub(super) fn directory(below: Option<&Path>) -> Result<TempDir, CommandError> {
     made.map_err(|error| CommandError::failed(format!("cannot make a directory: {error}")))
 }
 
-fn arguments(dir: &TempDir, address: &str, database: Option<&str>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = ["serve", "--json", "--listen", address]
-        .map(OsString::from)
-        .into();
+fn arguments(dir: &TempDir, address: &str) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> =
+        ["serve", "--json", "--until-stdin-ends", "--listen", address]
+            .map(OsString::from)
+            .into();
     arguments.extend(["--max-connections", CONNECTIONS_MAX, "--data-dir"].map(OsString::from));
     arguments.push(dir.path().into());
-    arguments.extend(
-        database
-            .iter()
-            .flat_map(|database| ["--database".into(), database.into()]),
-    );
     arguments
 }
 
-/// Starts a process of this program and waits until it listens; answers what it said until then.
-fn launch(arguments: &[OsString], stdin: Stdio) -> Result<(Child, Vec<Value>), CommandError> {
+/// Starts a process of this program and waits until it listens; answers what it said until then. It ends when its stdin
+/// does, so it outlives nobody.
+fn launch(
+    arguments: &[OsString],
+    database: Option<&str>,
+) -> Result<(Child, Vec<Value>), CommandError> {
     let fault = |what: String| CommandError::failed(format!("the server did not start: {what}"));
     let program = std::env::current_exe().map_err(|error| fault(error.to_string()))?;
     let mut command = Command::new(program);
     command
         .args(arguments)
-        .stdin(stdin)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     // What the person has set is for their own server.
@@ -177,6 +173,8 @@ fn launch(arguments: &[OsString], stdin: Stdio) -> Result<(Child, Vec<Value>), C
             command.env_remove(name);
         }
     }
+    // Not an argument: its password is nothing for the list of processes.
+    command.envs(database.map(|database| ("KITE_DATABASE_URL", database)));
     let mut child = command.spawn().map_err(|error| fault(error.to_string()))?;
     let stdout = child.stdout.take();
     let mut started = Started(Some(child));

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::cli::{Kite, Person};
+use crate::support::eventually;
 use crate::support::server::Server;
 use crate::support::webdriver::processes_with;
 
@@ -275,6 +276,22 @@ fn a_measurement_that_is_interrupted_leaves_nothing() {
     let ended = process.end();
     assert_eq!(ended.code, Some(130), "{ended:#?}");
     bench.nothing_is_left();
+}
+
+#[tokio::test]
+async fn servers_do_not_outlive_a_measurement_that_is_killed() {
+    let bench = Bench::new();
+    let mut process = bench
+        .kite(&[&["publish", "--publishers", "1,2", "--floor"], SHORT].concat())
+        .start();
+    process.line();
+    let scratch = bench.scratch.path().to_str().unwrap();
+    assert!(!processes_with(scratch).is_empty());
+    process.kill();
+    eventually("its servers have ended", async || {
+        processes_with(scratch).is_empty().then_some(())
+    })
+    .await;
 }
 
 #[test]

@@ -300,9 +300,16 @@ async fn what_is_over_the_quota_is_refused_and_what_was_stored_before_is_known(s
     let later = vec![named("acme", "a"), named("acme", "d")];
     let later = append_limited(store, "2026-11", 2, later).await;
     assert_eq!(later, [(known, 2), (Outcome::Exhausted, 2)]);
-    // What was refused is not remembered, and a new month begins with nothing.
+    // What was refused is not remembered, and a new month begins with nothing. It has begun for all nodes then, also for
+    // one whose clock is behind.
     let next = append_limited(store, "2026-12", 2, vec![named("acme", "d")]).await;
     assert_eq!(next, [(Outcome::Stored(3), 1)]);
+    let behind = append_limited(store, "2026-11", 2, vec![event("acme", "e", 5)]).await;
+    assert_eq!(behind, [(Outcome::Stored(4), 2)]);
+    assert_eq!(
+        store.usage(id("acme"), "2026-12".to_owned()).await.unwrap(),
+        2
+    );
 }
 
 async fn a_turn_of_the_quota_is_stored_once_and_counts_in_no_quota(store: &dyn Store) {

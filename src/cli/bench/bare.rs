@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
 
 use crate::bench::bare::Server;
 use crate::cli::context::{Context, block_on_all_cores};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::signal::stdin_ended;
 
 /// Run the bare server until stdin ends.
 #[derive(Debug, Args)]
@@ -34,13 +34,7 @@ pub(super) fn run(args: BareArgs, context: &Context) -> Result<Exit, CommandErro
         context.out.show(&line, |_| format!("listening on {url}"))?;
         tokio::select! {
             error = server.serve() => Err(error.into()),
-            () = stdin_ends() => Ok(Exit::Done),
+            () = stdin_ended() => Ok(Exit::Done),
         }
     })
-}
-
-async fn stdin_ends() {
-    let (mut stdin, mut buffer) = (tokio::io::stdin(), [0; 64]);
-    // What cannot be read has ended too.
-    while stdin.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
 }

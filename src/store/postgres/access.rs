@@ -94,7 +94,7 @@ pub(super) async fn quota_standings(
     let select = client
         .prepare_cached(
             "SELECT id, used, quota_told
-             FROM (SELECT id, CASE usage_month WHEN $1 THEN events_used ELSE 0 END AS used, quota_told FROM teams)
+             FROM (SELECT id, CASE WHEN usage_month >= $1 THEN events_used ELSE 0 END AS used, quota_told FROM teams)
                   AS standing
              WHERE quota_told OR used >= $2",
         )

@@ -19,13 +19,13 @@ use crate::store::record::{
 };
 
 const LOCK: &str = "
-    SELECT id, CASE usage_month WHEN $2 THEN events_used ELSE 0 END
+    SELECT id, CASE WHEN usage_month >= $2 THEN events_used ELSE 0 END
     FROM teams WHERE id = ANY ($1) ORDER BY number FOR NO KEY UPDATE";
 
 const INSERT: &str = "
     WITH input AS (
         SELECT teams.number, teams.last_seq, teams.quota_told,
-               CASE teams.usage_month WHEN $11 THEN teams.events_used ELSE 0 END AS used, given.*
+               CASE WHEN teams.usage_month >= $11 THEN teams.events_used ELSE 0 END AS used, given.*
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
                     $9::bytea[], $10::bytea[], $12::boolean[])
              WITH ORDINALITY AS given (team, id, type, source, kitesource, agent_to, created_at, text, key, fingerprint,
@@ -51,8 +51,8 @@ const INSERT: &str = "
     ), counted AS (
         UPDATE teams
         SET last_seq = teams.last_seq + counts.events,
-            events_used = CASE usage_month WHEN $11 THEN events_used ELSE 0 END + counts.counted,
-            usage_month = $11,
+            events_used = CASE WHEN usage_month >= $11 THEN events_used ELSE 0 END + counts.counted,
+            usage_month = greatest(usage_month, $11),
             quota_told = coalesce(counts.told, quota_told)
         FROM (
             SELECT number, count(*) AS events, count(*) FILTER (WHERE turn IS NULL) AS counted, bool_or(turn) AS told

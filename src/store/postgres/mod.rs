@@ -14,6 +14,7 @@ mod read;
 mod retention;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -52,8 +53,10 @@ pub struct Postgres {
     /// One connection of its own: appends do not wait for a crowd that connects.
     appender: Pool,
     address: PostgresAddress,
-    /// The numbers that stand for teams in other tables. They never change.
+    /// The numbers that stand for teams in other tables. Only a restore changes them.
     numbers: Mutex<HashMap<TeamId, i64>>,
+    /// The access version that they were looked up under.
+    access_seen: AtomicU64,
     outbox: Arc<news::Outbox>,
 }
 
@@ -70,6 +73,7 @@ impl Postgres {
             appender: open::pool(address, 1)?,
             address: address.clone(),
             numbers: Mutex::default(),
+            access_seen: AtomicU64::default(),
             outbox: Arc::default(),
         })
     }
@@ -324,7 +328,7 @@ impl Store for Postgres {
         within(async {
             let client = self.client().await?;
             let select = client
-                .prepare_cached("SELECT events_used FROM teams WHERE id = $1 AND usage_month = $2")
+                .prepare_cached("SELECT events_used FROM teams WHERE id = $1 AND usage_month >= $2")
                 .await?;
             let row = client.query_opt(&select, &[&team.as_str(), &month]).await?;
             row.map_or(Ok(0), |row| Ok(unsigned(column(&row, 0)?)))
@@ -452,7 +456,12 @@ impl Store for Postgres {
     }
 
     async fn access_version(&self) -> Result<u64> {
-        within(async { access::access_version(&self.client().await?).await }).await
+        let version = within(async { access::access_version(&self.client().await?).await }).await?;
+        // A restore raises it, and may have given teams other numbers.
+        if self.access_seen.swap(version, Ordering::Relaxed) != version {
+            self.numbers().clear();
+        }
+        Ok(version)
     }
 
     async fn put_endpoint(&self, draft: EndpointDraft) -> Result<EndpointRecord> {

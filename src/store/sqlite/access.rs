@@ -87,7 +87,7 @@ pub(super) fn quota_standings(
 ) -> Result<Vec<QuotaStanding>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, used, quota_told
-         FROM (SELECT id, CASE usage_month WHEN ?1 THEN events_used ELSE 0 END AS used, quota_told FROM teams)
+         FROM (SELECT id, CASE WHEN usage_month >= ?1 THEN events_used ELSE 0 END AS used, quota_told FROM teams)
          WHERE quota_told OR used >= ?2",
     )?;
     let rows = statement.query_map(params![month, events_limit.map(signed)], |row| {

@@ -56,7 +56,7 @@ pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
         results.push(appended);
     }
     let mut update = transaction.prepare_cached(
-        "UPDATE teams SET last_seq = ?2, events_used = ?3, usage_month = ?4, quota_told = ?5 WHERE number = ?1",
+        "UPDATE teams SET last_seq = ?2, events_used = ?3, usage_month = max(usage_month, ?4), quota_told = ?5 WHERE number = ?1",
     )?;
     // A batch of which nothing was new writes nothing.
     for counter in counters.values().flatten().filter(|it| it.is_changed) {
@@ -83,7 +83,7 @@ fn counter(connection: &Connection, team: &TeamId, month: &str) -> Result<Option
     };
     let counter = connection
         .prepare_cached(
-            "SELECT number, last_seq, CASE usage_month WHEN ?2 THEN events_used ELSE 0 END, quota_told
+            "SELECT number, last_seq, CASE WHEN usage_month >= ?2 THEN events_used ELSE 0 END, quota_told
              FROM teams WHERE id = ?1",
         )?
         .query_row(params![team.as_str(), month], row)

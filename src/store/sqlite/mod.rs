@@ -237,7 +237,9 @@ impl Store for Sqlite {
     async fn usage(&self, team: TeamId, month: String) -> Result<u64> {
         self.query(move |c| {
             let used = c
-                .prepare_cached("SELECT events_used FROM teams WHERE id = ?1 AND usage_month = ?2")?
+                .prepare_cached(
+                    "SELECT events_used FROM teams WHERE id = ?1 AND usage_month >= ?2",
+                )?
                 .query_row(params![team.as_str(), month], |row| row.get(0))
                 .optional()?;
             Ok(unsigned(used.unwrap_or(0)))
