@@ -480,6 +480,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
+            [CompletionResult]::new('--until-stdin-ends', '--until-stdin-ends', [CompletionResultType]::ParameterName, 'End when stdin ends, for servers that must not outlive whoever started them')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')

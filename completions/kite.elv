@@ -455,6 +455,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --team 'The team; otherwise that of the login'
             cand --color 'When to use colours'
             cand --ca-file 'Trust the CA certificates in this PEM file too'
+            cand --until-stdin-ends 'End when stdin ends, for servers that must not outlive whoever started them'
             cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
             cand -q 'Leave out what is said to a person'
             cand --quiet 'Leave out what is said to a person'

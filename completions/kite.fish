@@ -392,6 +392,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l color -d 'When to us
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand serve" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l until-stdin-ends -d 'End when stdin ends, for servers that must not outlive whoever started them'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand serve" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
