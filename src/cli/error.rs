@@ -254,6 +254,9 @@ struct Shown<'a> {
     hint: Option<&'a str>,
 }
 
+/// What to do about a quota that is used up.
+const QUOTA_HINT: &str = "`kite status` shows the quota and when the month ends; who runs the server raises it with `--events-limit`";
+
 const LOGIN_HINT: &str = "`kite login --server URL` logs in; in scripts set `KITE_API_KEY`, or `kite login --with-token < FILE`";
 
 /// The command in a usage line: the words before the first argument.
@@ -352,7 +355,7 @@ impl From<Failure> for CommandError {
                 error(Kind::Usage)
             }
             Some(ErrorCode::RateLimited) => error(Kind::RateLimited).with_hint("try again later"),
-            Some(ErrorCode::PaymentRequired) => error(Kind::QuotaExhausted),
+            Some(ErrorCode::PaymentRequired) => error(Kind::QuotaExhausted).with_hint(QUOTA_HINT),
             Some(ErrorCode::Unavailable) => {
                 error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again")
             }
@@ -387,7 +390,7 @@ impl From<Refusal> for CommandError {
             403 => error(Kind::NotPermitted).with_hint(
                 "if the key lacks a permission: `kite keys create --permissions read,write` makes one that has it",
             ),
-            402 => error(Kind::QuotaExhausted),
+            402 => error(Kind::QuotaExhausted).with_hint(QUOTA_HINT),
             404 | 405 => error(Kind::NotFound),
             429 => match refusal.retry_after {
                 Some(wait) => error(Kind::RateLimited)
@@ -444,7 +447,7 @@ impl From<StoreError> for CommandError {
             StoreError::Missing(_) => Self::new(Kind::NotFound, message)
                 .with_hint("`kite serve` makes one; `--data-dir` or `--database` says where it is"),
             StoreError::NotKite(_) => {
-                Self::failed(message).with_hint("`--database` names another one")
+                Self::failed(message).with_hint("name the file that `kite admin backup` or a server made; `--database` names a server's")
             }
             StoreError::Newer { .. } => {
                 Self::failed(message).with_hint("run the kite that made it, or a newer one")

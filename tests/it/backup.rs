@@ -988,7 +988,7 @@ fn the_commands_say_what_they_did_and_what_they_will_not_do() {
     let dir = ["--data-dir", dir.to_str().unwrap()];
     let kite = |args: &[&str]| person.kite(&[&["admin"], args, &dir[..]].concat());
     kite(&["backup", "b.db"])
-        .stdout_has("Backed up 1 teams with 0 events to b.db")
+        .stdout_has("Backed up 1 team(s) with 0 events to b.db")
         .stderr_has("KITE_SECRET_KEY")
         .succeeds();
     kite(&["backup", "b.db"]).stderr_has("--force").exits(1);

@@ -232,5 +232,6 @@ async fn a_command_that_meets_the_quota_exits_6() {
     person
         .kite(&["emit", "--type", "com.acme.note"])
         .stderr_has("event quota exhausted")
+        .stderr_has("`kite status` shows the quota")
         .exits(6);
 }

@@ -66,7 +66,7 @@ pub(super) fn run(args: BackupArgs, address: &Address, out: &Output) -> Result<E
     };
     out.show(&made, |made| {
         format!(
-            "Backed up {} teams with {} events to {} ({} bytes)",
+            "Backed up {} team(s) with {} events to {} ({} bytes)",
             made.teams,
             made.events,
             made.file.display(),

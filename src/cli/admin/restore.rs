@@ -93,7 +93,7 @@ pub(super) fn run(
 
 fn words(told: &Told<'_>) -> String {
     let mut words = format!(
-        "Restored {} teams with {} events into {}",
+        "Restored {} team(s) with {} events into {}",
         told.teams, told.events, told.database
     );
     if let Some(path) = told.replaced {
