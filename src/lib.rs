@@ -4,8 +4,6 @@
 
 pub mod base;
 pub mod protocol;
-
-#[cfg(feature = "server")]
 pub mod webhook;
 
 #[cfg(feature = "server")]

@@ -56,6 +56,7 @@ pub fn check_object(text: &str) -> Result<&RawValue, JsonFault> {
 
 /// An object, one level deep: its members in order, each as its text. Looking at a few members of a large payload costs
 /// one walk over it and builds no tree.
+#[derive(Default)]
 pub struct Object<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'a> Object<'a> {

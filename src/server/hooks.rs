@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::access::bearer;
-use super::error::ApiError;
+use super::error::{ApiError, json};
 use super::events::{Binding, Door, binding, store, store_structured};
 use super::limit::Sender;
 use super::path::Path;
@@ -22,7 +23,7 @@ use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{Dedup, EndpointRecord};
-use crate::webhook::{self, Headers, Receipt};
+use crate::webhook::{self, Headers, Receipt, Reply, Taken};
 
 /// The token in the `Authorization` header, or none.
 pub(super) async fn bare(
@@ -41,6 +42,9 @@ pub(super) async fn with_token(
 ) -> Result<Response, ApiError> {
     ingest(&app, &team, &source, Some(&token), request).await
 }
+
+/// What exactly is wrong with a signature is not told: a sender that knows the secret can find out, anybody else should not.
+const UNVERIFIED: &str = "the signature is missing or wrong";
 
 /// One answer for an unknown team, an unknown source and a wrong token.
 fn refused() -> ApiError {
@@ -69,6 +73,7 @@ async fn ingest(
         headers: headers(&parts.headers),
         body: sent,
         token: token.map_err(failed)?,
+        url: url(app, &parts),
     };
     let is_verified = post.authenticate(app, &endpoint).map_err(failed)?;
     if !endpoint.active {
@@ -93,7 +98,10 @@ async fn ingest(
             };
             store_structured(app, door, &post.body).await
         }
-        Binding::None => post.store(app, &endpoint, is_verified).await,
+        Binding::None => {
+            let stored = post.store(app, &endpoint, is_verified).await?;
+            Ok(worded(webhook::reply(endpoint.source.as_str()), stored))
+        }
     }
 }
 
@@ -127,6 +135,19 @@ fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) ->
         .unwrap_or(app.max_body_bytes)
 }
 
+/// The address that the sender called. The sender knows the public one; without one, it is what the request says.
+fn url(app: &App, parts: &Parts) -> String {
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    match &app.public_url {
+        Some(base) => format!("{}{path}", base.trim_end_matches('/')),
+        None => {
+            let host = parts.headers.get(header::HOST);
+            let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+            format!("http://{host}{path}")
+        }
+    }
+}
+
 fn headers(map: &HeaderMap) -> Headers {
     Headers::new(
         map.iter()
@@ -139,6 +160,8 @@ struct Post<'a> {
     headers: Headers,
     body: Bytes,
     token: Option<&'a str>,
+    /// The address that was called.
+    url: String,
 }
 
 impl Post<'_> {
@@ -147,6 +170,7 @@ impl Post<'_> {
             slug: endpoint.source.as_str(),
             headers: &self.headers,
             body: &self.body,
+            url: Some(&self.url),
         }
     }
 
@@ -174,9 +198,7 @@ impl Post<'_> {
         match webhook::verify(&self.request(endpoint), &secrets, now / 1000) {
             Ok(()) => Ok(true),
             // Only who knows the token learns that there is an endpoint.
-            Err(unverified) if self.token.is_some() => {
-                Err(ApiError::unauthorized(unverified.to_string()))
-            }
+            Err(_) if self.token.is_some() => Err(ApiError::unauthorized(UNVERIFIED)),
             Err(_) => Err(refused()),
         }
     }
@@ -206,7 +228,13 @@ impl Post<'_> {
             hook_token: token.as_ref().map(Token::reveal),
             is_verified,
         };
-        let ingested = webhook::ingest(&self.request(endpoint), receipt)?;
+        let ingested = match webhook::ingest(&self.request(endpoint), receipt)? {
+            Taken::Event(ingested) => ingested,
+            Taken::Challenge(challenge) => {
+                let answer = serde_json::json!({ "challenge": challenge });
+                return Ok(json(StatusCode::OK, &answer));
+            }
+        };
         let dedup = ingested.delivery_id.map(|id| Dedup {
             key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
             fingerprint: None,
@@ -214,3 +242,22 @@ impl Post<'_> {
         store(app, endpoint.team.clone(), ingested.event, dedup).await
     }
 }
+
+/// The answer in the form that the source understands.
+fn worded(reply: Reply, mut response: Response) -> Response {
+    match reply {
+        Reply::Accepted => {}
+        Reply::Ok => *response.status_mut() = StatusCode::OK,
+        Reply::TwiMl => {
+            *response.status_mut() = StatusCode::OK;
+            *response.body_mut() = Body::from(TWIML);
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+            headers.remove(header::CONTENT_LENGTH);
+        }
+    }
+    response
+}
+
+/// Nothing more is to be done for the message or call.
+const TWIML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response></Response>";

@@ -1,27 +1,46 @@
 //! The user's own applications: any slug that no provider has.
 
-use super::signature::hmac_sha256_hex;
-use super::{Description, Object, Provider, Request, Unverified};
+use super::signature::{Mac, SignatureFault, check_body_hex};
+use super::{Description, Object, Provider, Reply, Request, SignatureHeaders};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "",
-    max_body_bytes: None,
+    header: HEADER,
     verify,
+    sign,
     describe,
     delivery_id,
+    max_body_bytes: None,
+    reply: Reply::Accepted,
+    takes_standard: true,
+    challenge: |_| None,
 };
 
-/// `X-Kite-Signature` or `X-Hub-Signature-256`; where both are there, both must be right (spec 9).
-fn verify(request: &Request<'_>, secret: &[u8], _now: i64) -> Result<(), Unverified> {
-    let mut given = ["x-kite-signature", "x-hub-signature-256"]
-        .into_iter()
-        .filter_map(|name| request.headers.get(name))
-        .peekable();
-    given.peek().ok_or(Unverified)?;
-    given.try_for_each(|value| hmac_sha256_hex(value, "sha256=", secret, request.body))
+const HEADER: &str = "X-Kite-Signature";
+const HUB_HEADER: &str = "X-Hub-Signature-256";
+const PREFIX: &str = "sha256=";
+
+/// Either header; where both are there, both must be right (spec 9).
+fn verify(request: &Request<'_>, secret: &[u8], _now: i64) -> Result<(), SignatureFault> {
+    let check = |header| check_body_hex(request, header, PREFIX, secret);
+    match (request.headers.has(HEADER), request.headers.has(HUB_HEADER)) {
+        (true, true) => check(HEADER).and(check(HUB_HEADER)),
+        (false, true) => check(HUB_HEADER),
+        _ => check(HEADER),
+    }
 }
 
-fn describe(request: &Request<'_>, _payload: Option<&Object<'_>>) -> Description {
+/// Whether a request carries either header.
+pub(super) fn is_signed(request: &Request<'_>) -> bool {
+    request.headers.has(HEADER) || request.headers.has(HUB_HEADER)
+}
+
+fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
+    let digits = Mac::sha256(secret, &[request.body]).to_hex();
+    vec![(HEADER, format!("{PREFIX}{digits}"))]
+}
+
+fn describe(request: &Request<'_>, _payload: &Object<'_>) -> Description {
     let slug = request.slug;
     Description {
         kind: format!("com.{slug}.event"),
@@ -30,6 +49,6 @@ fn describe(request: &Request<'_>, _payload: Option<&Object<'_>>) -> Description
     }
 }
 
-fn delivery_id(request: &Request<'_>, _payload: Option<&Object<'_>>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
     request.headers.get("idempotency-key").map(str::to_owned)
 }

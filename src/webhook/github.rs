@@ -2,58 +2,58 @@
 
 use url::Url;
 
-use super::signature::hmac_sha256_hex;
-use super::{Description, Object, Provider, Request, Unverified, word};
+use super::signature::{Mac, SignatureFault, check_body_hex};
+use super::words::{self, known, person};
+use super::{Description, Object, Provider, Request, SignatureHeaders};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "github",
     // GitHub's own cap on a payload.
     max_body_bytes: Some(25 * 1024 * 1024),
+    header: HEADER,
     verify,
+    sign,
     describe,
     delivery_id,
+    ..Provider::PLAIN
 };
 
+const HEADER: &str = "X-Hub-Signature-256";
+const PREFIX: &str = "sha256=";
 const HOST: &str = "github.com";
 
 /// The longest repository name that goes into `source`, in bytes; GitHub's own are at most 140.
 const REPOSITORY_MAX_BYTES: usize = 256;
 
 /// The SHA-1 header is never enough.
-fn verify(request: &Request<'_>, secret: &[u8], _now: i64) -> Result<(), Unverified> {
-    let value = request
-        .headers
-        .get("x-hub-signature-256")
-        .ok_or(Unverified)?;
-    hmac_sha256_hex(value, "sha256=", secret, request.body)
+fn verify(request: &Request<'_>, secret: &[u8], _now: i64) -> Result<(), SignatureFault> {
+    check_body_hex(request, HEADER, PREFIX, secret)
 }
 
-fn delivery_id(request: &Request<'_>, _payload: Option<&Object<'_>>) -> Option<String> {
+fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
+    let digits = Mac::sha256(secret, &[request.body]).to_hex();
+    vec![(HEADER, format!("{PREFIX}{digits}"))]
+}
+
+fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
     request.headers.get("x-github-delivery").map(str::to_owned)
 }
 
-fn describe(request: &Request<'_>, payload: Option<&Object<'_>>) -> Description {
+/// A hook whose content type was left as GitHub's page presets it sends its payload in a form.
+fn describe(request: &Request<'_>, payload: &Object<'_>) -> Description {
     let event = request
         .headers
         .get("x-github-event")
         .unwrap_or_default()
         .trim();
-    let form = form_payload(request, payload);
+    let form = words::form_payload(request, payload);
     let form = form.as_deref().and_then(Object::parse);
-    let empty = Object(Vec::new());
-    let payload = form.as_ref().or(payload).unwrap_or(&empty);
+    let payload = form.as_ref().unwrap_or(payload);
     Description {
-        kind: format!("com.github.{}", word(event)),
+        kind: format!("com.github.{}", words::for_type(event)),
         source: source(payload.object("repository").as_ref()),
         summary: summary(event, payload),
     }
-}
-
-/// The payload in a form, which is what a hook sends whose content type was left as GitHub's page presets it.
-fn form_payload(request: &Request<'_>, payload: Option<&Object<'_>>) -> Option<String> {
-    let content_type = request.headers.get("content-type")?;
-    let is_form = content_type.starts_with("application/x-www-form-urlencoded");
-    payload.filter(|_| is_form)?.text("payload")
 }
 
 /// The repository's page: on github.com by its name, on another host by its own address.
@@ -73,7 +73,7 @@ fn source(repository: Option<&Object<'_>>) -> String {
     }
 }
 
-/// A missing or wrongly typed person reads `someone`, a missing event or action word `event`, anything else `unknown`.
+/// The payload's words, as summaries have them.
 struct Words<'a> {
     payload: &'a Object<'a>,
 }
@@ -85,12 +85,14 @@ impl Words<'_> {
     }
 
     fn sender(&self) -> String {
-        self.of("sender", "login")
-            .unwrap_or_else(|| "someone".to_owned())
+        person(self.of("sender", "login"))
     }
 
     fn pusher(&self) -> String {
-        self.of("pusher", "name").unwrap_or_else(|| self.sender())
+        person(
+            self.of("pusher", "name")
+                .or_else(|| self.of("sender", "login")),
+        )
     }
 
     fn repository(&self) -> String {
@@ -98,9 +100,7 @@ impl Words<'_> {
     }
 
     fn action(&self) -> String {
-        self.payload
-            .text("action")
-            .unwrap_or_else(|| "event".to_owned())
+        words::event(self.payload.text("action"))
     }
 
     fn branch(&self) -> String {
@@ -128,10 +128,6 @@ impl Words<'_> {
                 .or_else(|| self.of(object, "status")),
         )
     }
-}
-
-fn known(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn summary(event: &str, payload: &Object<'_>) -> String {
@@ -223,8 +219,9 @@ fn summary(event: &str, payload: &Object<'_>) -> String {
         }
         "ping" => format!("GitHub ping from {repository}"),
         other => {
-            let event = if other.is_empty() { "event" } else { other };
-            let action = payload.text("action").map(|action| format!(" {action}"));
+            let event = words::event(Some(other.to_owned()));
+            let action = payload.text("action");
+            let action = action.map(|action| format!(" {}", action.trim()));
             format!(
                 "GitHub {event}{} in {repository}",
                 action.unwrap_or_default()
@@ -248,9 +245,10 @@ mod tests {
             slug: "github",
             headers: &headers,
             body: b"",
+            url: None,
         };
         let data = r#"{"payload":"{\"repository\":{\"full_name\":\"acme/app\"}}"}"#;
-        let described = describe(&request, Object::parse(data).as_ref());
+        let described = describe(&request, &Object::parse(data).unwrap());
         assert_eq!(described.source, "https://github.com/acme/app");
         assert_eq!(described.summary, "GitHub ping from acme/app");
     }

@@ -51,9 +51,19 @@ impl Headers {
         Self(headers)
     }
 
-    /// A header by its lower-case name.
+    /// A header, however its name is written.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+        let found = match is_lower {
+            true => self.0.get(name),
+            false => self.0.get(&name.to_ascii_lowercase()),
+        };
+        found.map(String::as_str)
+    }
+
+    /// Whether there is such a header.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
     }
 
     /// What looks like a hook token, anywhere in a value.

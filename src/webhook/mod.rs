@@ -6,8 +6,16 @@
 mod generic;
 mod github;
 pub mod headers;
+mod linear;
+mod pagerduty;
 mod payload;
+mod shopify;
 mod signature;
+mod slack;
+mod standard;
+mod stripe;
+mod twilio;
+mod words;
 
 use base64::Engine as _;
 
@@ -15,15 +23,21 @@ use crate::protocol::event::{Event, Extension};
 use crate::protocol::json::{JsonFault, Object};
 use crate::protocol::summary;
 pub use headers::Headers;
+pub use signature::SignatureFault;
 
 /// The providers that are known by their slug. Every other slug is the user's own application.
-const PROVIDERS: &[Provider] = &[github::PROVIDER];
+const PROVIDERS: &[Provider] = &[
+    github::PROVIDER,
+    linear::PROVIDER,
+    pagerduty::PROVIDER,
+    shopify::PROVIDER,
+    slack::PROVIDER,
+    stripe::PROVIDER,
+    twilio::PROVIDER,
+];
 
 /// The largest body that is kept beside an event whose `data` is another text (spec 10.2).
 const RAW_BODY_MAX_BYTES: usize = 64 * 1024;
-
-/// The longest word that a header or body may lend to a type, in characters.
-const WORD_MAX_CHARS: usize = 128;
 
 /// A post to an endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -34,25 +48,57 @@ pub struct Request<'a> {
     pub headers: &'a Headers,
     /// The body, exactly as it was received.
     pub body: &'a [u8],
+    /// The address that was called, with its query, as the sender knows it; where it is known.
+    pub url: Option<&'a str>,
 }
 
-/// A signature that does not prove anything. What exactly is wrong is not told: a sender that knows the secret can find
-/// out, anybody else should not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature is missing or wrong")]
-pub struct Unverified;
+impl Request<'_> {
+    /// Whether the body is declared a form.
+    fn is_form(&self) -> bool {
+        let declared = payload::media_type(self.headers.get("content-type"));
+        declared == payload::FORM
+    }
+}
+
+/// Headers that sign a request.
+pub type SignatureHeaders = Vec<(&'static str, String)>;
+
+/// What a provider wants to hear when its post was accepted (spec 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// 202.
+    Accepted,
+    /// 200 and nothing else.
+    Ok,
+    /// 200 and an empty document of Twilio's markup.
+    TwiMl,
+}
 
 /// What is known about a provider.
 struct Provider {
     slug: &'static str,
     /// How large its bodies can be, where that is more than usual.
     max_body_bytes: Option<usize>,
+    reply: Reply,
+    /// The header that its signature stands in.
+    header: &'static str,
+    /// Whether it may sign as Standard Webhooks do.
+    takes_standard: bool,
     /// Checks the signature with one secret; `now` is in Unix seconds.
-    verify: fn(&Request<'_>, secret: &[u8], now: i64) -> Result<(), Unverified>,
-    /// Says what happened.
-    describe: fn(&Request<'_>, Option<&Object<'_>>) -> Description,
+    verify: fn(&Request<'_>, secret: &[u8], now: i64) -> Result<(), SignatureFault>,
+    /// Signs as the provider does.
+    sign: fn(&Request<'_>, secret: &[u8], now: i64) -> SignatureHeaders,
+    /// Says what happened. A payload that is no object looks like an empty one.
+    describe: fn(&Request<'_>, &Object<'_>) -> Description,
     /// The provider's own name for the delivery.
-    delivery_id: fn(&Request<'_>, Option<&Object<'_>>) -> Option<String>,
+    delivery_id: fn(&Request<'_>, &Object<'_>) -> Option<String>,
+    /// What has to be said back to prove that the address is ours.
+    challenge: fn(&Object<'_>) -> Option<String>,
+}
+
+impl Provider {
+    /// What most have; the rest is each provider's own.
+    const PLAIN: Self = generic::PROVIDER;
 }
 
 /// What happened, as scopes and people see it.
@@ -60,6 +106,15 @@ struct Description {
     kind: String,
     source: String,
     summary: String,
+}
+
+/// What a post comes to.
+#[derive(Debug)]
+pub enum Taken {
+    /// An event.
+    Event(Box<Ingested>),
+    /// A question whether the address is ours; this text is the answer, and there is no event.
+    Challenge(String),
 }
 
 /// An event that a post became, and what makes it the same one again.
@@ -96,24 +151,80 @@ pub fn max_body_bytes(slug: &str) -> Option<usize> {
     provider(slug).max_body_bytes
 }
 
+/// What a source wants to hear when its post was accepted.
+pub fn reply(slug: &str) -> Reply {
+    provider(slug).reply
+}
+
 /// Checks a post's signature with all secrets that are accepted at present: one good one suffices. `now` is in Unix
 /// seconds.
-pub fn verify(request: &Request<'_>, secrets: &[&[u8]], now: i64) -> Result<(), Unverified> {
-    let verify = provider(request.slug).verify;
-    let good = secrets
-        .iter()
-        .filter(|secret| !secret.is_empty())
-        .any(|secret| verify(request, secret, now).is_ok());
-    if good { Ok(()) } else { Err(Unverified) }
+///
+/// # Errors
+///
+/// What is wrong for the last secret.
+pub fn verify(request: &Request<'_>, secrets: &[&[u8]], now: i64) -> Result<(), SignatureFault> {
+    let mut fault = SignatureFault::NoSecret;
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        match verify_with(request, secret, now) {
+            Ok(()) => return Ok(()),
+            Err(other) => fault = other,
+        }
+    }
+    Err(fault)
+}
+
+fn verify_with(request: &Request<'_>, secret: &[u8], now: i64) -> Result<(), SignatureFault> {
+    match is_standard(request, secret) {
+        true => standard::verify(request, secret, now),
+        false => (provider(request.slug).verify)(request, secret, now),
+    }
+}
+
+/// Whether the scheme is that of Standard Webhooks. A provider's own header goes first (spec 9).
+fn is_standard(request: &Request<'_>, secret: &[u8]) -> bool {
+    // Anybody may know a public key: no scheme may take it for a secret.
+    if standard::is_public(secret) {
+        return true;
+    }
+    let provider = provider(request.slug);
+    let is_sent = standard::is_sent_by(request);
+    let has_own = request.headers.has(provider.header);
+    match provider.slug {
+        "" => is_sent || standard::is_meant_by(secret) && !generic::is_signed(request),
+        _ => provider.takes_standard && !has_own && (is_sent || standard::is_meant_by(secret)),
+    }
+}
+
+/// Signs a request as its source does; none where the secret is a public key.
+pub fn sign(request: &Request<'_>, secret: &[u8], now: i64) -> Option<SignatureHeaders> {
+    let sign = provider(request.slug).sign;
+    (!standard::is_public(secret)).then(|| sign(request, secret, now))
+}
+
+/// The sender's own name for the delivery, which makes it the same one again.
+fn delivery_id(request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
+    let provider = provider(request.slug);
+    let own = (provider.delivery_id)(request, payload);
+    let standard = (provider.takes_standard && standard::is_sent_by(request))
+        .then(|| request.headers.get(standard::ID).map(str::to_owned))
+        .flatten();
+    let found = match provider.slug {
+        "" => standard.or(own),
+        _ => own.or(standard),
+    };
+    found.filter(|id| !id.is_empty())
 }
 
 /// Makes the event of a post whose sender was accepted.
-pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Ingested, JsonFault> {
+pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, JsonFault> {
     let payload = payload::read(request.headers.get("content-type"), request.body)?;
-    let object = payload.json().and_then(Object::parse);
+    let object = payload.json().and_then(Object::parse).unwrap_or_default();
     let provider = provider(request.slug);
-    let description = (provider.describe)(request, object.as_ref());
-    let delivery_id = (provider.delivery_id)(request, object.as_ref());
+    if let Some(answer) = (provider.challenge)(&object) {
+        return Ok(Taken::Challenge(answer));
+    }
+    let description = (provider.describe)(request, &object);
+    let delivery_id = delivery_id(request, &object);
     drop(object);
 
     let text = |text: String| Extension::Text(text);
@@ -144,50 +255,84 @@ pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Ingested, J
             .collect(),
         data: payload.data,
     };
-    Ok(Ingested {
-        event,
-        delivery_id: delivery_id.filter(|id| !id.is_empty()),
-    })
-}
-
-/// A word from outside as part of a type: trimmed, lower case, everything unusual an underscore (spec 10.1).
-fn word(text: &str) -> String {
-    let word: String = text
-        .trim()
-        .to_lowercase()
-        .chars()
-        .map(|c| match c {
-            'a'..='z' | '0'..='9' | '.' | '_' | '-' => c,
-            _ => '_',
-        })
-        .collect();
-    match word.len() {
-        1..=WORD_MAX_CHARS => word,
-        _ => "event".to_owned(),
-    }
+    Ok(Taken::Event(Box::new(Ingested { event, delivery_id })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn words_for_types_are_tame() {
-        assert_eq!(word(" Pull Request "), "pull_request");
-        assert_eq!(word("a/b\u{1b}é"), "a_b__");
-        assert_eq!(word("  "), "event");
-        assert_eq!(word(&"x".repeat(129)), "event");
+    fn request<'a>(slug: &'a str, headers: &'a Headers) -> Request<'a> {
+        Request {
+            slug,
+            headers,
+            body: b"",
+            url: None,
+        }
     }
 
     #[test]
     fn no_secret_and_an_empty_secret_verify_nothing() {
         let headers = Headers::new([("x-hub-signature-256", "sha256=00")]);
-        let request = Request {
-            slug: "github",
-            headers: &headers,
-            body: b"",
+        let request = request("github", &headers);
+        assert_eq!(verify(&request, &[], 0), Err(SignatureFault::NoSecret));
+        assert_eq!(verify(&request, &[b""], 0), Err(SignatureFault::NoSecret));
+    }
+
+    #[test]
+    fn what_is_signed_is_verified_at_every_source() {
+        let slugs = PROVIDERS.iter().map(|provider| provider.slug);
+        for slug in slugs.chain(["my-app"]) {
+            let plain = Headers::new([("content-type", "application/x-www-form-urlencoded")]);
+            let sent = |headers| Request {
+                body: b"a=1&b=2",
+                url: Some("https://kite.example/hooks/t/s"),
+                ..request(slug, headers)
+            };
+            let signature = sign(&sent(&plain), b"secret", 1_000).unwrap();
+            let headers = Headers::new(
+                signature
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str()))
+                    .chain([("content-type", "application/x-www-form-urlencoded")]),
+            );
+            let verdict = |secret: &[u8]| verify(&sent(&headers), &[secret], 1_000);
+            assert_eq!(verdict(b"secret"), Ok(()), "{slug}");
+            assert!(verdict(b"other").is_err(), "{slug}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_no_secret_of_any_scheme() {
+        let secret = b"whpk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        assert_eq!(
+            sign(&request("my-app", &Headers::default()), secret, 0),
+            None
+        );
+        for (slug, header) in [
+            ("my-app", "x-kite-signature"),
+            ("github", "x-hub-signature-256"),
+        ] {
+            let digits = signature::Mac::sha256(secret, &[b""]).to_hex();
+            let headers = Headers::new([(header, format!("sha256={digits}"))]);
+            assert!(verify(&request(slug, &headers), &[secret], 0).is_err());
+        }
+    }
+
+    #[test]
+    fn a_delivery_signed_as_standard_webhooks_has_their_id() {
+        let three = [
+            ("webhook-id", "w-1"),
+            ("webhook-timestamp", "1"),
+            ("webhook-signature", "v1,x"),
+        ];
+        let id = |slug: &str, more: &[(&str, &str)]| {
+            let headers = Headers::new(three.iter().chain(more).copied());
+            delivery_id(&request(slug, &headers), &Object::default())
         };
-        assert_eq!(verify(&request, &[], 0), Err(Unverified));
-        assert_eq!(verify(&request, &[b""], 0), Err(Unverified));
+        assert_eq!(id("my-app", &[("idempotency-key", "k")]).unwrap(), "w-1");
+        assert_eq!(id("github", &[("x-github-delivery", "g")]).unwrap(), "g");
+        assert_eq!(id("github", &[]).unwrap(), "w-1");
+        assert_eq!(id("stripe", &[]), None);
     }
 }
