@@ -139,6 +139,35 @@ pub fn compact(text: &str) -> String {
     line
 }
 
+/// Puts the members of `patch` into `target`: objects are merged, `null` removes a member, everything else is replaced
+/// (RFC 7396). Both must be valid; what stays is not written anew.
+pub fn merge(target: &str, patch: &str) -> String {
+    let Some(Object(changes)) = Object::parse(patch) else {
+        return patch.to_owned();
+    };
+    let Object(members) = Object::parse(target).unwrap_or_default();
+    let mut members: Vec<(String, String)> = members
+        .into_iter()
+        .map(|(name, value)| (name, value.get().to_owned()))
+        .collect();
+    for (name, change) in changes {
+        let at = members.iter().position(|(member, _)| *member == name);
+        match (at, change.get()) {
+            (Some(at), "null") => drop(members.remove(at)),
+            (None, "null") => {}
+            (Some(at), change) => members[at].1 = merge(&members[at].1, change),
+            (None, change) => members.push((name, merge("null", change))),
+        }
+    }
+    let text = |(name, value): &(String, String)| {
+        // A string always serialises.
+        let name = serde_json::to_string(name).unwrap_or_default();
+        format!("{name}:{value}")
+    };
+    let members: Vec<String> = members.iter().map(text).collect();
+    format!("{{{}}}", members.join(","))
+}
+
 /// Depth, numbers and escapes of a text whose grammar somebody else checks.
 pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
     let bytes = text.as_bytes();
@@ -255,6 +284,21 @@ mod tests {
     fn compact_drops_only_white_space_between_tokens() {
         let text = "{ \"a b\\\" \\\\\" :\n [1.0, 1e2 ,\t\"x y\"] }";
         assert_eq!(compact(text), "{\"a b\\\" \\\\\":[1.0,1e2,\"x y\"]}");
+    }
+
+    #[test]
+    fn merging_replaces_members_and_leaves_the_rest_as_it_is() {
+        let merged = |target: &str, patch: &str| compact(&merge(target, patch));
+        let target = r#"{"a":{"b":1.0,"c":2},"d":[1],"e":1e2}"#;
+        assert_eq!(
+            merged(
+                target,
+                r#"{"a":{"c":null,"x":{"y":null,"z":1}},"d":{"f":[null]}}"#
+            ),
+            r#"{"a":{"b":1.0,"x":{"z":1}},"d":{"f":[null]},"e":1e2}"#
+        );
+        assert_eq!(merged(target, "[1]"), "[1]");
+        assert_eq!(merged("3", r#"{"a\"":1}"#), r#"{"a\"":1}"#);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod headers;
 mod linear;
 mod pagerduty;
 mod payload;
+pub mod sample;
 mod shopify;
 mod signature;
 mod slack;
