@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::access::bearer;
+use super::door::{Door, header_lines, store};
 use super::error::ApiError;
-use super::events::{Binding, Door, binding, store, store_structured};
 use super::limit::Sender;
 use super::path::Path;
 use super::{body, state::App};
@@ -22,6 +22,7 @@ use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{Dedup, EndpointRecord};
+use crate::webhook::cloudevents::{Mode, recognise};
 use crate::webhook::{self, Headers, Receipt};
 
 /// The token in the `Authorization` header, or none.
@@ -81,8 +82,9 @@ async fn ingest(
     let now = app.clock.unix_millis();
     let sender = Sender::of(&parts, &endpoint.team, None);
     app.rates.admit(&sender, 1, now)?;
-    match binding(&parts.headers)? {
-        Binding::Structured => {
+    match recognise(header_lines(&parts.headers))? {
+        Mode::None(_) => post.store(app, &endpoint, is_verified).await,
+        mode => {
             let token = post.hook_token(&endpoint);
             let kept = post.headers.to_keep(token.as_ref().map(Token::reveal));
             let door = Door {
@@ -91,9 +93,8 @@ async fn ingest(
                 is_verified,
                 original_headers: Some(kept),
             };
-            store_structured(app, door, &post.body).await
+            door.take(app, &sender, mode, &post.body).await
         }
-        Binding::None => post.store(app, &endpoint, is_verified).await,
     }
 }
 

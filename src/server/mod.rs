@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod door;
 mod endpoints;
 mod error;
 mod events;

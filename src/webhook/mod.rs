@@ -3,6 +3,7 @@
 //! Pure: headers, body, secrets and the time go in; a refusal or an event comes out. One more provider is one small file
 //! and one line in [`PROVIDERS`].
 
+pub mod cloudevents;
 mod generic;
 mod github;
 pub mod headers;

@@ -8,6 +8,8 @@ use crate::protocol::json::{self, JsonFault};
 
 const JSON: &str = "application/json";
 
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A body as an event carries it.
 pub(super) struct Payload {
     pub(super) data: Option<Data>,
@@ -28,8 +30,7 @@ impl Payload {
 
 /// Reads a body by what its `Content-Type` declares. Without one, JSON is recognised by its grammar.
 pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, JsonFault> {
-    let media_type = content_type.and_then(|text| text.split(';').next());
-    let media_type = media_type.unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = media_type(content_type);
     let own = || content_type.map(str::to_owned);
     if is_json(&media_type) {
         return match body {
@@ -37,7 +38,7 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, J
             body => json_payload(body),
         };
     }
-    if media_type == "application/x-www-form-urlencoded" {
+    if media_type == FORM {
         return Ok(form(body));
     }
     if body.is_empty() {
@@ -65,6 +66,12 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, J
             is_verbatim: true,
         },
     })
+}
+
+/// What a `Content-Type` declares, without its parameters.
+pub(super) fn media_type(content_type: Option<&str>) -> String {
+    let media_type = content_type.and_then(|text| text.split(';').next());
+    media_type.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn is_json(media_type: &str) -> bool {
