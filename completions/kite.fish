@@ -44,6 +44,8 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and recei
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
 complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log'
+complete -c kite -n "__fish_kite_needs_command" -f -a "trigger" -d 'Send a realistic sample of what a source posts, signed with the endpoint\'s own secret'
+complete -c kite -n "__fish_kite_needs_command" -f -a "verify" -d 'Check the signature of a webhook, and say what is wrong with it. Nothing is sent anywhere'
 complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
@@ -237,6 +239,39 @@ complete -c kite -n "__fish_kite_using_subcommand emit" -s q -l quiet -d 'Leave 
 complete -c kite -n "__fish_kite_using_subcommand emit" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand emit" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand emit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l data -d 'Members that replace those of the sample: a JSON object, `@FILE`, or `-` for stdin. Null removes one' -r
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l list -d 'List the samples that this kite knows; with a source, those of that source'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand verify" -l provider -d 'Who sent it: github, linear, pagerduty, shopify, slack, stripe, twilio, or any other source' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -s H -l header -d 'A header of the request, `Name: value`; may be given several times' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l headers -d 'A file with the request\'s headers, one on a line, or as a JSON object' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l signing-secret -d 'The secret; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l secret-file -d 'A file that holds the secret' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l url -d 'The address that was called, with its query: Twilio signs it' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l at -d 'When it was received, in Unix seconds or as RFC 3339; otherwise now' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand verify" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand verify" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand verify" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand verify" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l team -d 'The team; otherwise that of the login' -r

@@ -101,7 +101,8 @@ fn event_text(args: EmitArgs, clock: &Clock) -> Result<String, CommandError> {
     Ok(text)
 }
 
-fn data_text(given: String) -> Result<String, CommandError> {
+/// The text that an argument stands for: itself, that of `@FILE`, or for `-` that of stdin.
+pub(super) fn data_text(given: String) -> Result<String, CommandError> {
     if given == "-" {
         return read_stdin("the data");
     }

@@ -154,8 +154,7 @@ async fn id_of(source: &str, caller: &mut Caller) -> Result<String, CommandError
 /// A signing secret as it was given: `-` stands for stdin, where one line break at the end is left out.
 pub(super) fn signing_secret(given: String, context: &Context) -> Result<String, CommandError> {
     let secret = if given == "-" {
-        let text = read_stdin("the signing secret")?;
-        text.trim_end_matches(['\r', '\n']).to_owned()
+        without_line_break(&read_stdin("the signing secret")?)
     } else {
         context.out.note(
             "others can see the secret in the process list; `--signing-secret -` reads it from stdin",
@@ -166,4 +165,9 @@ pub(super) fn signing_secret(given: String, context: &Context) -> Result<String,
         true => Err(CommandError::usage("the signing secret is empty")),
         false => Ok(secret),
     }
+}
+
+/// A secret from a file or stdin, where editors and `echo` put a line break at the end.
+pub(super) fn without_line_break(text: &str) -> String {
+    text.trim_end_matches(['\r', '\n']).to_owned()
 }

@@ -32,6 +32,8 @@ mod render;
 mod since;
 mod status;
 mod stream;
+mod trigger;
+mod verify;
 
 #[cfg(feature = "server")]
 mod admin;
@@ -122,6 +124,8 @@ enum Verb {
     Stream(stream::StreamArgs),
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
+    Trigger(trigger::TriggerArgs),
+    Verify(verify::VerifyArgs),
     Endpoints(endpoints::EndpointsArgs),
     Keys(keys::KeysArgs),
     #[cfg(feature = "server")]
@@ -148,6 +152,8 @@ impl Verb {
             Self::Stream(args) => stream::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
+            Self::Trigger(args) => trigger::run(args, context),
+            Self::Verify(args) => verify::run(args, context),
             Self::Endpoints(args) => args.run(context),
             Self::Keys(args) => args.run(context),
             #[cfg(feature = "server")]

@@ -5,15 +5,16 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::error::chain;
 use super::{ClientError, Refusal, Server, http};
 use crate::base::backoff::Backoff;
 use crate::base::random;
 use crate::protocol::agent::MessageRequest;
-use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventAnswer, EventsPage};
+use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventAnswer, EventsPage, Triggered};
 use crate::protocol::id::{AgentId, Seq, TeamId};
 use crate::protocol::rpc::Stats;
 use crate::protocol::scope::Scope;
@@ -115,6 +116,25 @@ impl Api {
                 .body(event.to_owned())
         });
         Ok(answer.await?.value)
+    }
+
+    /// `POST /api/v1/hooks/{source}/trigger`: a sample of that source, through its endpoint. Not repeated: each is new.
+    pub async fn trigger(
+        &self,
+        source: &str,
+        event: Option<&str>,
+        data: Option<&RawValue>,
+    ) -> Result<Triggered, ClientError> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            event: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            data: Option<&'a RawValue>,
+        }
+        let path = format!("hooks/{}/trigger", escape(source));
+        let request = self.request(Method::POST, &path, &[]);
+        self.call(request.json(&Body { event, data })).await
     }
 
     /// `GET /api/v1/events`.

@@ -52,6 +52,24 @@ pub enum EventAnswer {
     },
 }
 
+/// The answer to a sample that was asked for (spec 7.3; its members are kite's).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggered {
+    /// The event's id.
+    pub id: String,
+    /// The endpoint's slug.
+    pub source: String,
+    /// Which sample it was.
+    pub event: String,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it was signed, and the signature checked.
+    pub verified: bool,
+    /// Whether the endpoint was made for it.
+    pub endpoint_created: bool,
+}
+
 /// One stored event in a listing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListedEvent {

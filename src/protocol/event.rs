@@ -140,6 +140,9 @@ pub enum EventFault {
     /// An extension value that real clients cannot read.
     #[error("the extension `{0}` must be a string, a boolean or a 64-bit integer")]
     ExtensionValue(String),
+    /// The payload among the attributes.
+    #[error("`data` cannot be an attribute: it is what the body holds")]
+    DataAttribute,
     /// A type that only the server itself makes.
     #[error("the type `{0}` is reserved")]
     ReservedType(String),
@@ -156,53 +159,33 @@ impl EventDraft {
     pub fn parse_checked(text: &RawValue) -> Result<Self, EventFault> {
         let Object(members) = serde_json::from_str(text.get())
             .map_err(|error| JsonFault::Syntax(error.to_string()))?;
-        refuse_twins(&members)?;
-
-        let mut specversion = None;
-        let (mut id, mut source, mut kind) = (None, None, None);
-        let mut rest = Event {
-            id: String::new(),
-            source: String::new(),
-            kind: String::new(),
-            subject: None,
-            time: None,
-            datacontenttype: None,
-            dataschema: None,
-            extensions: BTreeMap::new(),
-            data: None,
-        };
+        refuse_twins(members.iter().map(|(name, _)| name.as_str()))?;
+        let mut draft = Draft::default();
         for (name, value) in members {
             match name.as_str() {
-                "specversion" => specversion = attribute(&name, value)?,
-                "id" => id = attribute(&name, value)?,
-                "source" => source = attribute(&name, value)?,
-                "type" => kind = attribute(&name, value)?,
-                "subject" => rest.subject = attribute(&name, value)?,
-                "time" => rest.time = attribute(&name, value)?,
-                "datacontenttype" => rest.datacontenttype = attribute(&name, value)?,
-                "dataschema" => rest.dataschema = attribute(&name, value)?,
-                "data" if rest.data.is_none() => rest.data = Some(Data::Json(value.to_owned())),
-                "data_base64" if rest.data.is_none() => rest.data = base64_data(value)?,
+                "data" if draft.data.is_none() => draft.data = Some(Data::Json(value.to_owned())),
+                "data_base64" if draft.data.is_none() => draft.data = base64_data(value)?,
                 "data" | "data_base64" => return Err(EventFault::TwoPayloads),
-                _ => {
-                    if let Some(extension) = extension(&name, value)? {
-                        rest.extensions.insert(name, extension);
-                    }
-                }
+                _ => draft.set(name, value)?,
             }
         }
-        if specversion.as_deref() != Some("1.0") {
-            return Err(EventFault::SpecVersion);
+        draft.finish()
+    }
+
+    /// Builds a CloudEvent of attributes that are all text, and the payload that came beside them: binary mode.
+    pub fn of_attributes(
+        attributes: Vec<(String, String)>,
+        data: Option<Data>,
+    ) -> Result<Self, EventFault> {
+        refuse_twins(attributes.iter().map(|(name, _)| name.as_str()))?;
+        let mut draft = Draft {
+            data,
+            ..Draft::default()
+        };
+        for (name, text) in attributes {
+            draft.set_text(name, text)?;
         }
-        if rest.time.as_deref().is_some_and(|time| !is_rfc3339(time)) {
-            return Err(EventFault::Time);
-        }
-        rest.kind = non_empty(kind).ok_or(EventFault::Missing("type"))?;
-        Ok(Self {
-            id: non_empty(id),
-            source: non_empty(source),
-            rest,
-        })
+        draft.finish()
     }
 
     /// The event, with what was missing filled in.
@@ -215,10 +198,96 @@ impl EventDraft {
     }
 }
 
+/// An event whose members are being read.
+#[derive(Default)]
+struct Draft {
+    specversion: Option<String>,
+    id: Option<String>,
+    source: Option<String>,
+    kind: Option<String>,
+    subject: Option<String>,
+    time: Option<String>,
+    datacontenttype: Option<String>,
+    dataschema: Option<String>,
+    extensions: BTreeMap<String, Extension>,
+    data: Option<Data>,
+}
+
+impl Draft {
+    /// Where an attribute of the specification goes; `None` for an extension.
+    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "specversion" => &mut self.specversion,
+            "id" => &mut self.id,
+            "source" => &mut self.source,
+            "type" => &mut self.kind,
+            "subject" => &mut self.subject,
+            "time" => &mut self.time,
+            "datacontenttype" => &mut self.datacontenttype,
+            "dataschema" => &mut self.dataschema,
+            _ => return None,
+        })
+    }
+
+    /// Takes an attribute in JSON form; null is the same as none.
+    fn set(&mut self, name: String, value: &RawValue) -> Result<(), EventFault> {
+        if let Some(slot) = self.slot(&name) {
+            *slot = attribute(&name, value)?;
+        } else if let Some(extension) = extension(&name, value)? {
+            self.extensions.insert(name, extension);
+        }
+        Ok(())
+    }
+
+    /// Takes an attribute that is text.
+    fn set_text(&mut self, name: String, text: String) -> Result<(), EventFault> {
+        if name == "data" {
+            return Err(EventFault::DataAttribute);
+        }
+        if let Some(slot) = self.slot(&name) {
+            check_attribute(&name, &text)?;
+            *slot = Some(text);
+            return Ok(());
+        }
+        check_extension_name(&name)?;
+        check_attribute(&name, &text)?;
+        self.extensions.insert(name, Extension::Text(text));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<EventDraft, EventFault> {
+        if self.specversion.as_deref() != Some("1.0") {
+            return Err(EventFault::SpecVersion);
+        }
+        if self.time.as_deref().is_some_and(|time| !is_rfc3339(time)) {
+            return Err(EventFault::Time);
+        }
+        let kind = non_empty(self.kind).ok_or(EventFault::Missing("type"))?;
+        Ok(EventDraft {
+            id: non_empty(self.id),
+            source: non_empty(self.source),
+            rest: Event {
+                id: String::new(),
+                source: String::new(),
+                kind,
+                subject: self.subject,
+                time: self.time,
+                datacontenttype: self.datacontenttype,
+                dataschema: self.dataschema,
+                extensions: self.extensions,
+                data: self.data,
+            },
+        })
+    }
+}
+
 impl Event {
-    /// Reads a complete event, as a server sends it.
+    /// Reads a complete event, as a server sends it. Its text is not judged again: the payload alone may be as deep as
+    /// texts may be.
     pub fn parse(text: &str) -> Result<Self, EventFault> {
-        let draft = EventDraft::parse(text)?;
+        let text: &RawValue =
+            serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))?;
+        let draft = EventDraft::parse_checked(text)?;
         let id = draft.id.ok_or(EventFault::Missing("id"))?;
         let source = draft.source.ok_or(EventFault::Missing("source"))?;
         Ok(Self {
@@ -391,11 +460,11 @@ fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-fn refuse_twins(members: &[(String, &RawValue)]) -> Result<(), EventFault> {
-    let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+fn refuse_twins<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), EventFault> {
+    let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(EventFault::Twice(pair[0].to_owned())),
+        Some(pair) => Err(EventFault::Twice(shown(pair[0]))),
         None => Ok(()),
     }
 }
@@ -423,14 +492,16 @@ fn check_attribute(name: &str, text: &str) -> Result<(), EventFault> {
     Ok(())
 }
 
-fn extension(name: &str, value: &RawValue) -> Result<Option<Extension>, EventFault> {
-    let legal = (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    if !legal {
-        return Err(EventFault::ExtensionName(shown(name)));
+fn check_extension_name(name: &str) -> Result<(), EventFault> {
+    let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    match (1..=64).contains(&name.len()) && name.bytes().all(is_part) {
+        true => Ok(()),
+        false => Err(EventFault::ExtensionName(shown(name))),
     }
+}
+
+fn extension(name: &str, value: &RawValue) -> Result<Option<Extension>, EventFault> {
+    check_extension_name(name)?;
     let value: serde_json::Value = serde_json::from_str(value.get())
         .map_err(|_| EventFault::ExtensionValue(name.to_owned()))?;
     let extension = match value {
@@ -528,6 +599,17 @@ mod tests {
                 .ends_with(r#""data":{"b": 1.0, "a": 1e2, "u": "\u00e9"}}"#)
         );
         assert!(!event.extensions.contains_key("gone"));
+    }
+
+    #[test]
+    fn an_event_with_the_deepest_payload_can_be_read_again() {
+        let deepest = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{}{}}}"#,
+            "[".repeat(json::MAX_DEPTH),
+            "]".repeat(json::MAX_DEPTH)
+        );
+        assert!(Event::parse(&deepest).is_ok());
+        assert!(EventDraft::parse(&deepest).is_err());
     }
 
     #[test]

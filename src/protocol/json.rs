@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -118,6 +118,39 @@ impl<'de> Deserialize<'de> for Object<'de> {
         }
         deserializer.deserialize_map(Collect)
     }
+}
+
+/// The elements of an array, each as its text, and how many there are. What is beyond `max` is counted and not kept. Of
+/// the elements only the grammar is checked.
+pub fn elements(text: &str, max: usize) -> Result<(Vec<&RawValue>, usize), JsonFault> {
+    struct Collect(usize);
+    impl<'de> Visitor<'de> for Collect {
+        type Value = (Vec<&'de RawValue>, usize);
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while kept.len() < self.0 {
+                match array.next_element()? {
+                    Some(element) => kept.push(element),
+                    None => break,
+                }
+            }
+            let mut count = kept.len();
+            while array.next_element::<IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok((kept, count))
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let syntax = |error: serde_json::Error| JsonFault::Syntax(error.to_string());
+    let found = reader.deserialize_seq(Collect(max)).map_err(syntax)?;
+    reader.end().map_err(syntax)?;
+    Ok(found)
 }
 
 /// The same JSON on one line: white space between tokens goes, the tokens stay as they are. The text must be valid.

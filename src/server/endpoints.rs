@@ -23,7 +23,8 @@ use crate::protocol::rpc::{
     InstallPrepared, PrepareInstall,
 };
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::{EndpointDraft, EndpointRecord, KeyHash, KeyRecord, Millis};
+use crate::store::record::{EndpointDraft, EndpointRecord, Keeps, KeyHash, KeyRecord, Millis};
+use crate::webhook;
 
 /// How long a secret that was replaced stays valid (spec 6).
 const OVERLAP_MILLIS: Millis = 10 * 60 * 1000;
@@ -79,13 +80,13 @@ pub(super) async fn create(
     let is_made_up = params.webhook_secret.is_none() && source.as_str() == GITHUB;
     let secret = match params.webhook_secret {
         Some(secret) => Some(checked_secret(secret)?),
-        None => is_made_up.then(github_secret),
+        None => is_made_up.then(made_up_secret),
     };
     let draft = Draft {
         source,
         secret: secret.as_ref(),
         max_body_bytes: params.max_body_bytes,
-        keeps_complete: false,
+        keeps: Keeps::None,
     };
     let (token, stored) = put(app, &caller.team, draft).await?;
     let endpoint = path(&stored);
@@ -107,8 +108,7 @@ struct Draft<'a> {
     source: SourceSlug,
     secret: Option<&'a Secret>,
     max_body_bytes: Option<u64>,
-    /// As in [`EndpointDraft`].
-    keeps_complete: bool,
+    keeps: Keeps,
 }
 
 /// Stores an endpoint with a fresh token, and a new secret if there is one.
@@ -121,7 +121,7 @@ async fn put(
         source,
         secret,
         max_body_bytes,
-        keeps_complete,
+        keeps,
     } = draft;
     let token = Token::mint(TokenKind::HookToken, &random::bytes());
     let place = EndpointRecord::place(team, &source);
@@ -140,21 +140,39 @@ async fn put(
         max_body_bytes,
         now,
         old_secret_until: now + OVERLAP_MILLIS,
-        keeps_complete,
+        keeps,
     };
     let stored = app.store.put_endpoint(draft).await?;
     app.access.refresh().await?;
     Ok((token, stored))
 }
 
+/// The endpoint of a source that has none, so that samples can be sent: with a secret of its own where the source is a
+/// provider, without one for an application of the user's.
+pub(super) async fn for_samples(
+    app: &App,
+    team: &TeamId,
+    source: SourceSlug,
+) -> Result<EndpointRecord, ApiError> {
+    let secret = webhook::is_provider(source.as_str()).then(made_up_secret);
+    let draft = Draft {
+        source,
+        secret: secret.as_ref(),
+        max_body_bytes: None,
+        keeps: Keeps::All,
+    };
+    let (_, stored) = put(app, team, draft).await?;
+    Ok(stored)
+}
+
 /// `/hooks/<team>/<source>`.
-fn path(endpoint: &EndpointRecord) -> String {
+pub(super) fn path(endpoint: &EndpointRecord) -> String {
     let team = utf8_percent_encode(endpoint.team.as_str(), UNRESERVED);
     format!("/hooks/{team}/{}", endpoint.source)
 }
 
 /// A secret as GitHub's own page suggests it: 64 hex digits.
-fn github_secret() -> Secret {
+fn made_up_secret() -> Secret {
     let random: [u8; 32] = random::bytes();
     Secret::from(
         random
@@ -259,17 +277,17 @@ pub(super) async fn prepare_install(
         if !params.rotate_secret {
             return Ok(prepared(&endpoint, token.reveal(), &secret, false));
         }
-        let secret = github_secret();
+        let secret = made_up_secret();
         let stored = replace_secret(app, &caller.team, source, &secret).await?;
         return Ok(prepared(&stored, token.reveal(), &secret, true));
     }
-    let secret = github_secret();
+    let secret = made_up_secret();
     let draft = Draft {
         source,
         secret: Some(&secret),
         max_body_bytes: None,
         // Of two calls at once, on whatever node, the second finds what the first has made.
-        keeps_complete: true,
+        keeps: Keeps::Complete,
     };
     let (token, stored) = put(app, &caller.team, draft).await?;
     if stored.token_hash == KeyHash::of(&token) {

@@ -13,6 +13,8 @@ use crate::protocol::id::IdError;
 use crate::protocol::json::JsonFault;
 use crate::protocol::scope::ScopeError;
 use crate::store::StoreError;
+use crate::webhook::cloudevents::BindingFault;
+use crate::webhook::sample::SampleFault;
 
 /// How long a 503 asks to wait, in seconds.
 const RETRY_AFTER_SECS: u64 = 1;
@@ -195,12 +197,22 @@ macro_rules! bad_request {
     };
 }
 
-bad_request!(MessageFault, JsonFault, IdError, ScopeError);
+bad_request!(MessageFault, JsonFault, IdError, ScopeError, SampleFault);
 
 impl From<EventFault> for ApiError {
     fn from(fault: EventFault) -> Self {
         match fault {
             EventFault::ReservedType(_) => Self::forbidden(fault.to_string()),
+            _ => Self::bad_request(fault.to_string()),
+        }
+    }
+}
+
+impl From<BindingFault> for ApiError {
+    fn from(fault: BindingFault) -> Self {
+        match fault {
+            BindingFault::Format(_) => Self::unsupported(fault.to_string()),
+            BindingFault::Event(fault) => fault.into(),
             _ => Self::bad_request(fault.to_string()),
         }
     }

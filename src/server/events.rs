@@ -3,25 +3,23 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::call::{Call, Read, Write};
-use super::error::{ApiError, json, json_text};
+use super::door::{Door, header_lines};
+use super::error::{ApiError, json_text};
 use super::limit::Sender;
 use super::path::Path;
 use super::{query, state::App};
 use crate::base::clock::rfc3339;
-use crate::base::random;
-use crate::protocol::api::EventAnswer;
-use crate::protocol::event::{Event, EventDraft, EventFault, Extension, with_seq};
+use crate::protocol::event::{Event, with_seq};
 use crate::protocol::id::{Seq, SourceSlug, TeamId};
-use crate::protocol::json;
 use crate::protocol::scope::{Filter, Scopes};
-use crate::store::record::{Dedup, Millis, NewEvent, Outcome, StoredEvent, Stretch};
+use crate::store::record::{StoredEvent, Stretch};
+use crate::webhook::cloudevents::{Mode, recognise};
 
 /// How many events a listing has when the call does not say.
 pub(super) const LIMIT_DEFAULT: usize = 100;
@@ -32,7 +30,7 @@ pub(super) const LIMIT_MAX: usize = 1000;
 /// The slug of events that came with a key instead of through an endpoint.
 pub(super) const API_SOURCE: &str = "api";
 
-/// `POST /api/v1/events`: stores one CloudEvent.
+/// `POST /api/v1/events`: stores a CloudEvent, or a batch of them.
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     mut call: Call<Write>,
@@ -46,148 +44,17 @@ pub(super) async fn post(
     let key = &call.key;
     let sender = Sender::of(&call.parts, &key.team, Some(&key.prefix));
     app.rates.admit(&sender, 1, now)?;
-    let headers = &call.parts.headers;
-    match binding(headers)? {
-        Binding::Structured => {}
-        Binding::None if is_json(headers) => {}
-        Binding::None => return Err(not_read()),
-    }
+    let mode = match recognise(header_lines(&call.parts.headers))? {
+        Mode::None(media_type) if media_type == "application/json" => Mode::Structured,
+        mode => mode,
+    };
     let door = Door {
-        team: call.key.team.clone(),
+        team: key.team.clone(),
         source: &source,
         is_verified: false,
         original_headers: None,
     };
-    store_structured(&app, door, &sent).await
-}
-
-/// How a request carries a CloudEvent (spec 11).
-pub(super) enum Binding {
-    /// The body is one event.
-    Structured,
-    /// It carries none.
-    None,
-}
-
-/// Recognises the binding. Binary mode and batches are refused by name: taken for a plain body they would be stored as
-/// something else than they are.
-pub(super) fn binding(headers: &HeaderMap) -> Result<Binding, ApiError> {
-    if headers.contains_key("ce-specversion") {
-        return Err(not_read());
-    }
-    match media_type(headers).as_str() {
-        "application/cloudevents+json" => Ok(Binding::Structured),
-        "application/cloudevents-batch+json" => Err(not_read()),
-        _ => Ok(Binding::None),
-    }
-}
-
-fn not_read() -> ApiError {
-    ApiError::unsupported(
-        "send one CloudEvent in structured mode, with `Content-Type: application/cloudevents+json`",
-    )
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    media_type(headers) == "application/json"
-}
-
-fn media_type(headers: &HeaderMap) -> String {
-    let given = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    given
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
-}
-
-/// By what door a CloudEvent came in, and what the server says of it.
-pub(super) struct Door<'a> {
-    /// Whose log.
-    pub(super) team: TeamId,
-    /// The endpoint's slug.
-    pub(super) source: &'a SourceSlug,
-    /// Whether a signature was checked.
-    pub(super) is_verified: bool,
-    /// The request's headers, where they are kept.
-    pub(super) original_headers: Option<String>,
-}
-
-impl Door<'_> {
-    /// Readies an event for the log. What makes it the same one again comes with it.
-    pub(super) fn admit(
-        &self,
-        draft: EventDraft,
-        now: Millis,
-    ) -> Result<(Event, Option<Dedup>), EventFault> {
-        // An id that we make up here is new every time: there is nothing to recognise.
-        let is_named = draft.id.is_some();
-        let mut event = draft.complete(random::uuid7, || format!("https://{}", self.source));
-        event.admit(self.source.as_str(), self.is_verified)?;
-        if let Some(headers) = &self.original_headers {
-            let headers = Extension::Text(headers.clone());
-            event
-                .extensions
-                .insert("kiteoriginalheaders".to_owned(), headers);
-        }
-        event.time.get_or_insert_with(|| rfc3339(now));
-        let dedup = is_named.then(|| Dedup {
-            key: event.dedup_key(),
-            fingerprint: None,
-        });
-        Ok((event, dedup))
-    }
-}
-
-/// Stores a CloudEvent in structured mode and answers for it (spec 8, 11).
-pub(super) async fn store_structured(
-    app: &App,
-    door: Door<'_>,
-    sent: &Bytes,
-) -> Result<Response, ApiError> {
-    let draft = EventDraft::parse(json::text(sent)?)?;
-    let now = app.clock.unix_millis();
-    let (event, dedup) = door.admit(draft, now)?;
-    store(app, door.team, event, dedup).await
-}
-
-/// Stores an event and answers for it (spec 8).
-pub(super) async fn store(
-    app: &App,
-    team: TeamId,
-    event: Event,
-    dedup: Option<Dedup>,
-) -> Result<Response, ApiError> {
-    let now = app.clock.unix_millis();
-    let new = NewEvent::new(team, &event, now, dedup);
-    let (outcome, usage) = app.log.append(new).await?;
-    let (status, answer, id) = match outcome {
-        Outcome::Stored(_) => {
-            let answer = EventAnswer::Accepted {
-                id: event.id.clone(),
-                created_at: rfc3339(now),
-                usage,
-            };
-            (StatusCode::ACCEPTED, answer, event.id)
-        }
-        Outcome::Duplicate { id, .. } => {
-            let answer = EventAnswer::DuplicateIgnored { id: id.clone() };
-            (StatusCode::OK, answer, id)
-        }
-        Outcome::Exhausted => return Err(ApiError::exhausted(usage)),
-        Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
-    };
-    let mut response = json(status, &answer);
-    // An id with characters that no header can hold stands in the body alone.
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        let name = HeaderName::from_static("x-kite-event-id");
-        response.headers_mut().insert(name, id);
-    }
-    Ok(response)
+    door.take(&app, &sender, mode, &sent).await
 }
 
 /// `GET /api/v1/events/{id}`: one event; the newest, where senders chose the same id twice.

@@ -11,19 +11,23 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::access::bearer;
+use super::door::{Door, answered, header_lines, store};
+use super::endpoints;
 use super::error::{ApiError, json};
-use super::events::{Binding, Door, binding, store, store_structured};
 use super::limit::Sender;
 use super::path::Path;
 use super::{body, state::App};
 use crate::base::clock::rfc3339;
 use crate::base::random;
+use crate::protocol::api::EventAnswer;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{Dedup, EndpointRecord};
-use crate::webhook::{self, Headers, Receipt, Reply, Taken};
+use crate::webhook::cloudevents::{Mode, recognise};
+use crate::webhook::sample::Post as Sample;
+use crate::webhook::{self, Headers, Ingested, Receipt, Reply, Taken};
 
 /// The token in the `Authorization` header, or none.
 pub(super) async fn bare(
@@ -76,18 +80,22 @@ async fn ingest(
         url: url(app, &parts),
     };
     let is_verified = post.authenticate(app, &endpoint).map_err(failed)?;
-    if !endpoint.active {
-        return Err(ApiError::new(
-            StatusCode::GONE,
-            ErrorCode::Gone,
-            format!("the endpoint `{}` was deactivated", endpoint.source),
-        ));
-    }
+    check_active(&endpoint)?;
     let now = app.clock.unix_millis();
     let sender = Sender::of(&parts, &endpoint.team, None);
     app.rates.admit(&sender, 1, now)?;
-    match binding(&parts.headers)? {
-        Binding::Structured => {
+    match recognise(header_lines(&parts.headers))? {
+        Mode::None(_) => {
+            let answer = match post.read(app, &endpoint, is_verified)? {
+                Taken::Event(ingested) => answered(post.store(app, &endpoint, *ingested).await?),
+                Taken::Challenge(challenge) => {
+                    let answer = serde_json::json!({ "challenge": challenge });
+                    return Ok(json(StatusCode::OK, &answer));
+                }
+            };
+            Ok(worded(webhook::reply(endpoint.source.as_str()), answer))
+        }
+        mode => {
             let token = post.hook_token(&endpoint);
             let kept = post.headers.to_keep(token.as_ref().map(Token::reveal));
             let door = Door {
@@ -96,12 +104,20 @@ async fn ingest(
                 is_verified,
                 original_headers: Some(kept),
             };
-            store_structured(app, door, &post.body).await
+            door.take(app, &sender, mode, &post.body).await
         }
-        Binding::None => {
-            let stored = post.store(app, &endpoint, is_verified).await?;
-            Ok(worded(webhook::reply(endpoint.source.as_str()), stored))
-        }
+    }
+}
+
+/// A deactivated endpoint takes nothing.
+pub(super) fn check_active(endpoint: &EndpointRecord) -> Result<(), ApiError> {
+    match endpoint.active {
+        true => Ok(()),
+        false => Err(ApiError::new(
+            StatusCode::GONE,
+            ErrorCode::Gone,
+            format!("the endpoint `{}` was deactivated", endpoint.source),
+        )),
     }
 }
 
@@ -156,7 +172,7 @@ fn headers(map: &HeaderMap) -> Headers {
 }
 
 /// A post whose body was read.
-struct Post<'a> {
+pub(super) struct Post<'a> {
     headers: Headers,
     body: Bytes,
     token: Option<&'a str>,
@@ -165,6 +181,39 @@ struct Post<'a> {
 }
 
 impl Post<'_> {
+    /// A post of a sample, signed with the endpoint's newest secret if it has one.
+    pub(super) fn sample(
+        app: &App,
+        endpoint: &EndpointRecord,
+        sample: Sample,
+    ) -> Result<Self, ApiError> {
+        let base = app.public_url.as_deref().unwrap_or("http://localhost");
+        let mut post = Self {
+            headers: sample.headers,
+            body: sample.body.into(),
+            token: None,
+            url: format!(
+                "{}{}",
+                base.trim_end_matches('/'),
+                endpoints::path(endpoint)
+            ),
+        };
+        if let Some(sealed) = &endpoint.secret {
+            let place = EndpointRecord::place(&endpoint.team, &endpoint.source);
+            let secret = app.sealer.open(&place, sealed)?;
+            let now = app.clock.unix_millis() / 1000;
+            let signature = webhook::sign(&post.request(endpoint), secret.reveal().as_bytes(), now)
+                .ok_or_else(|| {
+                    ApiError::bad_request(format!(
+                        "the endpoint `{}` has a public key in place of a secret: only its sender can sign",
+                        endpoint.source
+                    ))
+                })?;
+            post.headers.extend(signature);
+        }
+        Ok(post)
+    }
+
     fn request<'b>(&'b self, endpoint: &'b EndpointRecord) -> webhook::Request<'b> {
         webhook::Request {
             slug: endpoint.source.as_str(),
@@ -175,7 +224,11 @@ impl Post<'_> {
     }
 
     /// Whether the sender may post here; `true` when a signature says so (the table of spec 8).
-    fn authenticate(&self, app: &App, endpoint: &EndpointRecord) -> Result<bool, ApiError> {
+    pub(super) fn authenticate(
+        &self,
+        app: &App,
+        endpoint: &EndpointRecord,
+    ) -> Result<bool, ApiError> {
         if let Some(token) = self.token {
             let token = Token::parse(token).map_err(|_| refused())?;
             if token.kind() != TokenKind::HookToken || !endpoint.token_hash.matches(&token) {
@@ -214,13 +267,13 @@ impl Post<'_> {
         }
     }
 
-    /// Stores a post that is no CloudEvent.
-    async fn store(
+    /// Makes an event of a post that is no CloudEvent.
+    pub(super) fn read(
         &self,
         app: &App,
         endpoint: &EndpointRecord,
         is_verified: bool,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<Taken, ApiError> {
         let token = self.hook_token(endpoint);
         let receipt = Receipt {
             id: random::uuid7(),
@@ -228,13 +281,16 @@ impl Post<'_> {
             hook_token: token.as_ref().map(Token::reveal),
             is_verified,
         };
-        let ingested = match webhook::ingest(&self.request(endpoint), receipt)? {
-            Taken::Event(ingested) => ingested,
-            Taken::Challenge(challenge) => {
-                let answer = serde_json::json!({ "challenge": challenge });
-                return Ok(json(StatusCode::OK, &answer));
-            }
-        };
+        Ok(webhook::ingest(&self.request(endpoint), receipt)?)
+    }
+
+    /// Stores the event of a post.
+    pub(super) async fn store(
+        &self,
+        app: &App,
+        endpoint: &EndpointRecord,
+        ingested: Ingested,
+    ) -> Result<EventAnswer, ApiError> {
         let dedup = ingested.delivery_id.map(|id| Dedup {
             key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
             fingerprint: None,

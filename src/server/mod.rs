@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod door;
 mod endpoints;
 mod error;
 mod events;
@@ -26,6 +27,7 @@ mod rpc;
 mod session;
 mod socket;
 mod state;
+mod trigger;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -367,6 +369,7 @@ fn router(app: Arc<App>) -> Router {
         )
         .route("/api/v1/hooks/{id}", delete(endpoints::delete))
         .route("/api/v1/hooks/{id}/secret", post(endpoints::post_secret))
+        .route("/api/v1/hooks/{id}/trigger", post(trigger::post))
         .route("/api/v1/stats", get(stats))
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))

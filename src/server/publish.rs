@@ -2,18 +2,16 @@
 
 use futures_util::future::{BoxFuture, FutureExt};
 
+use super::door::{Admitted, Door, published};
 use super::error::ApiError;
-use super::events::{API_SOURCE, Door};
+use super::events::API_SOURCE;
 use super::limit::Sender;
 use super::state::App;
-use crate::log::Submitted;
-use crate::protocol::event::{EventDraft, EventFault};
+use crate::protocol::event::EventDraft;
 use crate::protocol::id::SourceSlug;
 use crate::protocol::permission::Permission;
-use crate::protocol::rpc::{
-    EventsPublish, PUBLISH_MAX_EVENTS, PublishResult, PublishStatus, Published,
-};
-use crate::store::record::{KeyRecord, NewEvent, Outcome};
+use crate::protocol::rpc::{EventsPublish, PUBLISH_MAX_EVENTS, Published};
+use crate::store::record::KeyRecord;
 
 /// Hands the events of a request over to the log. The future that is answered waits for their commit: until it is
 /// there, nothing else of the connection has to wait, and what it sends next comes behind these.
@@ -39,50 +37,9 @@ pub(super) async fn submit(
         is_verified: false,
         original_headers: None,
     };
-    let mut ids = Vec::with_capacity(count);
-    let mut events = Vec::with_capacity(count);
-    for (place, text) in params.events.into_iter().enumerate() {
-        // The whole frame was checked as JSON when it came in.
-        let draft = EventDraft::parse_checked(text).map_err(|fault| at(place, fault))?;
-        let (event, dedup) = door.admit(draft, now).map_err(|fault| at(place, fault))?;
-        let new = NewEvent::new(key.team.clone(), &event, now, dedup);
-        ids.push(event.id);
-        events.push(new);
-    }
+    // The whole frame was checked as JSON when it came in.
+    let drafts = params.events.into_iter().map(EventDraft::parse_checked);
+    let Admitted { ids, events } = door.admit_all(drafts, now)?;
     let submitted = app.log.submit(events).await?;
     Ok(published(submitted, ids).boxed())
-}
-
-/// Says which event of a request has a fault.
-fn at(place: usize, fault: EventFault) -> ApiError {
-    let text = format!("event {}: {fault}; nothing was stored", place + 1);
-    let refused = ApiError::from(fault);
-    ApiError::new(refused.status(), refused.code(), text)
-}
-
-/// The answer, once the events are stored.
-async fn published(submitted: Submitted, ids: Vec<String>) -> Result<Published, ApiError> {
-    let appended = submitted.appended().await?;
-    let (_, usage) = appended
-        .last()
-        .ok_or_else(|| ApiError::bad_request("`events` is empty"))?;
-    let usage = *usage;
-    let is_refused = |(outcome, _): &(Outcome, _)| *outcome == Outcome::Exhausted;
-    if appended.iter().all(is_refused) {
-        return Err(ApiError::exhausted(usage));
-    }
-    let results = ids.into_iter().zip(appended).map(|(own, (outcome, _))| {
-        let (id, status) = match outcome {
-            Outcome::Stored(_) => (own, PublishStatus::Accepted),
-            Outcome::Duplicate { id, .. } => (id, PublishStatus::DuplicateIgnored),
-            Outcome::Exhausted => (own, PublishStatus::QuotaExhausted),
-            Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
-        };
-        Ok(PublishResult { id, status })
-    });
-    Ok(Published {
-        status: "accepted".to_owned(),
-        results: results.collect::<Result<_, _>>()?,
-        usage,
-    })
 }

@@ -424,8 +424,19 @@ pub struct EndpointDraft {
     pub now: Millis,
     /// Until when a secret that is replaced stays valid.
     pub old_secret_until: Millis,
-    /// Leave an endpoint alone that takes posts and whose token and secret can be shown again.
-    pub keeps_complete: bool,
+    /// What of an endpoint that is there already stays as it is.
+    pub keeps: Keeps,
+}
+
+/// Which endpoints are left alone when one is put in their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// None: each gets the new token, and takes posts again.
+    None,
+    /// Those that take posts and whose token and secret can be shown again.
+    Complete,
+    /// Any.
+    All,
 }
 
 /// Who an instance is.

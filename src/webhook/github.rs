@@ -18,7 +18,7 @@ pub(super) const PROVIDER: Provider = Provider {
     ..Provider::PLAIN
 };
 
-const HEADER: &str = "X-Hub-Signature-256";
+pub(super) const HEADER: &str = "X-Hub-Signature-256";
 const PREFIX: &str = "sha256=";
 const HOST: &str = "github.com";
 

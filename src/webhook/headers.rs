@@ -51,6 +51,13 @@ impl Headers {
         Self(headers)
     }
 
+    /// Adds headers that are not there yet.
+    pub fn extend(&mut self, pairs: impl IntoIterator<Item = (&'static str, String)>) {
+        let pairs = pairs.into_iter();
+        self.0
+            .extend(pairs.map(|(name, value)| (name.to_ascii_lowercase(), value)));
+    }
+
     /// A header, however its name is written.
     pub fn get(&self, name: &str) -> Option<&str> {
         let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -3,6 +3,8 @@
 //! Pure: headers, body, secrets and the time go in; a refusal or an event comes out. One more provider is one small file
 //! and one line in [`PROVIDERS`].
 
+pub mod cloudevents;
+pub mod diagnosis;
 mod generic;
 mod github;
 pub mod headers;
@@ -145,6 +147,11 @@ fn provider(slug: &str) -> &'static Provider {
         .iter()
         .find(|provider| provider.slug == slug)
         .unwrap_or(&generic::PROVIDER)
+}
+
+/// Whether a source is a provider with a scheme of its own.
+pub fn is_provider(slug: &str) -> bool {
+    !provider(slug).slug.is_empty()
 }
 
 /// How large a body of a source can be, where that is more than usual.

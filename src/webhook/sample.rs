@@ -59,7 +59,7 @@ const EVENT_MAX_CHARS: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SampleFault {
     /// The provider has others.
-    #[error("there is no sample `{event}` of {source_slug}; there are {}", names(.source_slug))]
+    #[error("there is no sample `{event}` of `{source_slug}`; there are {}", names(.source_slug))]
     Unknown {
         /// The provider.
         source_slug: String,

@@ -15,8 +15,8 @@ use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
 use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, KeyHash, NewEvent,
-    Outcome, Stretch,
+    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
+    NewEvent, Outcome, Stretch,
 };
 use kite::store::{Address, Role, Store, StoreError, open};
 use rusqlite::Connection;
@@ -260,7 +260,7 @@ async fn furnish(home: &Home) {
         max_body_bytes: Some(77),
         now: 1,
         old_secret_until: 12,
-        keeps_complete: false,
+        keeps: Keeps::None,
     };
     store.put_endpoint(draft(6)).await.unwrap();
     store.put_endpoint(draft(7)).await.unwrap();

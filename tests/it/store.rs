@@ -9,7 +9,8 @@ use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::record::{
     Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn, Stretch,
+    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
+    Stretch,
 };
 use kite::store::{Address, Role, Store, StoreError, open};
 
@@ -99,6 +100,7 @@ contract! {
     an_instance_keeps_its_id_and_its_key,
     a_rotated_secret_leaves_the_old_one_for_a_while,
     a_complete_endpoint_is_kept_where_that_is_wanted,
+    an_endpoint_that_is_there_is_kept_where_that_is_wanted,
     a_deactivated_endpoint_is_woken_by_a_new_token,
     keys_are_listed_with_their_last_use,
     events_are_found_by_their_id_within_their_team,
@@ -665,7 +667,7 @@ fn endpoint(source: &str) -> EndpointDraft {
         max_body_bytes: Some(9),
         now: 1,
         old_secret_until: 100,
-        keeps_complete: false,
+        keeps: Keeps::None,
     }
 }
 
@@ -729,7 +731,7 @@ async fn a_complete_endpoint_is_kept_where_that_is_wanted(store: &dyn Store) {
         token: token.map(<[u8]>::to_vec),
         token_hash: KeyHash::Sha256([hash; 32]),
         secret: Some(b"secret".to_vec()),
-        keeps_complete: true,
+        keeps: Keeps::Complete,
         ..endpoint("github")
     };
     let put = |token, hash| store.put_endpoint(kept(token, hash));
@@ -741,6 +743,19 @@ async fn a_complete_endpoint_is_kept_where_that_is_wanted(store: &dyn Store) {
     let id_of = replaced.id;
     store.deactivate_endpoint(id("acme"), id_of).await.unwrap();
     assert_eq!(put(Some(b"c"), 4).await.unwrap().token_hash, hash(4));
+}
+
+async fn an_endpoint_that_is_there_is_kept_where_that_is_wanted(store: &dyn Store) {
+    let first = store.put_endpoint(endpoint("github")).await.unwrap();
+    let other = EndpointDraft {
+        token_hash: KeyHash::Sha256([2; 32]),
+        secret: Some(b"secret".to_vec()),
+        keeps: Keeps::All,
+        ..endpoint("github")
+    };
+    let second = store.put_endpoint(other).await.unwrap();
+    assert_eq!(second.token_hash, first.token_hash);
+    assert_eq!(second.secret, None);
 }
 
 async fn a_deactivated_endpoint_is_woken_by_a_new_token(store: &dyn Store) {

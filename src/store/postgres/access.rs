@@ -6,8 +6,8 @@ use tokio_postgres::Row;
 use super::{column, digest, found, json, parsed, signed, unsigned};
 use crate::protocol::id::{AgentId, SourceSlug, TeamId};
 use crate::store::record::{
-    AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
-    QuotaStanding, TeamRecord,
+    AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, Keeps, KeyHash, KeyRecord,
+    Millis, QuotaStanding, TeamRecord,
 };
 use crate::store::{Result, StoreError};
 
@@ -261,7 +261,8 @@ pub(super) async fn put_endpoint(
                  old_secret_until = CASE WHEN excluded.secret IS NULL THEN endpoints.old_secret_until ELSE $9 END,
                  secret = coalesce(excluded.secret, endpoints.secret),
                  max_body_bytes = coalesce(excluded.max_body_bytes, endpoints.max_body_bytes)
-             WHERE NOT ($10 AND endpoints.active AND endpoints.token IS NOT NULL AND endpoints.secret IS NOT NULL)",
+             WHERE NOT ($10 AND endpoints.active AND endpoints.token IS NOT NULL AND endpoints.secret IS NOT NULL)
+                 AND NOT $11",
             &[
                 &draft.id,
                 &team,
@@ -272,7 +273,8 @@ pub(super) async fn put_endpoint(
                 &draft.max_body_bytes.map(signed),
                 &draft.now,
                 &draft.old_secret_until,
-                &draft.keeps_complete,
+                &(draft.keeps == Keeps::Complete),
+                &(draft.keeps == Keeps::All),
             ],
         )
         .await?;

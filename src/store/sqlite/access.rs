@@ -7,8 +7,8 @@ use super::{parsed, signed, team_number, unsigned};
 use crate::protocol::id::{AgentId, SourceSlug, TeamId};
 use crate::store::limits::MAX_SEQ;
 use crate::store::record::{
-    AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, KeyHash, KeyRecord, Millis,
-    QuotaStanding, TeamRecord,
+    AgentRecord, Counts, EndpointDraft, EndpointRecord, Identity, Keeps, KeyHash, KeyRecord,
+    Millis, QuotaStanding, TeamRecord,
 };
 use crate::store::{Result, StoreError};
 
@@ -214,7 +214,7 @@ pub(super) fn put_endpoint(
              old_secret_until = CASE WHEN ?6 IS NULL THEN old_secret_until ELSE ?9 END,
              secret = coalesce(?6, secret),
              max_body_bytes = coalesce(?7, max_body_bytes)
-         WHERE NOT (?10 AND active AND token IS NOT NULL AND secret IS NOT NULL)",
+         WHERE NOT (?10 AND active AND token IS NOT NULL AND secret IS NOT NULL) AND NOT ?11",
         params![
             draft.id,
             team,
@@ -225,7 +225,8 @@ pub(super) fn put_endpoint(
             max_body_bytes,
             draft.now,
             draft.old_secret_until,
-            draft.keeps_complete
+            draft.keeps == Keeps::Complete,
+            draft.keeps == Keeps::All
         ],
     )?;
     touch(transaction)?;

@@ -175,7 +175,11 @@ async fn check_ingest(server: Arc<Server>, case: Ingest) {
         if let Some(expected) = expected {
             compare(expected, &answer.json).unwrap();
         }
-        usize::from(status == 202)
+        let results = answer.json["results"].as_array();
+        match status {
+            202 => results.map_or(1, Vec::len),
+            _ => 0,
+        }
     };
 
     let mut accepted = post(&body, case.status, case.answer.as_ref()).await;

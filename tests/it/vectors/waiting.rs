@@ -5,16 +5,14 @@ use std::collections::HashMap;
 /// A case's headers.
 pub(super) type HeaderMap = HashMap<String, String>;
 
-/// What waits for step 6, the other providers and bindings.
+/// What waits for step 6, the other providers.
 struct Step6 {
     /// Sources whose provider is not known yet.
     sources: &'static [&'static str],
     /// Secrets of Standard Webhooks that no other scheme can use.
     secret_prefixes: &'static [&'static str],
-    /// Headers of Standard Webhooks and of CloudEvents in binary mode.
+    /// Headers of Standard Webhooks.
     headers: &'static [&'static str],
-    /// Content types of CloudEvents in batches.
-    media_types: &'static [&'static str],
 }
 
 const STEP_6: Step6 = Step6 {
@@ -27,13 +25,7 @@ const STEP_6: Step6 = Step6 {
         "pagerduty",
     ],
     secret_prefixes: &["whpk_"],
-    headers: &[
-        "webhook-id",
-        "webhook-timestamp",
-        "webhook-signature",
-        "ce-specversion",
-    ],
-    media_types: &["application/cloudevents-batch+json"],
+    headers: &["webhook-id", "webhook-timestamp", "webhook-signature"],
 };
 
 /// Why a case waits for step 6, if it does.
@@ -43,20 +35,11 @@ pub(super) fn why_waiting(
     headers: &HeaderMap,
 ) -> Option<&'static str> {
     let has = |wanted: &str| headers.keys().any(|name| name.eq_ignore_ascii_case(wanted));
-    let content_type = headers
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-        .map(|(_, value)| value.to_ascii_lowercase())
-        .unwrap_or_default();
     let begins = |prefix: &str| secrets.iter().any(|secret| secret.starts_with(prefix));
     let mut reasons = [
         STEP_6.sources.iter().find(|waiting| **waiting == source),
         STEP_6.secret_prefixes.iter().find(|prefix| begins(prefix)),
         STEP_6.headers.iter().find(|name| has(name)),
-        STEP_6
-            .media_types
-            .iter()
-            .find(|waiting| content_type.starts_with(**waiting)),
     ]
     .into_iter()
     .flatten();
@@ -102,25 +85,5 @@ mod tests {
             let sources: BTreeSet<_> = waiting(kind).into_iter().map(|(slug, _)| slug).collect();
             assert_eq!(sources, expected, "{kind}");
         }
-    }
-
-    #[test]
-    fn of_ingest_only_binary_mode_and_batches_wait() {
-        let names: Vec<_> = waiting("ingest")
-            .into_iter()
-            .map(|(_, name)| name)
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "binary mode",
-                "binary mode text",
-                "binary mode without type",
-                "batch",
-                "batch with one bad event stores nothing",
-                "empty batch",
-            ]
-        );
-        assert_eq!(waiting("hook_auth"), []);
     }
 }

@@ -1,6 +1,7 @@
 //! Webhooks: what is posted to an endpoint comes in whole, once, and only from those who may post.
 
 mod bodies;
+mod cloudevents;
 mod endpoints;
 mod posts;
 mod secrets;

@@ -1,0 +1,85 @@
+//! `POST /api/v1/hooks/{source}/trigger`: a sample of what the source posts, through the door that its posts come by
+//! (spec 7.3).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::call::{Call, Write};
+use super::endpoints;
+use super::error::{ApiError, json};
+use super::hooks::{Post, check_active};
+use super::limit::Sender;
+use super::path::Path;
+use super::state::App;
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::protocol::api::{EventAnswer, Triggered};
+use crate::protocol::id::SourceSlug;
+use crate::webhook::Taken;
+use crate::webhook::sample::{self, Fresh};
+
+/// Which sample, and what is different in it.
+#[derive(Deserialize)]
+struct Trigger {
+    event: Option<String>,
+    data: Option<Box<RawValue>>,
+}
+
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    Path(source): Path<String>,
+    mut call: Call<Write>,
+) -> Result<Response, ApiError> {
+    let source = SourceSlug::parse(&source)?;
+    let asked: Trigger = call.json(&app).await?;
+    let now = app.clock.unix_millis();
+    let team = &call.key.team;
+    let sender = Sender::of(&call.parts, team, Some(&call.key.prefix));
+    app.rates.admit(&sender, 1, now)?;
+    let fresh = Fresh {
+        uuid: &random::uuid7(),
+        millis: now,
+        time: &rfc3339(now),
+    };
+    let data = asked.data.as_deref().map(RawValue::get);
+    let sample = sample::post(source.as_str(), asked.event.as_deref(), data, fresh)?;
+    let known = app.access.endpoint(team.clone(), source.clone()).await?;
+    let endpoint_created = known.is_none();
+    let endpoint = match known {
+        Some(endpoint) => endpoint,
+        None => Arc::new(endpoints::for_samples(&app, team, source).await?),
+    };
+    check_active(&endpoint)?;
+    let event = sample.event.clone();
+    let post = Post::sample(&app, &endpoint, sample)?;
+    let verified = match endpoint.secret {
+        Some(_) => post.authenticate(&app, &endpoint)?,
+        None => false,
+    };
+    let Taken::Event(ingested) = post.read(&app, &endpoint, verified)? else {
+        return Err(ApiError::bad_request(
+            "with this `data` it is no event but a question for the address",
+        ));
+    };
+    let kind = ingested.event.kind.clone();
+    let answer = post.store(&app, &endpoint, *ingested).await?;
+    let (EventAnswer::Accepted { id, .. } | EventAnswer::DuplicateIgnored { id }) = &answer;
+    let triggered = Triggered {
+        id: id.clone(),
+        source: endpoint.source.to_string(),
+        event,
+        kind,
+        verified,
+        endpoint_created,
+    };
+    let status = match answer {
+        EventAnswer::Accepted { .. } => StatusCode::ACCEPTED,
+        EventAnswer::DuplicateIgnored { .. } => StatusCode::OK,
+    };
+    Ok(json(status, &triggered))
+}
