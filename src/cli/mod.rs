@@ -20,6 +20,9 @@ mod endpoints;
 mod endpoints_create;
 mod filter;
 mod findings;
+mod gh;
+mod github;
+mod github_hooks;
 mod help;
 mod keys;
 mod keys_create;
@@ -123,6 +126,7 @@ enum Verb {
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
     Endpoints(endpoints::EndpointsArgs),
+    Github(github::GithubArgs),
     Keys(keys::KeysArgs),
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
@@ -149,6 +153,7 @@ impl Verb {
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
             Self::Endpoints(args) => args.run(context),
+            Self::Github(args) => args.run(context),
             Self::Keys(args) => args.run(context),
             #[cfg(feature = "server")]
             Self::Serve(args) => serve::run(args, context),
