@@ -47,6 +47,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEven
 complete -c kite -n "__fish_kite_needs_command" -f -a "trigger" -d 'Send a realistic sample of what a source posts, signed with the endpoint\'s own secret'
 complete -c kite -n "__fish_kite_needs_command" -f -a "verify" -d 'Check the signature of a webhook, and say what is wrong with it. Nothing is sent anywhere'
 complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
+complete -c kite -n "__fish_kite_needs_command" -f -a "github" -d 'Connect a repository on GitHub'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams, keys and backups, straight on the database'
@@ -343,6 +344,35 @@ complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_sub
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -f -a "install" -d 'Let a repository\'s hook post to this team; run again, it updates that hook'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l repo -d 'The repository; otherwise that of the current directory' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l events -d 'Which events it posts, separated by commas' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l all-events -d 'Have it post all events'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l rotate-secret -d 'Sign with a new secret; the old one stays valid for ten minutes'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l team -d 'The team; otherwise that of the login' -r

@@ -20,7 +20,8 @@ Examples:
 
 Posts to `webhook_url` need nothing else; posts to `bearer_url` carry the token as
 `Authorization: Bearer TOKEN`. With a signing secret every post must be signed with it; for the
-source github one is made up and shown. For a source that has an endpoint this makes a new token.")]
+source github one is made up and shown. For a source that has an endpoint this makes a new token.
+`kite github install` does all of it for a repository on GitHub, its side included.")]
 pub(super) struct CreateArgs {
     /// Where the events come from, such as github.
     #[arg(long, value_name = "S")]
@@ -55,7 +56,7 @@ impl Urls {
 }
 
 /// A path of the server as a URL.
-fn absolute(hook_base: &str, path: &str) -> String {
+pub(super) fn absolute(hook_base: &str, path: &str) -> String {
     match path.contains("://") {
         true => path.to_owned(),
         false => format!(

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::gh::{GhFailure, GhFault};
 use super::output::PrintFault;
 use super::text::visible;
 use crate::base::tls::TlsError;
@@ -218,6 +219,13 @@ impl CommandError {
         Self::new(Kind::NotFound, message).with_hint("`kite endpoints list` shows those there are")
     }
 
+    /// `gh` may not manage the hooks of a repository.
+    pub fn gh_denied(failure: &GhFailure) -> Self {
+        let words = failure.words();
+        let message = format!("`gh` may not manage the hooks: {}", visible(&words));
+        Self::new(Kind::NotPermitted, message).with_hint("`gh auth refresh -s admin:repo_hook` lets it; its user must be an admin of the repository")
+    }
+
     /// Another connection took the client id.
     pub fn replaced() -> Self {
         let message = "replaced by a newer connection with the same client id";
@@ -378,6 +386,28 @@ impl From<LoginFault> for CommandError {
                 .with_hint("ask somebody with an admin key to approve the next one"),
             LoginFault::Ended(_) => Self::failed(message),
             LoginFault::Client(error) => error.into(),
+        }
+    }
+}
+
+impl From<GhFault> for CommandError {
+    fn from(fault: GhFault) -> Self {
+        let message = visible(&fault.to_string()).into_owned();
+        match fault {
+            GhFault::Missing => Self::failed(message).with_hint(
+                "https://cli.github.com has it; then `gh auth login -s admin:repo_hook`",
+            ),
+            GhFault::Slow(_) => Self::failed(message)
+                .with_hint("`gh api rate_limit` shows whether GitHub answers; then try again"),
+            GhFault::Io(_) => Self::failed(message),
+            GhFault::Failed(failure) if failure.is_login() => Self::new(Kind::NotLoggedIn, message)
+                .with_hint("`gh auth login -s admin:repo_hook` logs `gh` in"),
+            GhFault::Failed(failure) if failure.is_rate_limit() => {
+                Self::new(Kind::RateLimited, message)
+                    .with_hint("`gh api rate_limit` shows until when")
+            }
+            GhFault::Failed(failure) if failure.is_permission() => Self::gh_denied(&failure),
+            GhFault::Failed(_) => Self::failed(message),
         }
     }
 }

@@ -20,6 +20,9 @@ mod endpoints;
 mod endpoints_create;
 mod filter;
 mod findings;
+mod gh;
+mod github;
+mod github_hooks;
 mod help;
 mod keys;
 mod keys_create;
@@ -127,6 +130,7 @@ enum Verb {
     Trigger(trigger::TriggerArgs),
     Verify(verify::VerifyArgs),
     Endpoints(endpoints::EndpointsArgs),
+    Github(github::GithubArgs),
     Keys(keys::KeysArgs),
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
@@ -155,6 +159,7 @@ impl Verb {
             Self::Trigger(args) => trigger::run(args, context),
             Self::Verify(args) => verify::run(args, context),
             Self::Endpoints(args) => args.run(context),
+            Self::Github(args) => args.run(context),
             Self::Keys(args) => args.run(context),
             #[cfg(feature = "server")]
             Self::Serve(args) => serve::run(args, context),

@@ -20,7 +20,8 @@ use crate::protocol::frame::{ClientFrame, FrameFault, Request, ServerFrame};
 use crate::protocol::id::TeamId;
 use crate::protocol::rpc::{
     ById, EventsRecent, Failure, HookCreated, HookDeactivated, HookRotated, Hooks, HooksCreate,
-    HooksRotateSecret, KeyCreated, KeyRevoked, Keys, KeysCreate, Method, RecentEvents, Stats,
+    HooksRotateSecret, InstallPrepared, KeyCreated, KeyRevoked, Keys, KeysCreate, Method,
+    PrepareInstall, RecentEvents, Stats,
 };
 
 /// A connection for calls. It subscribes to nothing and leaves no cursor behind.
@@ -94,6 +95,14 @@ impl Caller {
         params: &ById,
     ) -> Result<Answer<HookDeactivated>, ClientError> {
         self.call(Method::HooksDeactivate, params).await
+    }
+
+    /// `hooks.github.prepare_install`.
+    pub async fn prepare_install(
+        &mut self,
+        params: &PrepareInstall,
+    ) -> Result<Answer<InstallPrepared>, ClientError> {
+        self.call(Method::HooksGithubPrepareInstall, params).await
     }
 
     /// `keys.create`.

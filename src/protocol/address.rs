@@ -1,6 +1,8 @@
 //! URLs: how the HTTP, WebSocket and hook addresses of a server follow from each other (spec 3.1), and which may carry
 //! a key.
 
+use core::net::IpAddr;
+
 use url::{Host, Url};
 
 /// Why a text is not a server's address.
@@ -68,15 +70,42 @@ pub fn origin(address: &str) -> Result<String, AddressError> {
 
 /// Whether a key may be sent there without TLS: loopback only (spec 3.2).
 pub fn is_loopback(address: &str) -> bool {
-    let Ok(base) = http_base(address) else {
-        return false;
-    };
-    match Url::parse(&base).ok().as_ref().and_then(Url::host) {
+    match host(address) {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => false,
     }
+}
+
+/// Whether nobody on the internet can reach it: loopback, or an IP address of a network that is not part of it. What a
+/// name stands for is not looked up.
+pub fn is_inside(address: &str) -> bool {
+    let is_inside = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            // RFC 6598: behind a carrier's NAT.
+            let is_shared = first == 100 && (64..128).contains(&second);
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || first == 0 || is_shared
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
+    };
+    match host(address) {
+        Some(Host::Domain(_)) => is_loopback(address),
+        Some(Host::Ipv4(ip)) => is_inside(ip.into()),
+        Some(Host::Ipv6(ip)) => is_inside(IpAddr::V6(ip).to_canonical()),
+        None => false,
+    }
+}
+
+fn host(address: &str) -> Option<Host> {
+    let url = Url::parse(&http_base(address).ok()?).ok()?;
+    url.host().map(|host| host.to_owned())
 }
 
 /// Whether the address is protected by TLS.
@@ -105,6 +134,37 @@ mod tests {
             "nonsense",
         ] {
             assert!(!is_loopback(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_the_internet_cannot_reach_is_inside() {
+        for address in [
+            "http://localhost:7700",
+            "https://127.0.0.1",
+            "https://10.1.2.3",
+            "https://172.16.0.1",
+            "https://192.168.1.1:8443/kite",
+            "https://169.254.1.1",
+            "https://100.64.0.1",
+            "http://0.0.0.0:7700",
+            "http://[::]:7700",
+            "http://[::1]:7700",
+            "https://[fd00::1]",
+            "https://[fe80::1]",
+            "https://[::ffff:10.0.0.1]",
+        ] {
+            assert!(is_inside(address), "{address}");
+        }
+        for address in [
+            "https://hooks.example.com",
+            "http://203.0.113.7",
+            "https://172.32.0.1",
+            "https://100.128.0.1",
+            "https://[2001:db8::1]",
+            "https://localhost.example",
+        ] {
+            assert!(!is_inside(address), "{address}");
         }
     }
 
