@@ -41,19 +41,31 @@ pub(super) struct Poster {
 }
 
 impl Post {
-    /// Prepares for posts to a path of the target.
+    /// Prepares for posts to a path of the target, with its key.
     pub(super) fn to(target: &Target, path: &str, size: usize) -> Result<Self, BenchError> {
+        let authorization = target
+            .authorization()
+            .map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
+        let mut post = Self::open_to(target, path, &authorization, size)?;
+        post.head.push_str("\r\n");
+        Ok(post)
+    }
+
+    /// As [`Post::to`], with these headers instead. The head stays open: what is posted begins with the rest of it.
+    pub(super) fn open_to(
+        target: &Target,
+        path: &str,
+        headers: &str,
+        size: usize,
+    ) -> Result<Self, BenchError> {
         let connector = target.http()?;
         let (host, port) = connector.host_and_port();
         let host = match host.contains(':') {
             true => format!("[{host}]:{port}"),
             false => format!("{host}:{port}"),
         };
-        let authorization = target
-            .authorization()
-            .map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{authorization}Content-Length: {size}\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{headers}Content-Length: {size}\r\n"
         );
         Ok(Self { connector, head })
     }

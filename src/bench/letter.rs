@@ -58,10 +58,26 @@ impl Form {
         Self::of(head, r#"","body":""#, r#""}}"#, size)
     }
 
+    /// A delivery of GitHub's behind an open head: its id with the stamp, then the body.
+    pub(super) fn delivery(body: &str) -> Self {
+        let (head, middle) = ("X-GitHub-Delivery: bench-", "-");
+        let tail = format!("\r\n\r\n{body}");
+        let size = head.len() + NUMBER_DIGITS + middle.len() + STAMP_BYTES + tail.len();
+        Self::filled(head, middle, &tail, size)
+    }
+
     fn of(head: &str, middle: &str, tail: &str, size: usize) -> Result<Self, BenchError> {
         let stamp = head.len() + NUMBER_DIGITS + middle.len();
         let needed = stamp + STAMP_BYTES + tail.len();
-        let padding = size.checked_sub(needed).ok_or(BenchError::Size(needed))?;
+        match size < needed {
+            true => Err(BenchError::Size(needed)),
+            false => Ok(Self::filled(head, middle, tail, size)),
+        }
+    }
+
+    /// A text of this size, which is large enough.
+    fn filled(head: &str, middle: &str, tail: &str, size: usize) -> Self {
+        let stamp = head.len() + NUMBER_DIGITS + middle.len();
         let mut text = Vec::with_capacity(size);
         text.extend_from_slice(head.as_bytes());
         text.resize(text.len() + NUMBER_DIGITS, b'0');
@@ -69,13 +85,13 @@ impl Form {
         text.extend_from_slice(MARK);
         text.resize(text.len() + DUE_DIGITS, b'0');
         text.push(b':');
-        text.resize(text.len() + NUMBER_DIGITS + padding, b'x');
+        text.resize(size - tail.len(), b'x');
         text.extend_from_slice(tail.as_bytes());
-        Ok(Self {
+        Self {
             text,
             to: head.len(),
             stamp: stamp + MARK.len(),
-        })
+        }
     }
 
     /// Fills in a message.

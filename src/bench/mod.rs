@@ -25,6 +25,7 @@ mod http;
 mod letter;
 mod listener;
 mod run;
+mod webhook;
 
 #[cfg(test)]
 mod bare_tests;

@@ -16,7 +16,7 @@ use super::pace::{Pace, Turn};
 use super::report::Outcome;
 use super::run::Run;
 use super::tally::Tallies;
-use super::{BenchError, CONNECT_LIMIT, CONNECTING_MAX, Load, Target};
+use super::{BenchError, CONNECT_LIMIT, CONNECTING_MAX, Load, Target, webhook};
 
 /// How long to wait before a broken connection is opened anew.
 const REOPEN_PAUSE: Duration = Duration::from_millis(50);
@@ -26,6 +26,8 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(50);
 pub enum Via {
     /// One message with each request.
     Http,
+    /// One push of GitHub's with each request, signed.
+    Webhook,
     /// Calls over a WebSocket.
     Rpc {
         /// Events in a call.
@@ -39,6 +41,14 @@ pub enum Via {
 pub async fn measure(target: &Target, load: &Load, via: Via) -> Result<Outcome, BenchError> {
     match via {
         Via::Http => over_http(target, target.publish_path(), load).await,
+        Via::Webhook => match target {
+            Target::Kite(server, team) => {
+                let (form, post) = webhook::prepare(target, server, team, load.size).await?;
+                run_over_http(form, &post, load).await
+            }
+            // It verifies nothing: a body is a body.
+            Target::Bare(_) => over_http(target, target.publish_path(), load).await,
+        },
         Via::Rpc { batch, in_flight } => {
             let calls = Calls::new(load.size, batch, in_flight)?;
             calls::measure(target, load, calls).await
@@ -52,7 +62,12 @@ pub(super) async fn over_http(
     path: &'static str,
     load: &Load,
 ) -> Result<Outcome, BenchError> {
-    let (form, posters) = prepare(target, path, load).await?;
+    let post = Post::to(target, path, load.size)?;
+    run_over_http(Form::message(load.size)?, &post, load).await
+}
+
+async fn run_over_http(form: Form, post: &Post, load: &Load) -> Result<Outcome, BenchError> {
+    let posters = open(post, load).await?;
     let running = Run::begin(load)?;
     let press = Arc::new(Press::new(running.0.clone(), load, 1, None));
     press.clone().run(form, posters).await;
@@ -65,18 +80,18 @@ pub(super) async fn prepare(
     path: &'static str,
     load: &Load,
 ) -> Result<(Form, Vec<Poster>), BenchError> {
-    let form = Form::message(load.size)?;
-    super::files::check(load.publishers as u64 + 64)?;
     let post = Post::to(target, path, load.size)?;
+    Ok((Form::message(load.size)?, open(&post, load).await?))
+}
+
+async fn open(post: &Post, load: &Load) -> Result<Vec<Poster>, BenchError> {
+    super::files::check(load.publishers as u64 + 64)?;
     let opening = stream::iter(0..load.publishers)
         .map(|_| post.open())
         .buffer_unordered(CONNECTING_MAX)
         .try_collect();
     let opened = timeout(CONNECT_LIMIT, opening).await;
-    Ok((
-        form,
-        opened.unwrap_or(Err(BenchError::Late("connecting all publishers")))?,
-    ))
+    opened.unwrap_or(Err(BenchError::Late("connecting all publishers")))
 }
 
 /// Publishers at work.

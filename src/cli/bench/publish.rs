@@ -17,6 +17,7 @@ Examples:
   kite bench publish --floor
   kite bench publish --publishers 256 --duration 10s --json
   kite bench publish --via rpc --publishers 4 --batch 100 --in-flight 8
+  kite bench publish --via webhook --size 4096
   kite bench publish --rate 1000 --publishers 64
 
 Each number of publishers is a measurement of its own: under `--json` one object each.")]
@@ -52,6 +53,8 @@ enum Way {
     Http,
     /// Calls over a WebSocket.
     Rpc,
+    /// One signed push of GitHub's with each POST, to an endpoint made for it; throw-away servers only.
+    Webhook,
 }
 
 impl PublishArgs {
@@ -61,11 +64,15 @@ impl PublishArgs {
                 batch: self.batch.unwrap_or(1) as usize,
                 in_flight: self.in_flight.unwrap_or(1) as usize,
             }),
-            Way::Http if self.batch.is_some() || self.in_flight.is_some() => {
+            Way::Webhook if self.on.live => Err(CommandError::usage(
+                "`--via webhook` replaces the endpoint `github`: it does not go with `--live`",
+            )),
+            Way::Http | Way::Webhook if self.batch.is_some() || self.in_flight.is_some() => {
                 let message = "`--batch` and `--in-flight` are for calls over a WebSocket";
                 Err(CommandError::usage(message).with_hint("add `--via rpc`"))
             }
             Way::Http => Ok(Via::Http),
+            Way::Webhook => Ok(Via::Webhook),
         }
     }
 }

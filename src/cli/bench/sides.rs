@@ -16,7 +16,7 @@ use crate::cli::throwaway::{BareServer, Throwaway};
 pub(super) struct On {
     /// Run the load on the server of the login, which keeps what is sent.
     #[arg(long)]
-    live: bool,
+    pub(super) live: bool,
     /// The throw-away server's database, such as `postgres://…`; it must be empty [default: SQLite].
     #[arg(long, value_name = "URL", conflicts_with = "live")]
     database: Option<String>,

@@ -54,6 +54,7 @@ impl LoadShown {
     pub(super) fn via(mut self, via: Via) -> Self {
         match via {
             Via::Http => self.via = Some("http"),
+            Via::Webhook => self.via = Some("webhook"),
             Via::Rpc { batch, in_flight } => {
                 self.via = Some("rpc");
                 (self.batch, self.in_flight) = (Some(batch), Some(in_flight));
