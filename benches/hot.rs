@@ -11,6 +11,8 @@ use kite::protocol::event::Event;
 use kite::protocol::frame::{ClientFrame, event_frame};
 use kite::protocol::scope::{Filter, Scope, Scopes};
 use kite::protocol::token::{Token, TokenKind};
+use kite::webhook::sample::{self, Fresh};
+use kite::webhook::{self, Headers, Receipt, Request, Taken};
 
 fn main() {
     divan::main();
@@ -80,4 +82,78 @@ fn a_scope_is_parsed(text: &str) -> Scope {
 fn a_key_is_parsed_and_hashed(bencher: Bencher<'_, '_>) {
     let key = Token::mint(TokenKind::ApiKey, &[7; 20]).reveal().to_owned();
     bencher.bench(|| Token::parse(black_box(&key)).unwrap().digest());
+}
+
+/// A push of GitHub's with a body of so many bytes, and what signs it.
+struct Push {
+    headers: Headers,
+    body: String,
+}
+
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+impl Push {
+    fn new(bytes: usize) -> Self {
+        let fresh = Fresh {
+            uuid: "0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f",
+            millis: 1_767_225_600_000,
+            time: "2026-01-01T00:00:00.000Z",
+        };
+        let sample = |message: &str| {
+            let data = format!(r#"{{"head_commit":{{"message":"{message}"}}}}"#);
+            sample::post("github", Some("push"), Some(&data), fresh).unwrap()
+        };
+        let padding = bytes - sample("").body.len();
+        let sample = sample(&"x".repeat(padding));
+        let mut push = Self {
+            headers: sample.headers,
+            body: sample.body,
+        };
+        let signature = webhook::sign(&push.request(), SECRET, 0).unwrap();
+        push.headers.extend(signature);
+        push
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            slug: "github",
+            headers: &self.headers,
+            body: self.body.as_bytes(),
+            url: None,
+        }
+    }
+
+    fn event(&self) -> Event {
+        let receipt = Receipt {
+            id: "0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f".to_owned(),
+            time: "2026-01-01T00:00:00.000Z".to_owned(),
+            hook_token: None,
+            is_verified: true,
+        };
+        match webhook::ingest(&black_box(self.request()), receipt).unwrap() {
+            Taken::Event(ingested) => ingested.event,
+            Taken::Challenge(_) => unreachable!("a push is no question"),
+        }
+    }
+}
+
+#[divan::bench]
+fn a_push_of_4_kib_is_verified(bencher: Bencher<'_, '_>) {
+    let push = Push::new(4096);
+    bencher.bench(|| webhook::verify(&black_box(push.request()), &[SECRET], 0).unwrap());
+}
+
+#[divan::bench]
+fn a_push_of_4_kib_becomes_an_event(bencher: Bencher<'_, '_>) {
+    let push = Push::new(4096);
+    bencher.bench(|| push.event());
+}
+
+#[divan::bench]
+fn a_push_of_4_kib_is_verified_and_becomes_text(bencher: Bencher<'_, '_>) {
+    let push = Push::new(4096);
+    bencher.bench(|| {
+        webhook::verify(&black_box(push.request()), &[SECRET], 0).unwrap();
+        push.event().to_text()
+    });
 }
