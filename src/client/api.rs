@@ -15,7 +15,7 @@ use crate::base::random;
 use crate::protocol::agent::MessageRequest;
 use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventAnswer, EventsPage};
 use crate::protocol::id::{AgentId, Seq, TeamId};
-use crate::protocol::rpc::Stats;
+use crate::protocol::rpc::{Published, Stats};
 use crate::protocol::scope::Scope;
 
 /// What needs no escape in a query or a path segment (RFC 3986, 2.3).
@@ -113,6 +113,17 @@ impl Api {
             self.request(Method::POST, "events", &[])
                 .header(CONTENT_TYPE, "application/cloudevents+json")
                 .body(event.to_owned())
+        });
+        Ok(answer.await?.value)
+    }
+
+    /// `POST /api/v1/events` with a batch of CloudEvents, each a JSON text; likewise repeated when the answer is lost.
+    pub async fn post_batch(&self, events: &[&str]) -> Result<Published, ClientError> {
+        let body = format!("[{}]", events.join(","));
+        let answer = self.repeat(|| {
+            self.request(Method::POST, "events", &[])
+                .header(CONTENT_TYPE, "application/cloudevents-batch+json")
+                .body(body.clone())
         });
         Ok(answer.await?.value)
     }

@@ -285,8 +285,8 @@ impl Event {
     /// Reads a complete event, as a server sends it. Its text is not judged again: the payload alone may be as deep as
     /// texts may be.
     pub fn parse(text: &str) -> Result<Self, EventFault> {
-        let text: &RawValue = serde_json::from_str(text)
-            .map_err(|error| JsonFault::Syntax(error.to_string()))?;
+        let text: &RawValue =
+            serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))?;
         let draft = EventDraft::parse_checked(text)?;
         let id = draft.id.ok_or(EventFault::Missing("id"))?;
         let source = draft.source.ok_or(EventFault::Missing("source"))?;
@@ -437,7 +437,7 @@ pub fn dedup_key(domain: &str, parts: &[&str]) -> [u8; 32] {
 }
 
 /// Types that clients cannot make (spec 11).
-fn is_reserved_type(kind: &str) -> bool {
+pub fn is_reserved_type(kind: &str) -> bool {
     kind == AGENT_MESSAGE
         || kind == "com.kite.agent.message.undeliverable"
         || kind.starts_with("kite.subscription.")

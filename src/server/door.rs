@@ -39,11 +39,7 @@ pub(super) struct Admitted {
 
 impl Door<'_> {
     /// Readies an event for the log. What makes it the same one again comes with it.
-    fn admit(
-        &self,
-        draft: EventDraft,
-        now: Millis,
-    ) -> Result<(Event, Option<Dedup>), EventFault> {
+    fn admit(&self, draft: EventDraft, now: Millis) -> Result<(Event, Option<Dedup>), EventFault> {
         // An id that we make up here is new every time: there is nothing to recognise.
         let is_named = draft.id.is_some();
         let mut event = draft.complete(random::uuid7, || format!("https://{}", self.source));
@@ -114,7 +110,10 @@ impl Door<'_> {
         let drafts = events.iter().map(|text| EventDraft::parse(text.get()));
         let Admitted { ids, events } = self.admit_all(drafts, now)?;
         let submitted = app.log.submit(events).await?;
-        Ok(json(StatusCode::ACCEPTED, &published(submitted, ids).await?))
+        Ok(json(
+            StatusCode::ACCEPTED,
+            &published(submitted, ids).await?,
+        ))
     }
 }
 
@@ -174,7 +173,10 @@ pub(super) async fn store(
 }
 
 /// The answer to several events, once they are stored.
-pub(super) async fn published(submitted: Submitted, ids: Vec<String>) -> Result<Published, ApiError> {
+pub(super) async fn published(
+    submitted: Submitted,
+    ids: Vec<String>,
+) -> Result<Published, ApiError> {
     let appended = submitted.appended().await?;
     let (_, usage) = appended
         .last()

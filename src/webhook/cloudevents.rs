@@ -148,8 +148,7 @@ fn decode(name: &str, value: &[u8]) -> Result<String, BindingFault> {
         Some(rest) => unquote(rest).ok_or_else(|| BindingFault::Quotes(header()))?,
         None => value.to_vec(),
     };
-    String::from_utf8(percent_decode(&bytes).collect())
-        .map_err(|_| BindingFault::NotUtf8(header()))
+    String::from_utf8(percent_decode(&bytes).collect()).map_err(|_| BindingFault::NotUtf8(header()))
 }
 
 /// What stands between double quotes, of which the first was read. Nothing may follow the second.
@@ -192,7 +191,9 @@ mod tests {
     use crate::protocol::event::{Event, Extension};
 
     fn read(headers: &[(&str, &str)], body: &[u8]) -> Result<Event, BindingFault> {
-        let lines = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let lines = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()));
         match recognise(lines)? {
             Mode::Binary(binary) => Ok(binary
                 .read(body)?
@@ -248,7 +249,11 @@ mod tests {
     fn values_are_unquoted_then_decoded_once() {
         let subject = |value: &str| with("ce-subject", value, b"").map(|event| event.subject);
         let is = |value: &str, expected: &str| {
-            assert_eq!(subject(value).unwrap().as_deref(), Some(expected), "{value}");
+            assert_eq!(
+                subject(value).unwrap().as_deref(),
+                Some(expected),
+                "{value}"
+            );
         };
         is("caf%C3%A9", "café");
         is("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀");
@@ -307,7 +312,10 @@ mod tests {
 
     #[test]
     fn a_batch_is_split_and_nothing_in_it_is_judged() {
-        assert_eq!(batch(b" [1, {\"a\" : 2}] ").unwrap()[1].get(), "{\"a\" : 2}");
+        assert_eq!(
+            batch(b" [1, {\"a\" : 2}] ").unwrap()[1].get(),
+            "{\"a\" : 2}"
+        );
         assert_eq!(batch(b"{}").unwrap_err(), BindingFault::NotABatch);
         assert_eq!(batch(b"[]").unwrap_err(), BindingFault::BatchSize(0));
         let many = format!("[{}1]", "1,".repeat(500));

@@ -38,9 +38,9 @@ impl Doors {
             self.owner.bare(Method::POST, &self.hook),
             self.owner.request(Method::POST, "/api/v1/events"),
         ] {
-            let request = headers
-                .iter()
-                .fold(request, |request, (name, value)| request.header(*name, *value));
+            let request = headers.iter().fold(request, |request, (name, value)| {
+                request.header(*name, *value)
+            });
             said.push(answer(request.body(body.to_vec())).await);
         }
         let (by_key, by_hook) = (said.pop().unwrap(), said.pop().unwrap());
@@ -143,9 +143,7 @@ async fn a_batch_with_a_fault_says_where_and_stores_nothing() {
     }
     let nested = format!("[{good}").repeat(2000);
     doors.refuse(&[BATCH], nested.as_bytes(), 400, "JSON").await;
-    doors
-        .refuse(&[BATCH], b"[\"\xff\"]", 400, "UTF-8")
-        .await;
+    doors.refuse(&[BATCH], b"[\"\xff\"]", 400, "UTF-8").await;
     let mut large = event(1);
     large["data"] = "x".repeat(262_144).into();
     let large = format!("[{large}]");
@@ -189,7 +187,11 @@ async fn binary_mode_refuses_what_json_would_refuse() {
         (("content-encoding", "gzip"), "compressed"),
     ] {
         let headers = [&BINARY[..], &[header]].concat();
-        let status = if header.0 == "content-encoding" { 415 } else { 400 };
+        let status = if header.0 == "content-encoding" {
+            415
+        } else {
+            400
+        };
         doors.refuse(&headers, b"{}", status, named).await;
     }
     let long = "x".repeat(2049);
@@ -205,11 +207,17 @@ async fn binary_mode_refuses_what_json_would_refuse() {
             vec![("ce-specversion", "0.3"), ("ce-type", "t")],
             "`specversion`",
         ),
-        (vec![("ce-specversion", ""), ("ce-type", "t")], "`specversion`"),
+        (
+            vec![("ce-specversion", ""), ("ce-type", "t")],
+            "`specversion`",
+        ),
     ] {
         doors.refuse(&headers, b"{}", 400, named).await;
     }
-    for kind in ["com.kite.agent.message", "kite.subscription.quota_exhausted"] {
+    for kind in [
+        "com.kite.agent.message",
+        "kite.subscription.quota_exhausted",
+    ] {
         let headers = [("ce-specversion", "1.0"), ("ce-type", kind)];
         doors.refuse(&headers, b"{}", 403, "reserved").await;
     }
@@ -240,7 +248,9 @@ async fn the_body_of_binary_mode_is_judged_by_its_type() {
     }
     for two in ["text/plain", "application/json; charset=utf-8"] {
         let headers = [&headers[..], &[("ce-datacontenttype", two)]].concat();
-        doors.refuse(&headers, b"{}", 400, "ce-datacontenttype").await;
+        doors
+            .refuse(&headers, b"{}", 400, "ce-datacontenttype")
+            .await;
     }
     let large = vec![b'x'; 262_145];
     doors.refuse(&BINARY, &large, 413, "262144").await;
@@ -316,7 +326,9 @@ async fn a_flood_of_headers_is_refused_and_the_server_lives() {
             doors.hook
         )
     };
-    let many: String = (0..5000).map(|number| format!("ce-x{number}: 1\r\n")).collect();
+    let many: String = (0..5000)
+        .map(|number| format!("ce-x{number}: 1\r\n"))
+        .collect();
     let huge = format!("ce-id: {}\r\n", "x".repeat(1024 * 1024));
     let twins = "ce-type: t\r\n".repeat(5000);
     for headers in [many, huge, twins] {

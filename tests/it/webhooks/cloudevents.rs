@@ -246,9 +246,7 @@ impl Outgoing {
 
 impl BinarySerializer<RequestBuilder> for Outgoing {
     fn set_spec_version(self, version: SpecVersion) -> SdkResult<Self> {
-        Ok(Self(
-            self.0.header("ce-specversion", version.to_string()),
-        ))
+        Ok(Self(self.0.header("ce-specversion", version.to_string())))
     }
 
     fn set_attribute(self, name: &str, value: MessageAttributeValue) -> SdkResult<Self> {
