@@ -1495,7 +1495,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__emit)
-            opts="-q -v -h --type --source --subject --data --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --type --source --batch --subject --data --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1506,6 +1506,10 @@ _kite() {
                     return 0
                     ;;
                 --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

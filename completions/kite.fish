@@ -43,7 +43,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the logi
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
-complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log'
+complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log, or many of them'
 complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
@@ -222,6 +222,7 @@ complete -c kite -n "__fish_kite_using_subcommand logs" -l insecure -d 'Let the 
 complete -c kite -n "__fish_kite_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand emit" -l type -d 'What happened, such as com.example.build.done' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l source -d 'Who produced it: a URI reference' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l batch -d 'Many events, one on each line, from a file, or `-` for stdin' -r -F
 complete -c kite -n "__fish_kite_using_subcommand emit" -l subject -d 'What it is about' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l data -d 'The payload: JSON, `@FILE`, or `-` for stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l id -d 'The event\'s id; otherwise a fresh UUID' -r

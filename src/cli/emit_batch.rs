@@ -38,6 +38,9 @@ pub(super) struct Defaults {
     pub(super) source: String,
 }
 
+/// How reading ended, once it has.
+type End = oneshot::Receiver<io::Result<()>>;
+
 /// What became of the lines of a run: together as many as were taken and not blank.
 #[derive(Debug, Default, Serialize)]
 struct Account {
@@ -176,7 +179,7 @@ fn refused(line: u64, why: &str, out: Output) {
 fn finish(
     account: Account,
     ending: Ending,
-    mut end: oneshot::Receiver<io::Result<()>>,
+    mut end: End,
     out: Output,
 ) -> Result<Exit, CommandError> {
     out.show(&account, Account::words)?;
@@ -197,7 +200,7 @@ fn finish(
 fn read_aside(
     input: Box<dyn Read + Send>,
     defaults: Defaults,
-) -> Result<(Receiver<Vec<Line>>, oneshot::Receiver<io::Result<()>>), CommandError> {
+) -> Result<(Receiver<Vec<Line>>, End), CommandError> {
     let (sender, lines) = mpsc::channel(2);
     let (told, end) = oneshot::channel();
     let read = move || {
@@ -354,7 +357,7 @@ mod tests {
             (event.kind.as_str(), event.source.as_str()),
             ("t", "kite-cli")
         );
-        assert_eq!(event.time.as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(event.time.as_deref(), Some("1970-01-01T00:00:00.000Z"));
         assert!(!event.id.is_empty());
         let text = event.to_text();
         assert!(text.contains(r#""data":{"b": 1.0, "a":1e2}"#), "{text}");
