@@ -247,7 +247,10 @@ impl<N: FnMut(News)> Publisher<N> {
             result,
         } = settled;
         match result {
-            Ok(statuses) => self.answered(&batch, &statuses),
+            Ok(statuses) => {
+                self.is_proven |= route == self.route;
+                self.answered(&batch, &statuses);
+            }
             // Another request has found that out already.
             Err(_) if route != self.route => self.put_back(batch),
             Err(error) => {
@@ -265,7 +268,6 @@ impl<N: FnMut(News)> Publisher<N> {
     }
 
     fn answered(&mut self, batch: &[Parcel], statuses: &[PublishStatus]) {
-        self.is_proven = true;
         self.has_met = true;
         self.away_since = None;
         self.backoff.reset();
@@ -313,8 +315,8 @@ impl<N: FnMut(News)> Publisher<N> {
     }
 
     fn pause(&mut self, asked: Option<Duration>, error: &ClientError) {
-        // Requests that failed together are one failure.
-        if self.pause_until.is_some() {
+        // Requests that failed together are one failure; behind the last one nothing is waited for.
+        if self.pause_until.is_some() || self.ending.is_some() {
             return;
         }
         let own = self.backoff.next(random::unit());
