@@ -42,7 +42,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('agent', 'agent', [CompletionResultType]::ParameterValue, 'Send and receive messages between agents')
             [CompletionResult]::new('stream', 'stream', [CompletionResultType]::ParameterValue, 'Print the team''s events as they come')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show stored events, oldest first')
-            [CompletionResult]::new('emit', 'emit', [CompletionResultType]::ParameterValue, 'Put a CloudEvent into the team''s log')
+            [CompletionResult]::new('emit', 'emit', [CompletionResultType]::ParameterValue, 'Put a CloudEvent into the team''s log, or many of them')
             [CompletionResult]::new('trigger', 'trigger', [CompletionResultType]::ParameterValue, 'Send a realistic sample of what a source posts, signed with the endpoint''s own secret')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check the signature of a webhook, and say what is wrong with it. Nothing is sent anywhere')
             [CompletionResult]::new('endpoints', 'endpoints', [CompletionResultType]::ParameterValue, 'Make and manage the addresses that webhooks are posted to')
@@ -275,6 +275,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
         'kite;emit' {
             [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'What happened, such as com.example.build.done')
             [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'Who produced it: a URI reference')
+            [CompletionResult]::new('--batch', '--batch', [CompletionResultType]::ParameterName, 'Many events, one on each line, from a file, or `-` for stdin')
             [CompletionResult]::new('--subject', '--subject', [CompletionResultType]::ParameterName, 'What it is about')
             [CompletionResult]::new('--data', '--data', [CompletionResultType]::ParameterName, 'The payload: JSON, `@FILE`, or `-` for stdin')
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'The event''s id; otherwise a fresh UUID')

@@ -1288,7 +1288,7 @@ _kite() {
                     return 0
                     ;;
                 --via)
-                    COMPREPLY=($(compgen -W "http rpc" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "http rpc webhook" -- "${cur}"))
                     return 0
                     ;;
                 --batch)
@@ -1507,7 +1507,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__emit)
-            opts="-q -v -h --type --source --subject --data --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --type --source --batch --subject --data --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1518,6 +1518,10 @@ _kite() {
                     return 0
                     ;;
                 --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -39,7 +39,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand agent 'Send and receive messages between agents'
             cand stream 'Print the team''s events as they come'
             cand logs 'Show stored events, oldest first'
-            cand emit 'Put a CloudEvent into the team''s log'
+            cand emit 'Put a CloudEvent into the team''s log, or many of them'
             cand trigger 'Send a realistic sample of what a source posts, signed with the endpoint''s own secret'
             cand verify 'Check the signature of a webhook, and say what is wrong with it. Nothing is sent anywhere'
             cand endpoints 'Make and manage the addresses that webhooks are posted to'
@@ -260,6 +260,7 @@ set edit:completion:arg-completer[kite] = {|@words|
         &'kite;emit'= {
             cand --type 'What happened, such as com.example.build.done'
             cand --source 'Who produced it: a URI reference'
+            cand --batch 'Many events, one on each line, from a file, or `-` for stdin'
             cand --subject 'What it is about'
             cand --data 'The payload: JSON, `@FILE`, or `-` for stdin'
             cand --id 'The event''s id; otherwise a fresh UUID'

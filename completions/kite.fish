@@ -43,7 +43,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the logi
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
-complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log'
+complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log, or many of them'
 complete -c kite -n "__fish_kite_needs_command" -f -a "trigger" -d 'Send a realistic sample of what a source posts, signed with the endpoint\'s own secret'
 complete -c kite -n "__fish_kite_needs_command" -f -a "verify" -d 'Check the signature of a webhook, and say what is wrong with it. Nothing is sent anywhere'
 complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
@@ -225,6 +225,7 @@ complete -c kite -n "__fish_kite_using_subcommand logs" -l insecure -d 'Let the 
 complete -c kite -n "__fish_kite_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand emit" -l type -d 'What happened, such as com.example.build.done' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l source -d 'Who produced it: a URI reference' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -l batch -d 'Many events, one on each line, from a file, or `-` for stdin' -r -F
 complete -c kite -n "__fish_kite_using_subcommand emit" -l subject -d 'What it is about' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l data -d 'The payload: JSON, `@FILE`, or `-` for stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l id -d 'The event\'s id; otherwise a fresh UUID' -r
@@ -613,7 +614,8 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l publishers -l connections -d 'How many publish at the same time, each over its own connection; several numbers are measured one by one' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l rate -d 'Requests a second altogether [default: as fast as answers come]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l via -d 'How events go in' -r -f -a "http\t'One message with each POST'
-rpc\t'Calls over a WebSocket'"
+rpc\t'Calls over a WebSocket'
+webhook\t'One signed push of GitHub\'s with each POST, to an endpoint made for it; throw-away servers only'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l batch -d 'Events in a request, with `--via rpc` [default: 1]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l in-flight -d 'Requests under way on a connection, with `--via rpc` [default: 1]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l duration -d 'How long it counts, such as 5s or 500ms' -r

@@ -1,33 +1,47 @@
-//! `kite emit`: one CloudEvent into the team's log.
+//! `kite emit`: one CloudEvent into the team's log, or many.
+
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, block_on_call, read_stdin};
+use super::emit_batch::{self, Defaults};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;
 use crate::protocol::api::EventAnswer;
-use crate::protocol::event::{Data, Event};
+use crate::protocol::event::{Data, Event, EventDraft};
 use crate::protocol::json;
 
-/// Put a CloudEvent into the team's log.
+/// Put a CloudEvent into the team's log, or many of them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   kite emit --type com.example.build.done --data '{\"ok\":true}'
   kite emit --type com.example.report --data @report.json --id report-7
+  kite emit --batch events.jsonl
+  producer | kite emit --batch - --source https://producer.example --json
 
-The same source and id are stored once, however often they are sent. The text of --data is sent as it is.")]
+The same source and id are stored once, however often they are sent. The text of --data is sent as it is.
+
+--batch reads a CloudEvent from each line that is not blank: an object with at least `specversion` and `type`. A missing
+`id` is made here, a missing `time` is now, a missing `source` or `type` is what --source and --type say. A line that is
+no event, and an event that the server refuses, are counted as refused, told with the number of the line, and hold up
+nothing. If the connection breaks, what was not answered is sent again: an event whose first answer was lost counts as
+already stored. Exit code 7 means that some were refused, 1 that all were; an interrupt waits for what is under way.")]
 pub(super) struct EmitArgs {
     /// What happened, such as com.example.build.done.
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: String,
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "batch")]
+    kind: Option<String>,
     /// Who produced it: a URI reference.
     #[arg(long, value_name = "S", default_value = "kite-cli")]
     source: String,
+    /// Many events, one on each line, from a file, or `-` for stdin.
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["data", "subject", "id"])]
+    batch: Option<PathBuf>,
     /// What it is about.
     #[arg(long, value_name = "S")]
     subject: Option<String>,
@@ -49,6 +63,13 @@ struct Emitted {
 }
 
 pub(super) fn run(args: EmitArgs, context: &Context) -> Result<Exit, CommandError> {
+    if let Some(path) = &args.batch {
+        let defaults = Defaults {
+            kind: args.kind,
+            source: args.source,
+        };
+        return emit_batch::run(path, defaults, context);
+    }
     let settings = context.settings()?;
     let api = context.api(&settings)?;
     let text = event_text(args, &Clock::system())?;
@@ -88,7 +109,7 @@ fn event_text(args: EmitArgs, clock: &Clock) -> Result<String, CommandError> {
     let event = Event {
         id: args.id.unwrap_or_else(random::uuid7),
         source: args.source,
-        kind: args.kind,
+        kind: args.kind.unwrap_or_default(),
         subject: args.subject,
         time: Some(rfc3339(clock.unix_millis())),
         datacontenttype: data.is_some().then(|| "application/json".to_owned()),
@@ -97,7 +118,7 @@ fn event_text(args: EmitArgs, clock: &Clock) -> Result<String, CommandError> {
         data,
     };
     let text = event.to_text();
-    Event::parse(&text).map_err(|error| fault(&error))?;
+    EventDraft::parse(&text).map_err(|error| fault(&error))?;
     Ok(text)
 }
 
@@ -119,7 +140,8 @@ mod tests {
 
     fn args(data: &str) -> EmitArgs {
         EmitArgs {
-            kind: "t".to_owned(),
+            kind: Some("t".to_owned()),
+            batch: None,
             source: "kite-cli".to_owned(),
             subject: None,
             data: Some(data.to_owned()),
@@ -141,7 +163,7 @@ mod tests {
             Exit::Usage
         );
         let mut nameless = args("1");
-        nameless.kind = String::new();
+        nameless.kind = Some(String::new());
         let error = event_text(nameless, &clock).unwrap_err();
         assert!(error.message().contains("`type`"), "{error:?}");
         let missing = event_text(args("@/does/not/exist"), &clock).unwrap_err();

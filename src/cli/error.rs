@@ -562,7 +562,11 @@ mod tests {
         ];
         for (code, exit) in exits {
             let error = "no".to_owned();
-            let worded = CommandError::from(ClientError::Failed(Failure { error, code }));
+            let worded = CommandError::from(ClientError::Failed(Failure {
+                error,
+                code,
+                retry_after_secs: None,
+            }));
             assert_eq!((worded.exit(), worded.message()), (exit, "no"), "{code:?}");
         }
         let denied = CommandError::from(ClientError::Denied("revoked".to_owned()));
@@ -576,6 +580,7 @@ mod tests {
         let failure = Failure {
             error: evil(),
             code: None,
+            retry_after_secs: None,
         };
         let refusal = Refusal {
             status: 500,

@@ -16,6 +16,7 @@ mod cursor;
 mod definition;
 mod doctor;
 mod emit;
+mod emit_batch;
 mod endpoints;
 mod endpoints_create;
 mod filter;

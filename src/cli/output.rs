@@ -234,6 +234,23 @@ fn filled_bar(share: f64) -> String {
 #[derive(Debug)]
 pub struct Spinner(Option<ProgressBar>);
 
+impl Spinner {
+    /// Shows other words.
+    pub fn say(&self, words: impl FnOnce() -> String) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(visible_lines(&words()).into_owned());
+        }
+    }
+
+    /// Lets something else be printed, with nothing of this in between.
+    pub fn aside(&self, print: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
 impl Drop for Spinner {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {

@@ -16,7 +16,7 @@ use crate::base::random;
 use crate::protocol::agent::MessageRequest;
 use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventAnswer, EventsPage, Triggered};
 use crate::protocol::id::{AgentId, Seq, TeamId};
-use crate::protocol::rpc::Stats;
+use crate::protocol::rpc::{Published, Stats};
 use crate::protocol::scope::Scope;
 
 /// What needs no escape in a query or a path segment (RFC 3986, 2.3).
@@ -135,6 +135,17 @@ impl Api {
         let path = format!("hooks/{}/trigger", escape(source));
         let request = self.request(Method::POST, &path, &[]);
         self.call(request.json(&Body { event, data })).await
+    }
+
+    /// `POST /api/v1/events` with a batch of CloudEvents, each a JSON text; likewise repeated when the answer is lost.
+    pub async fn post_batch(&self, events: &[&str]) -> Result<Published, ClientError> {
+        let body = format!("[{}]", events.join(","));
+        let answer = self.repeat(|| {
+            self.request(Method::POST, "events", &[])
+                .header(CONTENT_TYPE, "application/cloudevents-batch+json")
+                .body(body.clone())
+        });
+        Ok(answer.await?.value)
     }
 
     /// `GET /api/v1/events`.

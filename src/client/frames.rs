@@ -104,6 +104,7 @@ pub(super) fn judge(code: u32, message: &str) -> Verdict {
         Verdict::Limited(Failure {
             error: text(),
             code: Some(code),
+            retry_after_secs: None,
         })
     };
     if is(CloseCode::AuthFailed) {

@@ -13,10 +13,12 @@ pub mod http;
 pub mod login;
 pub mod message;
 pub mod probe;
+pub mod publisher;
 pub mod receiver;
 pub mod rpc;
 pub mod session;
 
+mod carrier;
 mod frames;
 mod memory;
 #[cfg(test)]

@@ -19,9 +19,9 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::frame::{ClientFrame, FrameFault, Request, ServerFrame};
 use crate::protocol::id::TeamId;
 use crate::protocol::rpc::{
-    ById, EventsRecent, Failure, HookCreated, HookDeactivated, HookRotated, Hooks, HooksCreate,
-    HooksRotateSecret, InstallPrepared, KeyCreated, KeyRevoked, Keys, KeysCreate, Method,
-    PrepareInstall, RecentEvents, Stats,
+    ById, EventsPublish, EventsRecent, Failure, HookCreated, HookDeactivated, HookRotated, Hooks,
+    HooksCreate, HooksRotateSecret, InstallPrepared, KeyCreated, KeyRevoked, Keys, KeysCreate,
+    Method, PrepareInstall, Published, RecentEvents, Stats,
 };
 
 /// A connection for calls. It subscribes to nothing and leaves no cursor behind.
@@ -31,6 +31,9 @@ pub struct Caller {
     limit: Duration,
     calls: u64,
 }
+
+/// The payload of a response, or why there is none.
+type Response = Result<Option<Box<RawValue>>, ClientError>;
 
 /// The parameters of a call that takes none.
 #[derive(Serialize)]
@@ -123,18 +126,41 @@ impl Caller {
         self.call(Method::KeysRevoke, params).await
     }
 
+    /// `events.publish`: many events in one request.
+    pub async fn publish(
+        &mut self,
+        params: &EventsPublish<'_>,
+    ) -> Result<Answer<Published>, ClientError> {
+        self.call(Method::EventsPublish, params).await
+    }
+
+    /// Begins `events.publish` without waiting for its answer; the number that [`Caller::published`] gives with it.
+    pub async fn begin_publish(&mut self, params: &EventsPublish<'_>) -> Result<u64, ClientError> {
+        let request = self.request(Method::EventsPublish, params);
+        self.send(request).await?;
+        Ok(self.calls)
+    }
+
+    /// Waits for the next answer to a call that was begun: its number, and what was answered. Without calls it waits for
+    /// the end of the connection. It may be given up at any moment.
+    pub async fn published(
+        &mut self,
+    ) -> Result<(u64, Result<Published, ClientError>), ClientError> {
+        loop {
+            let (id, result) = self.response().await?;
+            if let Ok(number) = id.parse() {
+                let published = result.and_then(|payload| self.read(payload.as_deref()));
+                return Ok((number, published.map(|answer| answer.value)));
+            }
+        }
+    }
+
     async fn call<T: DeserializeOwned>(
         &mut self,
         method: Method,
         params: &impl Serialize,
     ) -> Result<Answer<T>, ClientError> {
-        self.calls += 1;
-        let request = Request {
-            id: self.calls.to_string(),
-            method: method.name().to_owned(),
-            // Plain data of ours always serialises.
-            params: to_raw_value(params).ok(),
-        };
+        let request = self.request(method, params);
         let limit = self.limit;
         let answered = timeout(limit, self.exchange(request)).await;
         let payload = answered.unwrap_or_else(|_| {
@@ -143,7 +169,24 @@ impl Caller {
                 why: format!("`{}` took longer than {limit:?}", method.name()),
             })
         })?;
-        let text = payload.map_or_else(|| "null".to_owned(), |payload| payload.get().to_owned());
+        self.read(payload.as_deref())
+    }
+
+    fn request(&mut self, method: Method, params: &impl Serialize) -> Request {
+        self.calls += 1;
+        Request {
+            id: self.calls.to_string(),
+            method: method.name().to_owned(),
+            // Plain data of ours always serialises.
+            params: to_raw_value(params).ok(),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        payload: Option<&RawValue>,
+    ) -> Result<Answer<T>, ClientError> {
+        let text = payload.map_or("null", RawValue::get).to_owned();
         match serde_json::from_str(&text) {
             Ok(value) => Ok(Answer { value, text }),
             Err(error) => Err(self.unreadable(error.to_string())),
@@ -153,19 +196,33 @@ impl Caller {
     /// Sends a request and waits for its response, past whatever else the server says.
     async fn exchange(&mut self, request: Request) -> Result<Option<Box<RawValue>>, ClientError> {
         let asked = request.id.clone();
+        self.send(request).await?;
+        loop {
+            let (id, result) = self.response().await?;
+            if id == asked {
+                return result;
+            }
+        }
+    }
+
+    async fn send(&mut self, request: Request) -> Result<(), ClientError> {
         let sent = frames::send(&mut self.socket, &ClientFrame::Request(request)).await;
-        sent.map_err(|verdict| verdict.word(&self.server))?;
+        sent.map_err(|verdict| verdict.word(&self.server))
+    }
+
+    /// The next response and the id of its request.
+    async fn response(&mut self) -> Result<(String, Response), ClientError> {
         loop {
             let read = text_of(self.socket.next().await);
             let Some(text) = read.map_err(|verdict| verdict.word(&self.server))? else {
                 continue;
             };
             match ServerFrame::parse(&text) {
-                Ok(ServerFrame::Response { id, ok, payload }) if id == asked => {
-                    return match ok {
-                        true => Ok(payload),
-                        false => Err(ClientError::Failed(failure(payload.as_deref()))),
-                    };
+                Ok(ServerFrame::Response { id, ok, payload }) => {
+                    return Ok(match ok {
+                        true => (id, Ok(payload)),
+                        false => (id, Err(ClientError::Failed(failure(payload.as_deref())))),
+                    });
                 }
                 Ok(ServerFrame::Error { code, message }) => {
                     return Err(judge(code, &message).word(&self.server));
@@ -174,6 +231,14 @@ impl Caller {
                 Ok(_) | Err(FrameFault::UnknownType(_)) => {}
                 Err(fault) => return Err(self.unreadable(fault.to_string())),
             }
+        }
+    }
+
+    /// That nothing came for too long.
+    pub(super) fn silent(&self, limit: Duration) -> ClientError {
+        ClientError::Lost {
+            server: self.server.clone(),
+            why: format!("no answer within {limit:?}"),
         }
     }
 
@@ -192,6 +257,7 @@ fn failure(payload: Option<&RawValue>) -> Failure {
     struct Members {
         error: Value,
         code: Value,
+        retry_after_secs: Value,
     }
     let text = payload.map_or("", RawValue::get);
     let members: Members = serde_json::from_str(text).unwrap_or_default();
@@ -202,6 +268,7 @@ fn failure(payload: Option<&RawValue>) -> Failure {
     let code = serde_json::from_value(members.code).ok();
     Failure {
         code: code.or_else(|| code_in(&error)),
+        retry_after_secs: members.retry_after_secs.as_u64(),
         error,
     }
 }

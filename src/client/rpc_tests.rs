@@ -232,3 +232,41 @@ async fn a_refused_key_is_told_from_a_refused_connection() {
         Some(ClientError::Unreachable { .. })
     ));
 }
+
+#[tokio::test]
+async fn several_calls_to_publish_are_under_way_and_each_has_its_answer() {
+    let script = Script::new().await;
+    let (mut caller, mut peer) = caller(&script).await;
+    let event = RawValue::from_string(r#"{"type":"t", "data":1.0}"#.to_owned()).unwrap();
+    let params = EventsPublish {
+        events: vec![&event],
+        source: None,
+    };
+    let first = caller.begin_publish(&params).await.unwrap();
+    let second = caller.begin_publish(&params).await.unwrap();
+    let serving = async {
+        let (first, second) = (peer.request().await, peer.request().await);
+        assert_eq!(
+            first.params.as_ref().unwrap().get(),
+            r#"{"events":[{"type":"t", "data":1.0}]}"#
+        );
+        let busy = r#"{"error":"busy","code":"unavailable","retry_after_secs":3}"#;
+        peer.say(&response(&second, false, busy)).await;
+        let done = r#"{"status":"accepted","results":[{"id":"e","status":"accepted"}],"usage":{"events_used":1,"events_limit":2}}"#;
+        peer.say(&response(&first, true, done)).await;
+        peer.reply(|request| response(request, true, done)).await;
+    };
+    let calling = async {
+        let (number, result) = caller.published().await.unwrap();
+        assert_eq!(number, second);
+        let Err(ClientError::Failed(failure)) = result else {
+            panic!("a failure: {result:?}");
+        };
+        assert_eq!(failure.retry_after_secs, Some(3));
+        let (number, result) = caller.published().await.unwrap();
+        assert_eq!((number, result.unwrap().results.len()), (first, 1));
+        caller.publish(&params).await.unwrap()
+    };
+    let (published, ()) = tokio::join!(calling, serving);
+    assert_eq!(published.value.results[0].id, "e");
+}

@@ -437,7 +437,7 @@ pub fn dedup_key(domain: &str, parts: &[&str]) -> [u8; 32] {
 }
 
 /// Types that clients cannot make (spec 11).
-fn is_reserved_type(kind: &str) -> bool {
+pub fn is_reserved_type(kind: &str) -> bool {
     kind == AGENT_MESSAGE
         || kind == "com.kite.agent.message.undeliverable"
         || kind.starts_with("kite.subscription.")

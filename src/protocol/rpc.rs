@@ -80,6 +80,9 @@ pub struct Failure {
     /// The word for a machine; other servers may leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<ErrorCode>,
+    /// How long the server asks to wait, in seconds; only kite says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_secs: Option<u64>,
 }
 
 /// The payload of `dashboard.stats`, and the answer of `GET /api/v1/stats`.

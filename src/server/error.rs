@@ -117,6 +117,11 @@ impl ApiError {
         &self.body.error
     }
 
+    /// How long it asks to wait, in seconds.
+    pub fn retry_after_secs(&self) -> Option<u64> {
+        self.body.retry_after_secs
+    }
+
     /// The word for machines.
     pub fn code(&self) -> ErrorCode {
         self.body.code.unwrap_or(ErrorCode::Internal)

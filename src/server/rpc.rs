@@ -97,6 +97,7 @@ fn failure(code: ErrorCode, error: impl Into<String>) -> Failure {
     Failure {
         error: error.into(),
         code: Some(code),
+        retry_after_secs: None,
     }
 }
 
@@ -107,11 +108,15 @@ impl From<ApiError> for Failure {
             | ErrorCode::NotFound
             | ErrorCode::Conflict
             | ErrorCode::PaymentRequired
-            | ErrorCode::RateLimited) => code,
+            | ErrorCode::RateLimited
+            | ErrorCode::Unavailable) => code,
             ErrorCode::BadRequest => ErrorCode::BadParams,
             _ => ErrorCode::Internal,
         };
-        failure(code, error.text())
+        Self {
+            retry_after_secs: error.retry_after_secs(),
+            ..failure(code, error.text())
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod crowds;
 mod demo;
 mod deploy;
 mod doctor;
+mod emit;
 mod github;
 mod guards;
 mod help;
