@@ -14,6 +14,11 @@ use kite::protocol::token::{Token, TokenKind};
 use kite::webhook::sample::{self, Fresh};
 use kite::webhook::{self, Headers, Receipt, Request, Taken};
 
+/// As the program has it.
+#[cfg(feature = "server")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

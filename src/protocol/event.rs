@@ -159,14 +159,14 @@ impl EventDraft {
     pub fn parse_checked(text: &RawValue) -> Result<Self, EventFault> {
         let Object(members) = serde_json::from_str(text.get())
             .map_err(|error| JsonFault::Syntax(error.to_string()))?;
-        refuse_twins(members.iter().map(|(name, _)| name.as_str()))?;
+        refuse_twins(members.iter().map(|(name, _)| name.as_ref()))?;
         let mut draft = Draft::default();
         for (name, value) in members {
-            match name.as_str() {
+            match name.as_ref() {
                 "data" if draft.data.is_none() => draft.data = Some(Data::Json(value.to_owned())),
                 "data_base64" if draft.data.is_none() => draft.data = base64_data(value)?,
                 "data" | "data_base64" => return Err(EventFault::TwoPayloads),
-                _ => draft.set(name, value)?,
+                _ => draft.set(name.into_owned(), value)?,
             }
         }
         draft.finish()

@@ -3,9 +3,11 @@
 //! `data` travels as text, so what a receiver's parser would choke on has to be found here: published clients fail on
 //! frames deeper than 128, on numbers that no double can hold, and on half a surrogate pair.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use memchr::memchr2;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -57,7 +59,10 @@ pub fn check_object(text: &str) -> Result<&RawValue, JsonFault> {
 /// An object, one level deep: its members in order, each as its text. Looking at a few members of a large payload costs
 /// one walk over it and builds no tree.
 #[derive(Default)]
-pub struct Object<'a>(pub Vec<(String, &'a RawValue)>);
+pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// How many members an object may have that is looked into: what is kept of each is larger than what it takes to send one.
+const MEMBERS_MAX: usize = 4096;
 
 impl<'a> Object<'a> {
     /// The members of an object; `None` for any other value.
@@ -98,6 +103,31 @@ impl<'a> Object<'a> {
     }
 }
 
+/// A member's name: a piece of the text itself, where nothing in it is escaped.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Borrow)
+    }
+}
+
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
@@ -110,8 +140,12 @@ impl<'de> Deserialize<'de> for Object<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(12);
-                while let Some(member) = map.next_entry::<String, &RawValue>()? {
-                    members.push(member);
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    if members.len() == MEMBERS_MAX {
+                        let words = format!("an object with more than {MEMBERS_MAX} members");
+                        return Err(A::Error::custom(words));
+                    }
+                    members.push((name, value));
                 }
                 Ok(Object(members))
             }
@@ -181,7 +215,7 @@ pub fn merge(target: &str, patch: &str) -> String {
     let Object(members) = Object::parse(target).unwrap_or_default();
     let mut members: Vec<(String, String)> = members
         .into_iter()
-        .map(|(name, value)| (name, value.get().to_owned()))
+        .map(|(name, value)| (name.into_owned(), value.get().to_owned()))
         .collect();
     for (name, change) in changes {
         let at = members.iter().position(|(member, _)| *member == name);
@@ -189,7 +223,7 @@ pub fn merge(target: &str, patch: &str) -> String {
             (Some(at), "null") => drop(members.remove(at)),
             (None, "null") => {}
             (Some(at), change) => members[at].1 = merge(&members[at].1, change),
-            (None, change) => members.push((name, merge("null", change))),
+            (None, change) => members.push((name.into_owned(), merge("null", change))),
         }
     }
     let text = |(name, value): &(String, String)| {
@@ -247,8 +281,10 @@ fn number_end(text: &str, start: usize) -> Result<usize, JsonFault> {
 fn string_end(text: &str, mut at: usize) -> Result<usize, JsonFault> {
     let bytes = text.as_bytes();
     loop {
+        // Most of a text is strings, and most strings have nothing to look at.
+        at += memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()).unwrap_or(bytes.len());
         match bytes.get(at) {
-            None => return Ok(at),
+            None => return Ok(bytes.len()),
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') if bytes.get(at + 1) == Some(&b'u') => {
                 let Some(unit) = escape_at(text, at) else {
@@ -265,8 +301,7 @@ fn string_end(text: &str, mut at: usize) -> Result<usize, JsonFault> {
                     _ => {}
                 }
             }
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
+            Some(_) => at += 2,
         }
     }
 }

@@ -49,10 +49,18 @@ fn describe(request: &Request<'_>, payload: &Object<'_>) -> Description {
     let form = words::form_payload(request, payload);
     let form = form.as_deref().and_then(Object::parse);
     let payload = form.as_ref().unwrap_or(payload);
+    let repository = payload.object("repository");
+    let repository = repository.as_ref();
     Description {
         kind: format!("com.github.{}", words::for_type(event)),
-        source: source(payload.object("repository").as_ref()),
-        summary: summary(event, payload),
+        source: source(repository),
+        summary: summary(
+            event,
+            &Words {
+                payload,
+                repository,
+            },
+        ),
     }
 }
 
@@ -76,6 +84,7 @@ fn source(repository: Option<&Object<'_>>) -> String {
 /// The payload's words, as summaries have them.
 struct Words<'a> {
     payload: &'a Object<'a>,
+    repository: Option<&'a Object<'a>>,
 }
 
 impl Words<'_> {
@@ -96,7 +105,10 @@ impl Words<'_> {
     }
 
     fn repository(&self) -> String {
-        known(self.of("repository", "full_name"))
+        known(
+            self.repository
+                .and_then(|repository| repository.text("full_name")),
+        )
     }
 
     fn action(&self) -> String {
@@ -130,8 +142,8 @@ impl Words<'_> {
     }
 }
 
-fn summary(event: &str, payload: &Object<'_>) -> String {
-    let words = Words { payload };
+fn summary(event: &str, words: &Words<'_>) -> String {
+    let payload = words.payload;
     let repository = words.repository();
     match event {
         "push" if payload.is_true("deleted") => {
