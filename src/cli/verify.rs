@@ -20,6 +20,9 @@ use crate::webhook::{self, Headers, Receipt, Request, SignatureFault, Taken};
 /// The longest file that is read: more than any provider sends.
 const FILE_MAX_BYTES: u64 = 100 * 1024 * 1024;
 
+/// The last second of the year 9999, in Unix seconds: what RFC 3339 can write.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// Check the signature of a webhook, and say what is wrong with it. Nothing is sent anywhere.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -73,12 +76,7 @@ struct Verified {
 }
 
 pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<Exit, CommandError> {
-    if args.body == "-" && args.signing_secret.as_deref() == Some("-") {
-        let words = "body and secret cannot both come from stdin";
-        return Err(
-            CommandError::usage(words).with_hint("`--secret-file` reads the secret from a file")
-        );
-    }
+    check_stdin(&args)?;
     let source = SourceSlug::parse(&args.provider)?;
     let now = match &args.at {
         Some(at) => unix_seconds(at)?,
@@ -110,22 +108,39 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<Exit, CommandEr
     Ok(Exit::Done)
 }
 
+/// Stdin can be read once.
+fn check_stdin(args: &VerifyArgs) -> Result<(), CommandError> {
+    let secret = args.signing_secret.as_ref().or(args.secret_file.as_ref());
+    let given = [Some(&args.body), secret, args.headers.as_ref()];
+    match given
+        .iter()
+        .filter(|it| it.is_some_and(|it| it == "-"))
+        .count()
+    {
+        0 | 1 => Ok(()),
+        _ => {
+            let words = "only one of body, secret and headers can come from stdin";
+            Err(CommandError::usage(words)
+                .with_hint("`--secret-file` reads the secret from a file"))
+        }
+    }
+}
+
 /// A signature that is not right, and what can be done.
 fn worded(diagnosis: Diagnosis) -> CommandError {
     let error = CommandError::failed(diagnosis.to_string());
-    let hint = match &diagnosis.fault {
+    if !diagnosis.findings.is_empty() {
+        return error.with_hint(diagnosis.findings.join("; "));
+    }
+    match &diagnosis.fault {
         SignatureFault::Time(_) => {
-            "the signature itself is right; `--at` checks it as of another time".to_owned()
+            error.with_hint("the signature itself is right; `--at` checks it as of another time")
         }
-        SignatureFault::Request(_) => "`--url` names the address that was called".to_owned(),
-        SignatureFault::Wrong(_) if diagnosis.findings.is_empty() => {
-            "the body must be what was received, byte for byte, and the secret that of this very endpoint".to_owned()
-        }
-        _ => diagnosis.findings.join("; "),
-    };
-    match hint.is_empty() {
-        true => error,
-        false => error.with_hint(hint),
+        SignatureFault::Request(_) => error.with_hint("`--url` names the address that was called"),
+        SignatureFault::Wrong(_) => error.with_hint(
+            "the body must be what was received, byte for byte, and the secret that of this very endpoint",
+        ),
+        _ => error,
     }
 }
 
@@ -165,7 +180,8 @@ fn verified(request: &Request<'_>, now: i64) -> Result<Verified, CommandError> {
 }
 
 fn unix_seconds(at: &str) -> Result<i64, CommandError> {
-    let number = at.parse().ok().filter(|seconds| *seconds >= 0);
+    let number = at.parse().ok();
+    let number = number.filter(|seconds| (0..=LAST_SECOND).contains(seconds));
     let found = number.or_else(|| unix_millis(at).map(|millis| millis / 1000));
     found.ok_or_else(|| {
         CommandError::usage(format!(
@@ -188,25 +204,29 @@ fn headers(file: Option<&str>, given: &[String]) -> Result<Headers, CommandError
         })?;
         pairs.extend(object);
     } else {
-        // The request line, where somebody kept it.
-        let lines = text
-            .lines()
-            .filter(|line| !line.contains(" HTTP/1.") && !line.trim().is_empty());
-        pairs.extend(lines.map(pair).collect::<Result<Vec<_>, _>>()?);
+        for (number, line) in (1..).zip(text.lines()) {
+            // The request line, where somebody kept it.
+            let is_request = number == 1 && line.contains(" HTTP/");
+            if !is_request && !line.trim().is_empty() {
+                pairs.push(pair(line, || format!("line {number} of the headers"))?);
+            }
+        }
     }
     for line in given {
-        pairs.push(pair(line)?);
+        pairs.push(pair(line, || "`--header`".to_owned())?);
     }
     Ok(Headers::new(pairs))
 }
 
-fn pair(line: &str) -> Result<(String, String), CommandError> {
+/// A line as name and value. What it says is not repeated: it may be the secret, given in the wrong place.
+fn pair(line: &str, place: impl Fn() -> String) -> Result<(String, String), CommandError> {
     match line.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.trim().to_owned()))
         }
         _ => Err(CommandError::usage(format!(
-            "`{line}` is no header such as `Name: value`"
+            "{} is no header such as `Name: value`",
+            place()
         ))),
     }
 }

@@ -478,6 +478,11 @@ fn attribute(name: &str, value: &RawValue) -> Result<Option<String>, EventFault>
     Ok(text)
 }
 
+/// Whether a text can be an attribute such as `datacontenttype`.
+pub(crate) fn is_attribute(text: &str) -> bool {
+    !text.is_empty() && check_attribute("", text).is_ok()
+}
+
 fn check_attribute(name: &str, text: &str) -> Result<(), EventFault> {
     if name != "kitesummary" && text.chars().any(char::is_control) {
         return Err(EventFault::Control(shown(name)));

@@ -232,12 +232,12 @@ fn summary(event: &str, words: &Words<'_>) -> String {
         "ping" => format!("GitHub ping from {repository}"),
         other => {
             let event = words::event(Some(other.to_owned()));
-            let action = payload.text("action");
-            let action = action.map(|action| format!(" {}", action.trim()));
-            format!(
-                "GitHub {event}{} in {repository}",
-                action.unwrap_or_default()
-            )
+            let action = payload.text("action").unwrap_or_default();
+            let action = match action.trim() {
+                "" => String::new(),
+                action => format!(" {action}"),
+            };
+            format!("GitHub {event}{action} in {repository}")
         }
     }
 }

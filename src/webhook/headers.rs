@@ -1,6 +1,7 @@
 //! Request headers: looked up without regard to case, and kept beside the event without what is secret or of the
 //! connection (spec 10.2).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::protocol::token::{Token, TokenKind};
@@ -27,6 +28,9 @@ const DROPPED: &[&str] = &[
     "upgrade",
     "x-real-ip",
 ];
+
+/// More characters than a token has.
+const TOKEN_MAX_CHARS: usize = 160;
 
 /// Parts of names that speak of a credential.
 const CREDENTIAL_PARTS: &[&str] = &["token", "secret", "api-key", "apikey"];
@@ -80,20 +84,35 @@ impl Headers {
         self.0.values().flat_map(move |value| {
             value.match_indices(scheme).filter_map(move |(at, _)| {
                 let rest = &value[at..];
-                let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                let end = rest
+                    .char_indices()
+                    .take(TOKEN_MAX_CHARS)
+                    .find(|(_, c)| !is_part(*c));
+                // What is longer is none; so a header full of beginnings costs no square of its length.
+                let end = end.map_or(rest.len(), |(end, _)| end);
                 Token::parse(&rest[..end]).ok()
             })
         })
     }
 
+    /// These without those that hold the hook token, if there is one.
+    pub fn without(&self, hook_token: Option<&str>) -> Cow<'_, Self> {
+        let holds = |value: &String| hook_token.is_some_and(|token| value.contains(token));
+        if !self.0.values().any(holds) {
+            return Cow::Borrowed(self);
+        }
+        let mut headers = self.clone();
+        headers.0.retain(|_, value| !holds(value));
+        Cow::Owned(headers)
+    }
+
     /// What is kept beside the event, as the text of a JSON object of strings.
     pub fn to_keep(&self, hook_token: Option<&str>) -> String {
-        let mut kept: BTreeMap<&str, &str> = self
+        let headers = self.without(hook_token);
+        let mut kept: BTreeMap<&str, &str> = headers
             .0
             .iter()
-            .filter(|(name, value)| {
-                is_kept(name) && !hook_token.is_some_and(|token| value.contains(token))
-            })
+            .filter(|(name, _)| is_kept(name))
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let mut bytes: usize = kept
@@ -109,8 +128,23 @@ impl Headers {
             kept.remove(name);
         }
         // Strings only: it always serialises.
-        serde_json::to_string(&kept).unwrap_or_default()
+        without_controls(serde_json::to_string(&kept).unwrap_or_default())
     }
+}
+
+/// A JSON text whose strings have all control characters escaped. The JSON library leaves those above ASCII as they are,
+/// and no attribute of an event may have one.
+fn without_controls(json: String) -> String {
+    if !json.contains(char::is_control) {
+        return json;
+    }
+    json.chars().fold(String::new(), |mut text, c| {
+        match c.is_control() {
+            true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => text.push(c),
+        }
+        text
+    })
 }
 
 fn is_kept(name: &str) -> bool {
@@ -132,6 +166,27 @@ fn is_kept(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kept_headers_have_no_control_character_and_mean_the_same() {
+        let headers = Headers::new([("a", "\u{9b}31m\t\u{85}\u{7f}é")]);
+        let kept = headers.to_keep(None);
+        assert!(!kept.contains(char::is_control), "{kept:?}");
+        let kept: BTreeMap<String, String> = serde_json::from_str(&kept).unwrap();
+        assert_eq!(kept["a"], "\u{9b}31m\t\u{85}\u{7f}é");
+    }
+
+    #[test]
+    fn tokens_are_found_wherever_they_stand() {
+        let token = Token::mint(TokenKind::HookToken, &[7; 20]);
+        let flood = format!("{} {}; x", "khk_".repeat(10), token.reveal());
+        let glued = format!("{}x_y", token.reveal());
+        let found = |value: &str| Headers::new([("a", value)]).hook_tokens().count();
+        assert_eq!(found(&flood), 1);
+        assert_eq!(found(token.reveal()), 1);
+        assert_eq!(found(&glued), 0);
+        assert_eq!(found(&"khk_".repeat(100)), 0);
+    }
 
     #[test]
     fn the_longest_values_go_first_when_there_are_too_many() {

@@ -225,6 +225,12 @@ fn delivery_id(request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
 
 /// Makes the event of a post whose sender was accepted.
 pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, JsonFault> {
+    // The token may stand in headers that the event is made of.
+    let headers = &*request.headers.without(receipt.hook_token);
+    let request = &Request {
+        headers,
+        ..*request
+    };
     let payload = payload::read(request.headers.get("content-type"), request.body)?;
     let object = payload.json().and_then(Object::parse).unwrap_or_default();
     let provider = provider(request.slug);
@@ -240,10 +246,7 @@ pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, Json
         ("kitesummary", text(summary::one_line(&description.summary))),
         ("kitesource", text(request.slug.to_owned())),
         ("kiteverified", Extension::Flag(receipt.is_verified)),
-        (
-            "kiteoriginalheaders",
-            text(request.headers.to_keep(receipt.hook_token)),
-        ),
+        ("kiteoriginalheaders", text(request.headers.to_keep(None))),
     ];
     if !payload.is_verbatim && request.body.len() <= RAW_BODY_MAX_BYTES {
         let body = base64::engine::general_purpose::STANDARD.encode(request.body);

@@ -9,24 +9,32 @@ use sha2::{Digest, Sha256};
 use super::http::{Access, Answer, answer};
 use super::socket::Socket;
 
-/// HMAC-SHA256 as RFC 2104 writes it, in hex: not the code that is tested.
-pub(crate) fn hmac_sha256_hex(secret: &[u8], message: &[u8]) -> String {
+/// HMAC as RFC 2104 writes it, over a hash with blocks of 64 bytes: not the code that is tested.
+pub(crate) fn hmac(hash: impl Fn(&[u8]) -> Vec<u8>, secret: &[u8], message: &[u8]) -> Vec<u8> {
     const BLOCK: usize = 64;
     let mut key = match secret.len() {
         0..=BLOCK => secret.to_vec(),
-        _ => Sha256::digest(secret).to_vec(),
+        _ => hash(secret),
     };
     key.resize(BLOCK, 0);
     let pad = |with: u8| key.iter().map(|byte| byte ^ with).collect::<Vec<_>>();
-    let inner = Sha256::new_with_prefix(pad(0x36)).chain_update(message);
-    let outer = Sha256::new_with_prefix(pad(0x5c)).chain_update(inner.finalize());
-    outer
-        .finalize()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").unwrap();
-            hex
-        })
+    let inner = hash(&[&pad(0x36), message].concat());
+    hash(&[pad(0x5c), inner].concat())
+}
+
+pub(crate) fn hmac_sha256(secret: &[u8], message: &[u8]) -> Vec<u8> {
+    hmac(|bytes| Sha256::digest(bytes).to_vec(), secret, message)
+}
+
+pub(crate) fn hmac_sha256_hex(secret: &[u8], message: &[u8]) -> String {
+    hex(&hmac_sha256(secret, message))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
 }
 
 /// The value of `X-Hub-Signature-256` and `X-Kite-Signature`.

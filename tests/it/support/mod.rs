@@ -11,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod login;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod providers;
 pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod socket;

@@ -107,31 +107,9 @@ fn read_case<C: DeserializeOwned>(mut case: Map<String, Value>) -> Case<C> {
     (name, read)
 }
 
-/// The cases that do not wait for a later step. Those that do are named, so that nobody takes them for passed; one that
-/// cannot be read does not wait.
-pub(super) fn due<C>(
-    kind: &str,
-    cases: Vec<Case<C>>,
-    why_waiting: impl Fn(&C) -> Option<&'static str>,
-) -> Vec<Case<C>> {
-    let mut due = Vec::new();
-    for (name, case) in cases {
-        match case.as_ref().ok().and_then(&why_waiting) {
-            Some(why) => say(&format!("vectors {kind}: `{name}` waits for step 6: {why}")),
-            None => due.push((name, case)),
-        }
-    }
-    due
-}
-
 /// Runs a kind. A case fails by panicking.
 pub(super) fn run<C: DeserializeOwned>(kind: &str, check: impl Fn(C)) {
-    run_cases(kind, cases(kind), check);
-}
-
-/// Runs cases of a kind.
-pub(super) fn run_cases<C>(kind: &str, cases: Vec<Case<C>>, check: impl Fn(C)) {
-    let outcomes = cases.into_iter().map(|(name, case)| {
+    let outcomes = cases(kind).into_iter().map(|(name, case)| {
         let outcome = case.and_then(|case| {
             catch_unwind(AssertUnwindSafe(|| check(case))).map_err(|panic| words(&*panic))
         });
@@ -181,7 +159,7 @@ fn finish(kind: &str, outcomes: &[(String, Result<(), String>)]) {
 
 /// Prints past the test harness, which shows a passing test's output to nobody. In one piece, and beginning on a line
 /// of its own: the harness may be in the middle of one.
-pub(super) fn say(text: &str) {
+fn say(text: &str) {
     std::io::stdout()
         .write_all(format!("\n{text}\n").as_bytes())
         .unwrap();

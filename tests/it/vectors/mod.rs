@@ -15,7 +15,6 @@ mod pattern;
 mod scopes;
 mod sessions;
 mod tokens;
-mod waiting;
 mod webhooks;
 
 /// The kinds that are run.
@@ -40,8 +39,7 @@ const RUN: &[&str] = &[
     "ws_sessions",
 ];
 
-/// The kinds that wait, and for what. Beside these, the cases of `ws_sessions` that need retention wait (see `sessions`),
-/// and the cases about webhooks that need a provider or a binding of step 6 (see `waiting`).
+/// The kinds that wait, and for what.
 const LATER: &[(&str, &str)] = &[
     ("manifests", "step 7: the manifest"),
     ("rule_globs", "step 7: the manifest"),

@@ -1,5 +1,7 @@
 //! Vectors of the pure half of webhooks: signatures, the mapping to events, the headers that are kept.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kite::webhook::{self, Headers, Receipt, Request, Taken};
@@ -8,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::file::run;
 use super::pattern::compare;
-use super::waiting::HeaderMap;
+
+/// A case's headers.
+pub(super) type HeaderMap = HashMap<String, String>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
