@@ -29,6 +29,9 @@ pub enum JsonFault {
     /// A number beyond what a double can hold.
     #[error("the number `{0}` is larger than any receiver can hold")]
     Number(String),
+    /// A form that would become an object of too many members.
+    #[error("the form has more than {0} fields")]
+    TooManyFields(usize),
     /// A `\uD800`-like escape without its other half.
     #[error("a string holds half of a surrogate pair (`\\{0}`)")]
     Surrogate(String),
