@@ -1,5 +1,8 @@
 //! From a body to `data` (spec 10).
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -108,14 +111,19 @@ fn json_payload(body: &[u8]) -> Result<Payload, JsonFault> {
     })
 }
 
+/// A field of a form: its name and what was given for it.
+type Field<'a> = (Cow<'a, str>, Vec<Cow<'a, str>>);
+
 /// A form as an object of strings; a repeated name becomes an array. Order is that of the first appearance.
 fn form(body: &[u8]) -> Payload {
-    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    let mut fields: Vec<Field<'_>> = Vec::new();
+    // Where each name stands: a body may have a million of them.
+    let mut places = HashMap::new();
     for (name, value) in url::form_urlencoded::parse(body) {
-        let value = value.into_owned();
-        match fields.iter_mut().find(|(known, _)| *known == name) {
+        let place = *places.entry(name.clone()).or_insert(fields.len());
+        match fields.get_mut(place) {
             Some((_, values)) => values.push(value),
-            None => fields.push((name.into_owned(), vec![value])),
+            None => fields.push((name, vec![value])),
         }
     }
     Payload {
@@ -128,9 +136,9 @@ fn form(body: &[u8]) -> Payload {
     }
 }
 
-fn form_object(fields: &[(String, Vec<String>)]) -> Data {
-    let json = |text: &String| serde_json::to_string(text).unwrap_or_default();
-    let member = |(name, values): &(String, Vec<String>)| {
+fn form_object(fields: &[Field<'_>]) -> Data {
+    let json = |text: &Cow<'_, str>| serde_json::to_string(text).unwrap_or_default();
+    let member = |(name, values): &Field<'_>| {
         let values: Vec<String> = values.iter().map(json).collect();
         let value = match values.as_slice() {
             [value] => value.clone(),
