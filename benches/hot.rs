@@ -1,6 +1,7 @@
 //! What runs for each event or each request, measured by itself: `cargo bench`.
 #![allow(
     missing_docs,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a measurement says what is wrong by panicking"
 )]
@@ -89,76 +90,127 @@ fn a_key_is_parsed_and_hashed(bencher: Bencher<'_, '_>) {
     bencher.bench(|| Token::parse(black_box(&key)).unwrap().digest());
 }
 
-/// A push of GitHub's with a body of so many bytes, and what signs it.
-struct Push {
+/// How large the posts are, in bytes.
+const POST_BYTES: usize = 4096;
+
+const SECRET: &[u8] = b"a secret of a usual length, 32 B";
+const NOW: i64 = 1_767_225_600;
+const TIME: &str = "2026-01-01T00:00:00.000Z";
+
+/// A signed post: that of a sample, filled up to its size.
+struct Post {
+    slug: &'static str,
     headers: Headers,
     body: String,
 }
 
-const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
-
-impl Push {
-    fn new(bytes: usize) -> Self {
+impl Post {
+    /// `data` says what is put into the sample with so many pieces.
+    fn new(slug: &'static str, event: &str, data: impl Fn(usize) -> String) -> Self {
         let fresh = Fresh {
-            uuid: "0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f",
-            millis: 1_767_225_600_000,
-            time: "2026-01-01T00:00:00.000Z",
+            uuid: "0190a0b0-0000-7000-8000-000000000001",
+            millis: NOW * 1000,
+            time: TIME,
         };
-        let sample = |message: &str| {
-            let data = format!(r#"{{"head_commit":{{"message":"{message}"}}}}"#);
-            sample::post("github", Some("push"), Some(&data), fresh).unwrap()
+        let sample::Post { headers, body, .. } = (1..)
+            .map(|pieces| sample::post(slug, Some(event), Some(&data(pieces)), fresh).unwrap())
+            .take_while(|post| post.body.len() <= POST_BYTES)
+            .last()
+            .unwrap();
+        let mut post = Self {
+            slug,
+            headers,
+            body,
         };
-        let padding = bytes - sample("").body.len();
-        let sample = sample(&"x".repeat(padding));
-        let mut push = Self {
-            headers: sample.headers,
-            body: sample.body,
-        };
-        let signature = webhook::sign(&push.request(), SECRET, 0).unwrap();
-        push.headers.extend(signature);
-        push
+        let signature = webhook::sign(&post.request(), SECRET, NOW).unwrap();
+        post.headers.extend(signature);
+        post
     }
 
     fn request(&self) -> Request<'_> {
         Request {
-            slug: "github",
+            slug: self.slug,
             headers: &self.headers,
             body: self.body.as_bytes(),
             url: None,
         }
     }
 
-    fn event(&self) -> Event {
+    fn verify(&self) {
+        webhook::verify(&self.request(), &[SECRET], NOW).unwrap();
+    }
+
+    fn ingest(&self) -> Event {
         let receipt = Receipt {
             id: "0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f".to_owned(),
-            time: "2026-01-01T00:00:00.000Z".to_owned(),
+            time: TIME.to_owned(),
             hook_token: None,
             is_verified: true,
         };
-        match webhook::ingest(&black_box(self.request()), receipt).unwrap() {
+        match webhook::ingest(&self.request(), receipt).unwrap() {
             Taken::Event(ingested) => ingested.event,
-            Taken::Challenge(_) => unreachable!("a push is no question"),
+            Taken::Challenge(_) => panic!("a sample is an event"),
         }
     }
 }
 
-#[divan::bench]
-fn a_push_of_4_kib_is_verified(bencher: Bencher<'_, '_>) {
-    let push = Push::new(4096);
-    bencher.bench(|| webhook::verify(&black_box(push.request()), &[SECRET], 0).unwrap());
+fn github_push() -> Post {
+    let commit = r#"{"id":"6113728f27ae82c7b1a1","message":"Round totals\nhalf to even","distinct":true,"author":{"name":"Ada","email":"ada@example.com"},"added":[],"modified":["src/totals.rs"]}"#;
+    Post::new("github", "push", |pieces| {
+        format!(r#"{{"commits":[{}]}}"#, vec![commit; pieces].join(","))
+    })
 }
 
-#[divan::bench]
-fn a_push_of_4_kib_becomes_an_event(bencher: Bencher<'_, '_>) {
-    let push = Push::new(4096);
-    bencher.bench(|| push.event());
+fn stripe_event() -> Post {
+    let line = r#"{"id":"il_1","amount":1500,"currency":"eur","period":{"start":1767225600,"end":1769904000}}"#;
+    Post::new("stripe", "invoice.paid", |pieces| {
+        let lines = vec![line; pieces].join(",");
+        format!(r#"{{"data":{{"object":{{"lines":{{"data":[{lines}]}}}}}}}}"#)
+    })
 }
 
-#[divan::bench]
-fn a_push_of_4_kib_is_verified_and_becomes_text(bencher: Bencher<'_, '_>) {
-    let push = Push::new(4096);
-    bencher.bench(|| {
-        webhook::verify(&black_box(push.request()), &[SECRET], 0).unwrap();
-        push.event().to_text()
-    });
+fn slack_form() -> Post {
+    Post::new("slack", "slash_command", |pieces| {
+        let text = "deploy #12 & tell @ada, ".repeat(pieces);
+        format!(r#"{{"text":"{text}"}}"#)
+    })
 }
+
+/// What becomes of a post, step by step and from its arrival to the text in the log.
+macro_rules! steps {
+    ($($post:ident)+) => {
+        $(mod $post {
+            use super::*;
+
+            #[divan::bench]
+            fn is_verified(bencher: Bencher<'_, '_>) {
+                let post = super::$post();
+                bencher.bench(|| black_box(&post).verify());
+            }
+
+            #[divan::bench]
+            fn becomes_an_event(bencher: Bencher<'_, '_>) {
+                let post = super::$post();
+                bencher.bench(|| black_box(&post).ingest());
+            }
+
+            #[divan::bench]
+            fn becomes_text(bencher: Bencher<'_, '_>) {
+                let event = super::$post().ingest();
+                bencher.bench(|| black_box(&event).to_text());
+            }
+
+            #[divan::bench]
+            fn all_together(bencher: Bencher<'_, '_>) {
+                let post = super::$post();
+                bencher.bench(|| {
+                    let post = black_box(&post);
+                    post.verify();
+                    post.ingest().to_text()
+                });
+            }
+        })+
+    };
+}
+
+steps! { github_push stripe_event slack_form }

@@ -155,6 +155,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use crate::protocol::made_up;
+
     use super::*;
 
     #[test]
@@ -168,5 +172,21 @@ mod tests {
         assert_eq!(proxy.text, "<html>bad gateway");
         assert_eq!(Refusal::read(500, None, "").text, "no explanation");
         assert_eq!(Refusal::read(500, None, "[1]").text, "[1]");
+    }
+
+    proptest! {
+        #[test]
+        fn every_answer_has_an_explanation(
+            body in prop_oneof![
+                made_up::json(),
+                (made_up::value(), made_up::value()).prop_map(|(error, wait)| {
+                    serde_json::json!({"error": error, "code": error, "retry_after_secs": wait}).to_string()
+                }),
+            ],
+            header in proptest::option::of(made_up::text()),
+        ) {
+            let refusal = Refusal::read(500, header.as_deref(), &body);
+            prop_assert!(!refusal.text.is_empty());
+        }
     }
 }

@@ -25,18 +25,17 @@ pub enum AddressError {
 /// The HTTP base of a WebSocket or HTTP address: the scheme translated, one trailing `/ws` removed.
 pub fn http_base(address: &str) -> Result<String, AddressError> {
     let address: String = address.chars().filter(|c| !c.is_whitespace()).collect();
-    let translated = match address.split_once("://") {
-        Some(("wss" | "https", rest)) => format!("https://{rest}"),
-        Some(("ws" | "http", rest)) => format!("http://{rest}"),
+    let (scheme, rest) = match address.split_once("://") {
+        Some(("wss" | "https", rest)) => ("https", rest),
+        Some(("ws" | "http", rest)) => ("http", rest),
         _ => return Err(AddressError::Scheme(address)),
     };
-    let base = translated.trim_end_matches('/');
-    let base = base
-        .strip_suffix("/ws")
-        .unwrap_or(base)
-        .trim_end_matches('/');
-    check(base)?;
-    Ok(base.to_owned())
+    // Without the scheme, since a host may be called `ws`.
+    let rest = rest.trim_end_matches('/');
+    let rest = rest.strip_suffix("/ws").unwrap_or(rest);
+    let base = format!("{scheme}://{}", rest.trim_end_matches('/'));
+    check(&base)?;
+    Ok(base)
 }
 
 /// The WebSocket address of a server: the scheme translated, `/ws` appended unless it is there.
@@ -115,6 +114,8 @@ pub fn is_tls(address: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -180,5 +181,27 @@ mod tests {
         );
         assert!(origin("https://user:pw@getkite.sh").is_err());
         assert!(http_base("https://").is_err());
+    }
+
+    #[test]
+    fn a_host_may_be_called_as_the_path_is() {
+        assert_eq!(http_base("ws://ws").unwrap(), "http://ws");
+        assert_eq!(websocket("http://ws/").unwrap(), "ws://ws/ws");
+        assert_eq!(http_base("ws://ws/ws/").unwrap(), "http://ws");
+    }
+
+    proptest! {
+        #[test]
+        fn all_forms_of_an_address_lead_to_one_server(
+            address in "(http|https|ws|wss|ftp)://?([a-z@.]{0,6}|ws|localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]{1,5})?(/|/ws|/[a-z?#%]{0,3}){0,3}",
+        ) {
+            if let Ok(base) = http_base(&address) {
+                let socket = websocket(&address).unwrap();
+                prop_assert_eq!(http_base(&socket).unwrap(), base);
+                prop_assert_eq!(origin(&socket), origin(&address));
+                prop_assert_eq!(is_loopback(&socket), is_loopback(&address));
+                prop_assert!(!is_loopback(&address) || is_inside(&address));
+            }
+        }
     }
 }

@@ -278,6 +278,9 @@ impl ReceivedMessage {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::made_up;
     use super::*;
 
     fn event(request: &str) -> Event {
@@ -316,5 +319,34 @@ mod tests {
             Message::parse(r#"{"from":"a","to":"b","body":"x","reply_to_id":"a\nb"}"#).is_err()
         );
         assert!(Message::parse(r#"["a","b","x",null,null,null,null,null,null,null]"#).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_is_written_to_can_read_it(
+            from in "\\PC{1,20}|[語🦜]{256}",
+            to in "\\PC{1,20}",
+            body in made_up::text(),
+            payload in made_up::value(),
+            second: bool,
+        ) {
+            let request = match second {
+                true => serde_json::json!({"from_agent_id": from, "to_agent_id": to, "payload": payload}),
+                false => serde_json::json!({"from": from, "to": to, "body": body, "payload": payload}),
+            };
+            // A payload that is null is none.
+            if let Ok(message) = Message::parse(&request.to_string()) {
+                let sent = message.clone();
+                let event = message.into_event("e1".to_owned(), "2026-01-01T00:00:00Z".to_owned());
+                let event = Event::parse(&event.to_text()).unwrap();
+                let header = event.header();
+                prop_assert_eq!(header.agent_to.as_deref(), Some(to.as_str()));
+                let received = ReceivedMessage::from_event(&event).unwrap();
+                prop_assert_eq!((received.from, received.to), (from, to));
+                prop_assert_eq!(received.body, sent.body);
+            } else {
+                prop_assert!(second && payload.is_null());
+            }
+        }
     }
 }

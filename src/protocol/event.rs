@@ -16,8 +16,9 @@ use super::summary;
 pub const AGENT_MESSAGE: &str = "com.kite.agent.message";
 
 /// The longest attribute that is accepted, in characters. Nothing public sets one; an id or type longer than this is
-/// an accident, and it would be carried in every index.
-pub const ATTRIBUTE_MAX_CHARS: usize = 2048;
+/// an accident, and it would be carried in every index. The source of an agent whose name is percent-encoded throughout
+/// has to fit.
+pub const ATTRIBUTE_MAX_CHARS: usize = 4096;
 
 /// How much room an event's text needs beside `data`, mostly.
 const ATTRIBUTES_USUAL_BYTES: usize = 640;
@@ -163,9 +164,8 @@ impl EventDraft {
         let mut draft = Draft::default();
         for (name, value) in members {
             match name.as_ref() {
-                "data" if draft.data.is_none() => draft.data = Some(Data::Json(value.to_owned())),
-                "data_base64" if draft.data.is_none() => draft.data = base64_data(value)?,
-                "data" | "data_base64" => return Err(EventFault::TwoPayloads),
+                "data" => draft.set_data(Some(Data::Json(value.to_owned())))?,
+                "data_base64" => draft.set_data(base64_data(value)?)?,
                 _ => draft.set(name.into_owned(), value)?,
             }
         }
@@ -236,6 +236,15 @@ impl Draft {
         } else if let Some(extension) = extension(&name, value)? {
             self.extensions.insert(name, extension);
         }
+        Ok(())
+    }
+
+    /// Takes a payload, of which there may be one, whichever member comes first.
+    fn set_data(&mut self, data: Option<Data>) -> Result<(), EventFault> {
+        if data.is_some() && self.data.is_some() {
+            return Err(EventFault::TwoPayloads);
+        }
+        self.data = self.data.take().or(data);
         Ok(())
     }
 
@@ -590,6 +599,10 @@ pub fn is_rfc3339(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::super::made_up;
     use super::*;
 
     const WHOLE: &str = r#"{"specversion":"1.0","id":"e1","source":"https://a.example","type":"com.acme.note",
@@ -678,5 +691,107 @@ mod tests {
         assert!(event.admit("api", false).is_err());
         event.kind = "com.kite.other".to_owned();
         assert!(event.admit("api", false).is_ok());
+    }
+
+    #[test]
+    fn an_absent_payload_excludes_none_in_either_order() {
+        let read = |members: &str| {
+            let text = format!(r#"{{"specversion":"1.0","type":"t",{members}}}"#);
+            EventDraft::parse(&text).map(|draft| draft.rest.to_text())
+        };
+        for members in [
+            r#""data_base64":null,"data":1"#,
+            r#""data":1,"data_base64":null"#,
+        ] {
+            assert!(read(members).unwrap().contains(r#""data":1"#), "{members}");
+        }
+        for members in [
+            r#""data_base64":"aGk=","data":null"#,
+            r#""data":null,"data_base64":"aGk=""#,
+        ] {
+            assert_eq!(read(members).unwrap_err(), EventFault::TwoPayloads);
+        }
+    }
+
+    /// Members of an event, mostly good ones.
+    fn members() -> impl Strategy<Value = Vec<(String, Value)>> {
+        let word =
+            || prop_oneof!["[a-z.:/]{0,9}", "\\PC{0,9}", any::<String>()].prop_map(Value::from);
+        let mostly = || prop_oneof![9 => word(), 1 => made_up::value()];
+        let of = |name: &str, value: BoxedStrategy<Value>| {
+            proptest::option::of((Just(name.to_owned()), value)).boxed()
+        };
+        let time =
+            "2026-0[1-9]-[0-3][0-9][Tt ][0-2][0-9]:00:[0-6]0(\\.[0-9]{0,3})?(Z|\\+0[0-9]:00)?";
+        let some = |name: &str| (Just(name.to_owned()), mostly()).prop_map(Some).boxed();
+        let parts = vec![
+            Just(Some(("specversion".to_owned(), Value::from("1.0")))).boxed(),
+            some("type"),
+            of("id", mostly().boxed()),
+            of("source", mostly().boxed()),
+            of("subject", mostly().boxed()),
+            of("time", time.prop_map(Value::from).boxed()),
+            of("datacontenttype", mostly().boxed()),
+            of("kitesummary", mostly().boxed()),
+            of("note", made_up::value().boxed()),
+            of("weight", any::<i64>().prop_map(Value::from).boxed()),
+            of("data", made_up::value().boxed()),
+            of(
+                "data_base64",
+                prop_oneof![Just(Value::Null), Just(Value::from("aGk="))].boxed(),
+            ),
+        ];
+        parts.prop_map(|parts| parts.into_iter().flatten().collect())
+    }
+
+    fn written(members: &[(String, Value)]) -> String {
+        let member =
+            |(name, value): &(String, Value)| format!("{}: {value}", Value::from(name.as_str()));
+        let members: Vec<String> = members.iter().map(member).collect();
+        format!("{{{}}}", members.join(",\n"))
+    }
+
+    fn completed(text: &str) -> Option<Event> {
+        let draft = EventDraft::parse(text).ok()?;
+        Some(draft.complete(|| "id".to_owned(), || "source".to_owned()))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_read_again_as_the_same(members in members()) {
+            let text = written(&members);
+            if let Some(event) = completed(&text) {
+                let sent = event.to_text();
+                prop_assert_eq!(Event::parse(&sent).unwrap().to_text(), sent.clone());
+                let data = members.iter().find(|(name, _)| name == "data");
+                if let (Some((_, value)), Some(Data::Json(data))) = (data, &event.data) {
+                    prop_assert_eq!(data.get(), value.to_string());
+                }
+            }
+        }
+
+        #[test]
+        fn the_order_of_the_members_says_nothing(
+            (members, shuffled) in members().prop_flat_map(|members| {
+                (Just(members.clone()), Just(members).prop_shuffle())
+            }),
+        ) {
+            let text = |members: &[_]| completed(&written(members)).map(|event| event.to_text());
+            prop_assert_eq!(text(&members), text(&shuffled));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in made_up::json()) {
+            let _ = (EventDraft::parse(&text), Event::parse(&text));
+        }
+
+        #[test]
+        fn a_time_that_is_accepted_is_one(
+            text in "[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9]([.,][0-9]{0,10})?([Zz]|[+-][0-2][0-9]:?[0-6][0-9])?",
+        ) {
+            if is_rfc3339(&text) {
+                prop_assert!(text.parse::<jiff::Timestamp>().is_ok());
+            }
+        }
     }
 }

@@ -401,6 +401,9 @@ pub fn event_frame(seq: Seq, stored: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::made_up;
     use super::*;
 
     #[test]
@@ -435,5 +438,107 @@ mod tests {
         let text = r#"{"type":"connect","version":1,"token":"kite_0a1b2c3d_0011223344556677","team_id":"t","scopes":[]}"#;
         let frame = ClientFrame::parse(text).unwrap();
         assert!(!format!("{frame:?}").contains("0011223344556677"));
+    }
+
+    fn raw(value: serde_json::Value) -> Box<RawValue> {
+        RawValue::from_string(value.to_string()).unwrap()
+    }
+
+    /// Parameters and payloads: null is the same as none.
+    fn optional() -> impl Strategy<Value = Option<Box<RawValue>>> {
+        proptest::option::of(made_up::value().prop_filter("null is none", |value| !value.is_null()))
+            .prop_map(|value| value.map(raw))
+    }
+
+    fn client_frames() -> impl Strategy<Value = ClientFrame> {
+        let text = made_up::text;
+        let scopes = proptest::collection::vec(text(), 0..4);
+        let connect = (
+            any::<u32>(),
+            text(),
+            text(),
+            scopes,
+            proptest::option::of(text()),
+        );
+        prop_oneof![
+            connect.prop_map(|(version, token, team_id, scopes, client_id)| {
+                ClientFrame::Connect(Connect {
+                    version,
+                    token,
+                    team_id,
+                    scopes,
+                    client_id,
+                })
+            }),
+            any::<Seq>().prop_map(ClientFrame::Ack),
+            (text(), text(), optional()).prop_map(|(id, method, params)| ClientFrame::Request(
+                Request { id, method, params }
+            )),
+        ]
+    }
+
+    fn server_frames() -> impl Strategy<Value = ServerFrame> {
+        let text = made_up::text;
+        prop_oneof![
+            (any::<Seq>(), text()).prop_map(|(last_seq, client_id)| ServerFrame::Connected {
+                last_seq,
+                client_id
+            }),
+            (any::<Seq>(), text()).prop_map(|(oldest_available_seq, message)| {
+                ServerFrame::CursorExpired {
+                    oldest_available_seq,
+                    message,
+                }
+            }),
+            (any::<Seq>(), made_up::value()).prop_map(|(seq, event)| ServerFrame::Event {
+                seq,
+                event: raw(event)
+            }),
+            (text(), any::<bool>(), optional())
+                .prop_map(|(id, ok, payload)| ServerFrame::Response { id, ok, payload }),
+            (any::<u32>(), text()).prop_map(|(code, message)| ServerFrame::Error { code, message }),
+            (text(), any::<i64>(), any::<i64>(), text()).prop_map(
+                |(provider, events_used, events_limit, current_period_end)| {
+                    ServerFrame::QuotaSnapshot(QuotaSnapshot {
+                        provider,
+                        events_used,
+                        events_limit,
+                        current_period_end,
+                    })
+                }
+            ),
+            (text(), text(), any::<bool>(), made_up::value()).prop_map(
+                |(provider, reason, retryable, action)| {
+                    let action = raw(action);
+                    ServerFrame::BillingBlock(BillingBlock {
+                        provider,
+                        reason,
+                        retryable,
+                        action,
+                    })
+                }
+            ),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_is_read_as_it_was_written(ours in client_frames(), theirs in server_frames()) {
+            let read = ClientFrame::parse(&ours.to_text()).unwrap();
+            prop_assert_eq!(read.to_text(), ours.to_text());
+            let read = ServerFrame::parse(&theirs.to_text()).unwrap();
+            prop_assert_eq!(read.to_text(), theirs.to_text());
+        }
+
+        #[test]
+        fn any_text_is_a_frame_or_a_fault(text in made_up::json(), kind in "connect|ack|request|event|response|error") {
+            let named = text.replacen('{', &format!(r#"{{"type":"{kind}","id":"1","#), 1);
+            for text in [text, named] {
+                if let Ok(ClientFrame::Request(_)) = ClientFrame::parse(&text) {
+                    prop_assert!(json::check(&text).is_ok());
+                }
+                let _ = ServerFrame::parse(&text);
+            }
+        }
     }
 }

@@ -179,6 +179,8 @@ impl fmt::Display for SourceSlug {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -200,5 +202,19 @@ mod tests {
         assert!("a\nb".parse::<TeamId>().is_err());
         assert!("".parse::<ClientId>().is_err());
         assert!("clerk-user:user_abc d".parse::<TeamId>().is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn names_and_slugs_read_back_as_they_are(text in "\\PC{0,20}|[ A-Za-z0-9K-]{0,70}|[a\u{7}\u{9f}]{0,3}") {
+            if let Ok(name) = text.parse::<AgentId>() {
+                prop_assert_eq!(name.as_str(), text.as_str());
+                let json = serde_json::to_string(&name).unwrap();
+                prop_assert_eq!(serde_json::from_str::<AgentId>(&json).unwrap(), name);
+            }
+            if let Ok(slug) = SourceSlug::parse(&text) {
+                prop_assert_eq!(SourceSlug::parse(slug.as_str()), Ok(slug));
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ pub mod frame;
 pub mod id;
 pub mod json;
 pub mod login;
+#[cfg(test)]
+pub(crate) mod made_up;
 pub mod permission;
 pub mod quota;
 pub mod rpc;

@@ -200,6 +200,8 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn filter(requested: &[&str]) -> Filter {
@@ -236,5 +238,16 @@ mod tests {
             Scopes::parse(&[long]).unwrap_err(),
             ScopeError::TooLong(513)
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_scope_is_printed_as_it_was_read(text in "\\*|(source|type|agent_to|other):?\\PC{0,8}|\\PC{0,8}") {
+            if let Ok(scope) = text.parse::<Scope>() {
+                prop_assert_eq!(scope.to_string(), text.as_str());
+                let json = serde_json::to_string(&scope).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Scope>(&json).unwrap(), scope);
+            }
+        }
     }
 }

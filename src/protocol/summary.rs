@@ -37,3 +37,20 @@ pub fn preview(body: &str) -> String {
         None => body.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_line_is_short_tame_and_stays_as_it_is(text in "\\PC{0,20}|[a\u{7}\u{9f}\r\t é]{190,210}") {
+            let line = one_line(&text);
+            prop_assert!(line.chars().count() <= SUMMARY_MAX_CHARS);
+            prop_assert!(!line.contains(char::is_control));
+            prop_assert_eq!(one_line(&line), line);
+        }
+    }
+}

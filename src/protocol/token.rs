@@ -37,8 +37,12 @@ pub struct Token {
 }
 
 const PREFIX_LEN: usize = 8;
+const SECRET_MAX_LEN: usize = 128;
 
 impl Token {
+    /// The longest token, in characters: scheme, prefix and secret with two underscores between them.
+    pub const MAX_LEN: usize = "kite".len() + 1 + PREFIX_LEN + 1 + SECRET_MAX_LEN;
+
     /// Recognises a token by its form alone.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let (scheme, rest) = text.split_once('_').ok_or(TokenError)?;
@@ -51,8 +55,8 @@ impl Token {
             && prefix
                 .bytes()
                 .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        let secret_is_legal =
-            (16..=128).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_alphanumeric());
+        let secret_is_legal = (16..=SECRET_MAX_LEN).contains(&secret.len())
+            && secret.bytes().all(|b| b.is_ascii_alphanumeric());
         if !prefix_is_hex || !secret_is_legal {
             return Err(TokenError);
         }
@@ -102,6 +106,8 @@ impl fmt::Debug for Token {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -109,5 +115,20 @@ mod tests {
         let token = Token::mint(TokenKind::ApiKey, &[0xab; 20]);
         assert_eq!(format!("{token:?}"), "kite_abababab_…");
         assert_eq!(Token::parse(token.reveal()).unwrap(), token);
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_revealed_as_it_was_read(random: [u8; 20], cut in 0..46usize, more in "[a-z0-9_é]{0,3}") {
+            for kind in [TokenKind::ApiKey, TokenKind::HookToken] {
+                let whole = Token::mint(kind, &random).reveal().to_owned();
+                prop_assert_eq!(Token::parse(&whole).unwrap().kind(), kind);
+                let changed = format!("{}{more}", &whole[..cut.min(whole.len())]);
+                if let Ok(token) = Token::parse(&changed) {
+                    prop_assert_eq!(token.reveal(), changed.as_str());
+                    prop_assert!(changed.len() <= Token::MAX_LEN);
+                }
+            }
+        }
     }
 }

@@ -140,3 +140,20 @@ async fn discard(mut body: Body) {
     // Whether it ended or not, the answer goes out now.
     let _ = timeout(DISCARD_LIMIT, drain).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::protocol::made_up;
+
+    proptest! {
+        #[test]
+        fn a_body_is_an_object_that_others_can_read(text in made_up::json()) {
+            let read = serde_json::from_str::<Map<String, Value>>(&text).ok();
+            prop_assert_eq!(parse::<Map<String, Value>>(text.as_bytes()).ok(), read);
+        }
+    }
+}

@@ -29,9 +29,6 @@ const DROPPED: &[&str] = &[
     "x-real-ip",
 ];
 
-/// More characters than a token has.
-const TOKEN_MAX_CHARS: usize = 160;
-
 /// Parts of names that speak of a credential.
 const CREDENTIAL_PARTS: &[&str] = &["token", "secret", "api-key", "apikey"];
 
@@ -80,17 +77,14 @@ impl Headers {
     /// What looks like a hook token, anywhere in a value.
     pub fn hook_tokens(&self) -> impl Iterator<Item = Token> {
         let scheme = TokenKind::HookToken.scheme();
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         self.0.values().flat_map(move |value| {
             value.match_indices(scheme).filter_map(move |(at, _)| {
                 let rest = &value[at..];
-                let end = rest
-                    .char_indices()
-                    .take(TOKEN_MAX_CHARS)
-                    .find(|(_, c)| !is_part(*c));
-                // What is longer is none; so a header full of beginnings costs no square of its length.
-                let end = end.map_or(rest.len(), |(end, _)| end);
-                Token::parse(&rest[..end]).ok()
+                // No further than a token could reach: a value may be long, and begin one everywhere.
+                let bytes = rest.bytes().take(Token::MAX_LEN + 1);
+                let len = bytes.take_while(is_part).count();
+                Token::parse(&rest[..len]).ok()
             })
         })
     }
@@ -128,23 +122,25 @@ impl Headers {
             kept.remove(name);
         }
         // Strings only: it always serialises.
-        without_controls(serde_json::to_string(&kept).unwrap_or_default())
+        let text = serde_json::to_string(&kept).unwrap_or_default();
+        without_controls(text)
     }
 }
 
-/// A JSON text whose strings have all control characters escaped. The JSON library leaves those above ASCII as they are,
-/// and no attribute of an event may have one.
+/// JSON text without the control characters that JSON lets stand as they are (U+007F to U+009F): no attribute of an event
+/// may hold one.
 fn without_controls(json: String) -> String {
     if !json.contains(char::is_control) {
         return json;
     }
-    json.chars().fold(String::new(), |mut text, c| {
+    let mut text = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
         match c.is_control() {
             true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
             false => text.push(c),
         }
-        text
-    })
+    }
+    text
 }
 
 fn is_kept(name: &str) -> bool {
@@ -165,6 +161,9 @@ fn is_kept(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -195,5 +194,47 @@ mod tests {
         let headers = Headers::new([("a", long.as_str()), ("b", longer.as_str()), ("c", "1")]);
         let kept: BTreeMap<String, String> = serde_json::from_str(&headers.to_keep(None)).unwrap();
         assert_eq!(kept.keys().collect::<Vec<_>>(), ["a", "c"]);
+    }
+
+    const TOKEN: &str = "khk_0a1b2c3d_00112233445566778899aabbccddeeff";
+
+    #[test]
+    fn control_characters_that_json_knows_nothing_of_are_escaped() {
+        let headers = Headers::new([("a", "x\u{7f}\u{80}\u{9f}\ty")]);
+        let kept = headers.to_keep(None);
+        assert_eq!(kept, r#"{"a":"x\u007f\u0080\u009f\ty"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_bounded_tame_and_without_the_token(
+            names in vec("[a-z-]{1,12}|x-api-key|Cookie|cf-ray", 0..8),
+            values in vec("[\\PC\t\u{80}-\u{9f}]{0,12}", 8),
+            repeated in vec(0..3000usize, 8),
+            holder in 0..8usize,
+        ) {
+            let values = values.iter().zip(&repeated).map(|(value, times)| value.repeat(*times));
+            let mut pairs: Vec<_> = names.iter().zip(values).collect();
+            if let Some((_, value)) = pairs.get_mut(holder) {
+                value.push_str(TOKEN);
+            }
+            let headers = Headers::new(pairs);
+            let kept = headers.to_keep(Some(TOKEN));
+            prop_assert!(!kept.contains(TOKEN));
+            prop_assert!(!kept.contains(char::is_control));
+            let kept: BTreeMap<String, String> = serde_json::from_str(&kept).unwrap();
+            let bytes: usize = kept.iter().map(|(name, value)| name.len() + value.len()).sum();
+            prop_assert!(bytes <= KEPT_MAX_BYTES);
+            for (name, value) in kept {
+                prop_assert!(is_kept(&name));
+                prop_assert_eq!(headers.get(&name), Some(value.as_str()));
+            }
+        }
+
+        #[test]
+        fn a_token_is_found_wherever_it_stands(before in "[ -~]{0,9}|(khk){0,99}", after in "([ .,;/é-][ -~]{0,9})?") {
+            let headers = Headers::new([("a", format!("{before}{TOKEN}{after}"))]);
+            prop_assert!(headers.hook_tokens().any(|token| token.reveal() == TOKEN));
+        }
     }
 }

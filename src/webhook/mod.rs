@@ -271,6 +271,11 @@ pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, Json
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn request<'a>(slug: &'a str, headers: &'a Headers) -> Request<'a> {
@@ -345,5 +350,64 @@ mod tests {
         assert_eq!(id("github", &[("x-github-delivery", "g")]).unwrap(), "g");
         assert_eq!(id("github", &[]).unwrap(), "w-1");
         assert_eq!(id("stripe", &[]), None);
+    }
+
+    /// The sources whose signatures are lists, the header, and what separates the entries.
+    const LISTS: [(&str, &str, &str); 3] = [
+        ("stripe", "stripe-signature", ","),
+        ("pagerduty", "x-pagerduty-signature", ","),
+        ("my-app", "webhook-signature", " "),
+    ];
+
+    proptest! {
+        #[test]
+        fn in_a_list_the_right_signature_is_found_and_no_other_is_taken_for_it(
+            secret: [u8; 16],
+            body: Vec<u8>,
+            others in vec("(v0=|v1=|v1,|v1a,|v2,)?([0-9a-f]{64}|[A-Za-z0-9+/]{43}=|[0-9a-fé=]{0,6})", 0..5),
+            at in any::<Index>(),
+        ) {
+            for (slug, header, separator) in LISTS {
+                let secret = format!("whsec_{}", STANDARD.encode(secret));
+                let secret: &[&[u8]] = &[secret.as_bytes()];
+                let sent = |list: String| {
+                    Headers::new([("webhook-id", "1"), ("webhook-timestamp", "1000"), (header, list.as_str())])
+                };
+                let verdict = |list: &[&str]| {
+                    let headers = sent(list.join(separator));
+                    verify(&Request { body: &body, ..request(slug, &headers) }, secret, 1_000)
+                };
+                let unsigned = sent(String::new());
+                let unsigned = Request { body: &body, ..request(slug, &unsigned) };
+                let right = match slug {
+                    "my-app" => {
+                        let key = STANDARD.decode(&secret[0]["whsec_".len()..]).unwrap();
+                        format!("v1,{}", signature::Mac::sha256(&key, &[b"1.1000.", &body]).to_base64())
+                    }
+                    _ => sign(&unsigned, secret[0], 1_000).unwrap().remove(0).1,
+                };
+                let mut list: Vec<&str> = others.iter().map(String::as_str).collect();
+                let time = if slug == "stripe" { "t=1000" } else { "v9=" };
+                list.push(time);
+                prop_assert!(verdict(&list).is_err());
+                list.pop();
+                list.insert(at.index(list.len() + 1), &right);
+                prop_assert_eq!(verdict(&list), Ok(()), "{}", slug);
+            }
+        }
+
+        #[test]
+        fn no_header_is_accepted_that_nobody_signed(
+            secret: [u8; 16],
+            value in "(sha256=|v0=|v1=|t=1000,v1=)?([0-9a-f]{64}|[A-Za-z0-9+/]{43}=|\\PC{0,9})",
+            body: Vec<u8>,
+        ) {
+            for slug in PROVIDERS.iter().map(|provider| provider.slug).chain(["my-app"]) {
+                let header = provider(slug).header;
+                let headers = Headers::new([(header, value.as_str()), ("x-slack-request-timestamp", "1000")]);
+                let request = Request { body: &body, url: Some("https://h/"), ..request(slug, &headers) };
+                prop_assert!(verify(&request, &[&secret], 1_000).is_err());
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! From a body to `data` (spec 10).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use base64::Engine as _;
 use serde_json::value::{RawValue, to_raw_value};
@@ -35,9 +35,11 @@ impl Payload {
 /// Reads a body by what its `Content-Type` declares. Without one, JSON is recognised by its grammar.
 pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, JsonFault> {
     let media_type = media_type(content_type);
+    // A header may hold more than an attribute: a tab, for one.
     let own = || {
-        let lawful = content_type.filter(|text| is_attribute(text));
-        lawful.map(str::to_owned)
+        content_type
+            .filter(|text| is_attribute(text))
+            .map(str::to_owned)
     };
     if is_json(&media_type) {
         return match body {
@@ -112,21 +114,21 @@ fn json_payload(body: &[u8]) -> Result<Payload, JsonFault> {
 /// How many fields a form may have: what is kept of each is much larger than what it takes to send one.
 const FIELDS_MAX: usize = 10_000;
 
+/// A field of a form: its name and what was given for it.
+type Field<'a> = (Cow<'a, str>, Vec<Cow<'a, str>>);
+
 /// A form as an object of strings; a repeated name becomes an array. Order is that of the first appearance.
 fn form(body: &[u8]) -> Result<Payload, JsonFault> {
-    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
-    let mut places: HashMap<_, usize> = HashMap::new();
+    let mut fields: Vec<Field<'_>> = Vec::new();
+    let mut places = HashMap::new();
     for (count, (name, value)) in url::form_urlencoded::parse(body).enumerate() {
         if count == FIELDS_MAX {
             return Err(JsonFault::TooManyFields(FIELDS_MAX));
         }
-        let value = value.into_owned();
-        match places.entry(name) {
-            Entry::Occupied(known) => fields[*known.get()].1.push(value),
-            Entry::Vacant(new) => {
-                fields.push((new.key().to_string(), vec![value]));
-                new.insert(fields.len() - 1);
-            }
+        let place = *places.entry(name.clone()).or_insert(fields.len());
+        match fields.get_mut(place) {
+            Some((_, values)) => values.push(value),
+            None => fields.push((name, vec![value])),
         }
     }
     Ok(Payload {
@@ -139,9 +141,9 @@ fn form(body: &[u8]) -> Result<Payload, JsonFault> {
     })
 }
 
-fn form_object(fields: &[(String, Vec<String>)]) -> Data {
-    let json = |text: &String| serde_json::to_string(text).unwrap_or_default();
-    let member = |(name, values): &(String, Vec<String>)| {
+fn form_object(fields: &[Field<'_>]) -> Data {
+    let json = |text: &Cow<'_, str>| serde_json::to_string(text).unwrap_or_default();
+    let member = |(name, values): &Field<'_>| {
         let values: Vec<String> = values.iter().map(json).collect();
         let value = match values.as_slice() {
             [value] => value.clone(),
@@ -157,7 +159,12 @@ fn form_object(fields: &[(String, Vec<String>)]) -> Data {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
     use super::*;
+    use crate::protocol::made_up;
 
     fn data(content_type: Option<&str>, body: &[u8]) -> (String, bool) {
         let payload = read(content_type, body).unwrap();
@@ -232,6 +239,82 @@ mod tests {
     fn what_is_declared_json_and_is_not_is_refused() {
         for body in [&b"{\"a\":"[..], b"\xff", b"nope", b"[1e400]"] {
             assert!(read(Some("application/json"), body).is_err());
+        }
+    }
+
+    #[test]
+    fn a_declared_type_that_no_attribute_can_be_is_left_out() {
+        let type_of = |declared: &str| read(Some(declared), b"x").unwrap().datacontenttype;
+        assert_eq!(type_of("text/plain; a=b").unwrap(), "text/plain; a=b");
+        assert_eq!(type_of("text/plain;\ta=b"), None);
+        assert_eq!(
+            type_of(&format!("text/plain; a={}", "b".repeat(5000))),
+            None
+        );
+    }
+
+    fn pairs(form: &[u8]) -> Vec<(String, String)> {
+        url::form_urlencoded::parse(form).into_owned().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_body_becomes_a_payload_that_says_the_same(
+            declared in proptest::option::of("text/plain|text/é|application/(json|x\\+json|octet-stream|x-www-form-urlencoded)(;\\PC{0,5})?|\\PC{0,9}"),
+            body in prop_oneof![
+                made_up::json().prop_map(String::into_bytes),
+                vec(any::<u8>(), 0..30),
+            ],
+        ) {
+            let Ok(payload) = read(declared.as_deref(), &body) else {
+                prop_assert!(is_json(&media_type(declared.as_deref())));
+                return Ok(());
+            };
+            match payload.data.unwrap() {
+                Data::Base64(text) => {
+                    let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+                    prop_assert_eq!(bytes, body);
+                }
+                Data::Json(data) => {
+                    prop_assert!(json::check(data.get()).is_ok());
+                    prop_assert!(!payload.is_verbatim || data.get().as_bytes() == body);
+                }
+            }
+        }
+
+        #[test]
+        fn text_survives(text in "\\PC{1,20}|[a\r\n\u{0}\u{9f}\"\\\\]{1,9}") {
+            let payload = read(Some("text/plain; charset=utf-8"), text.as_bytes()).unwrap();
+            let read: String = serde_json::from_str(payload.json().unwrap()).unwrap();
+            prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn a_form_keeps_every_field_in_its_place(body in "([a-c]?=?[a-z+%0-9é]{0,4}&){0,8}") {
+            let payload = read(Some(FORM), body.as_bytes()).unwrap();
+            let object: Map<String, Value> = match payload.json().unwrap() {
+                "null" => Map::new(),
+                text => serde_json::from_str(text).unwrap(),
+            };
+            let texts = |value: &Value| match value {
+                Value::Array(values) => values.clone(),
+                value => vec![value.clone()],
+            };
+            let fields = object.iter().flat_map(|(name, value)| {
+                texts(value).into_iter().map(move |value| (name.clone(), value.as_str().unwrap().to_owned()))
+            });
+            let given = pairs(body.as_bytes());
+            let mut first: Vec<&String> = Vec::new();
+            for (name, _) in &given {
+                if !first.contains(&name) {
+                    first.push(name);
+                }
+            }
+            let sorted: Vec<_> = first
+                .iter()
+                .flat_map(|name| given.iter().filter(move |(given, _)| given == *name).cloned())
+                .collect();
+            prop_assert_eq!(fields.collect::<Vec<_>>(), sorted);
         }
     }
 }

@@ -172,3 +172,36 @@ pub(super) fn check_time(text: &str, header: &'static str, now: i64) -> Result<(
 pub(super) fn entries(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(|entry| entry.trim_matches(' '))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn hex_reads_back_in_either_case(bytes: Vec<u8>) {
+            let digits = hex(&bytes);
+            prop_assert_eq!(unhex(&digits), Some(bytes.clone()));
+            prop_assert_eq!(unhex(&digits.to_uppercase()), Some(bytes));
+        }
+
+        #[test]
+        fn only_pairs_of_digits_are_hex(text in "[0-9a-fA-F]{0,8}|[0-9a-g+ é-]{0,8}") {
+            let is_hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            prop_assert_eq!(unhex(&text).is_some(), is_hex);
+        }
+
+        #[test]
+        fn a_time_is_accepted_within_the_tolerance(now: i64, apart in -400..400i64, text in "[0-9]{0,25}|[ 0-9+.-]{0,6}") {
+            let near = now.saturating_add(apart).to_string();
+            for text in [text, near] {
+                let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+                let signed = text.parse::<i128>().ok().filter(|signed| is_plain && *signed <= i64::MAX.into());
+                let is_near = signed.is_some_and(|signed| (i128::from(now) - signed).abs() <= 300);
+                prop_assert_eq!(check_time(&text, "x", now).is_ok(), is_near, "{}", text);
+            }
+        }
+    }
+}

@@ -157,6 +157,8 @@ fn describe(_request: &Request<'_>, payload: &Object<'_>) -> Description {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -183,5 +185,16 @@ mod tests {
     #[test]
     fn repeated_parameters_are_signed_once_each_and_sorted() {
         assert_eq!(form_text(b"b=2&a=x+y&b=1&b=2&c="), "ax yb1b2c");
+    }
+
+    proptest! {
+        #[test]
+        fn the_other_spelling_leads_back(url in "(https?|ftp)?(://)?([a-z.@é]{0,6}|\\[::1\\])(:(443|80|8443)?)?([/?#][a-z:0-9é]{0,4}){0,2}") {
+            let ways = spellings(&url);
+            prop_assert_eq!(ways.first(), Some(&url));
+            for other in &ways[1..] {
+                prop_assert!(spellings(other).contains(&url), "{}", other);
+            }
+        }
     }
 }

@@ -255,3 +255,29 @@ fn no_test_is_skipped() {
         }
     }
 }
+
+#[test]
+fn every_fuzz_target_has_its_file_and_its_seeds() {
+    let fuzz = root().join("fuzz");
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let named: BTreeSet<&str> = manifest["bin"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|target| target["name"].as_str().unwrap())
+        .collect();
+    let files = rust_files(&fuzz.join("fuzz_targets"));
+    let files: BTreeSet<&str> = files
+        .iter()
+        .map(|file| file.trim_end_matches(".rs"))
+        .collect();
+    assert_eq!(named, files);
+    for target in named {
+        let seeds = fs::read_dir(fuzz.join("seeds").join(target));
+        assert!(
+            seeds.is_ok_and(|mut seeds| seeds.next().is_some()),
+            "fuzz/seeds/{target} holds no seed"
+        );
+    }
+}

@@ -194,7 +194,7 @@ async fn binary_mode_refuses_what_json_would_refuse() {
         };
         doors.refuse(&headers, b"{}", status, named).await;
     }
-    let long = "x".repeat(2049);
+    let long = "x".repeat(4097);
     let headers = [&BINARY[..], &[("ce-id", long.as_str())]].concat();
     doors.refuse(&headers, b"", 400, "`id` is longer").await;
     let name = format!("ce-{}", "a".repeat(65));

@@ -126,7 +126,7 @@ async fn malformed_events_are_refused_by_name_and_change_nothing() {
         (with("type", json!("")), "`type`"),
         (with("type", json!(7)), "`type`"),
         (with("id", json!("a\u{7}")), "`id`"),
-        (with("source", json!("s".repeat(2049))), "`source`"),
+        (with("source", json!("s".repeat(4097))), "`source`"),
         (with("time", json!("yesterday")), "`time`"),
         (with("data_base64", json!("***")), "`data_base64`"),
         (with("weight", json!(1.5)), "`weight`"),
