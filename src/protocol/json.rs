@@ -46,6 +46,11 @@ pub fn text(bytes: &[u8]) -> Result<&str, JsonFault> {
 pub fn check(text: &str) -> Result<&RawValue, JsonFault> {
     // Depth goes first: it needs no grammar and bounds whatever parses later.
     check_limits(text)?;
+    check_grammar(text)
+}
+
+/// The grammar alone.
+pub(super) fn check_grammar(text: &str) -> Result<&RawValue, JsonFault> {
     serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))
 }
 
@@ -59,50 +64,17 @@ pub fn check_object(text: &str) -> Result<&RawValue, JsonFault> {
     }
 }
 
-/// An object, one level deep: its members in order, each as its text. Looking at a few members of a large payload costs
-/// one walk over it and builds no tree.
+/// An object: its members in order, each as its text.
 #[derive(Default)]
 pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// How many members an object may have that is looked into: what is kept of each is larger than what it takes to send one.
+/// How many members an object may have: what is kept of each is larger than what it takes to send one.
 const MEMBERS_MAX: usize = 4096;
 
 impl<'a> Object<'a> {
     /// The members of an object; `None` for any other value.
     pub fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
-    }
-
-    /// A member; the last one of a name that is there twice, as most readers of the same text take it.
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let member = self.0.iter().rfind(|(member, _)| member == name)?;
-        Some(member.1)
-    }
-
-    /// A member that is a string.
-    pub fn text(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.get(name)?.get()).ok()
-    }
-
-    /// A member that is an object.
-    pub fn object(&self, name: &str) -> Option<Object<'a>> {
-        Self::parse(self.get(name)?.get())
-    }
-
-    /// A member that is an integer.
-    pub fn integer(&self, name: &str) -> Option<i64> {
-        serde_json::from_str(self.get(name)?.get()).ok()
-    }
-
-    /// Whether a member is `true`.
-    pub fn is_true(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| value.get() == "true")
-    }
-
-    /// How many elements a member has that is an array.
-    pub fn count(&self, name: &str) -> Option<usize> {
-        let elements: Vec<IgnoredAny> = serde_json::from_str(self.get(name)?.get()).ok()?;
-        Some(elements.len())
     }
 }
 
@@ -240,10 +212,26 @@ pub fn merge(target: &str, patch: &str) -> String {
 
 /// Depth, numbers and escapes of a text whose grammar somebody else checks.
 pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
+    walk(text, |_, _, _| {})
+}
+
+/// As [`check_limits`]. Where the text is an object, each of its members is told: its name with the quotes, its value,
+/// and how many commas stand in the value one level below it.
+pub(super) fn walk<'a>(
+    text: &'a str,
+    mut told: impl FnMut(&'a str, &'a str, usize),
+) -> Result<(), JsonFault> {
     let bytes = text.as_bytes();
+    // Anything else has its members at a depth that is never reached.
+    let level = match bytes.trim_ascii_start().first() {
+        Some(b'{') => 1,
+        _ => MAX_DEPTH + 1,
+    };
+    let (mut name, mut value, mut commas) = (None, None, 0);
     let mut depth = 0usize;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
+        let start = at;
         match byte {
             b'{' | b'[' => {
                 depth += 1;
@@ -251,14 +239,43 @@ pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
                     return Err(JsonFault::TooDeep);
                 }
                 at += 1;
+                if depth == level + 1 {
+                    value.get_or_insert(start);
+                }
+                continue;
             }
-            b'}' | b']' => {
-                depth = depth.saturating_sub(1);
+            b'}' | b']' | b',' => {
+                if depth == level
+                    && let (Some(name), Some(value)) = (name.take(), value.take())
+                {
+                    told(
+                        name,
+                        text.get(value..at).unwrap_or_default().trim_ascii_end(),
+                        commas,
+                    );
+                    commas = 0;
+                }
+                commas += usize::from(byte == b',' && depth == level + 1);
+                depth = depth.saturating_sub(usize::from(byte != b','));
                 at += 1;
+                continue;
             }
-            b'"' => at = string_end(text, at + 1)?,
+            b'"' => {
+                at = string_end(text, at + 1)?;
+                if depth == level && name.is_none() {
+                    name = text.get(start..at);
+                    continue;
+                }
+            }
             b'-' | b'0'..=b'9' => at = number_end(text, at)?,
-            _ => at += 1,
+            b't' | b'f' | b'n' => at += 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        if depth == level {
+            value.get_or_insert(start);
         }
     }
     Ok(())
@@ -406,12 +423,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_last_of_two_members_counts() {
-        let twice = Object::parse(r#"{"a":1,"a":2}"#).unwrap();
-        assert_eq!(twice.integer("a"), Some(2));
-    }
-
     /// RFC 7396, as it stands there.
     fn merged(target: Value, patch: Value) -> Value {
         let Value::Object(changes) = patch else {
@@ -461,17 +472,15 @@ mod tests {
         #[test]
         fn members_and_elements_are_what_others_find(value in made_up::value(), max in 0..4usize) {
             let text = value.to_string();
-            let object = Object::parse(&text);
-            prop_assert_eq!(object.is_some(), value.is_object());
-            for (name, member) in value.as_object().into_iter().flatten() {
-                let object = object.as_ref().unwrap();
-                prop_assert_eq!(object.get(name).unwrap().get(), member.to_string());
-                prop_assert_eq!(object.text(name), member.as_str().map(str::to_owned));
-                prop_assert_eq!(object.integer(name), member.as_i64());
-                prop_assert_eq!(object.is_true(name), *member == Value::Bool(true));
-                prop_assert_eq!(object.count(name), member.as_array().map(Vec::len));
-                prop_assert_eq!(object.object(name).is_some(), member.is_object());
-            }
+            let members = Object::parse(&text).map(|Object(members)| {
+                let member = |(name, raw): (Cow<'_, str>, &RawValue)| (name.into_owned(), raw.get().to_owned());
+                members.into_iter().map(member).collect::<Vec<_>>()
+            });
+            let expected = value.as_object().map(|members| {
+                let member = |(name, member): (&String, &Value)| (name.clone(), member.to_string());
+                members.iter().map(member).collect::<Vec<_>>()
+            });
+            prop_assert_eq!(members, expected);
             let found = elements(&text, max).ok().map(|(kept, count)| (kept.len(), count));
             let len = value.as_array().map(Vec::len);
             prop_assert_eq!(found, len.map(|len| (len.min(max), len)));

@@ -20,6 +20,7 @@ pub mod rpc;
 pub mod scope;
 pub mod summary;
 pub mod token;
+pub mod view;
 
 /// The protocol version that `connect` carries (spec 5.1).
 pub const VERSION: u32 = 1;

@@ -1,7 +1,7 @@
 //! The user's own applications: any slug that no provider has.
 
 use super::signature::{Mac, SignatureFault, check_body_hex};
-use super::{Description, Object, Provider, Reply, Request, SignatureHeaders};
+use super::{Description, Provider, Reply, Request, SignatureHeaders, View};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "",
@@ -40,7 +40,7 @@ fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
     vec![(HEADER, format!("{PREFIX}{digits}"))]
 }
 
-fn describe(request: &Request<'_>, _payload: &Object<'_>) -> Description {
+fn describe(request: &Request<'_>, _payload: &View<'_>) -> Description {
     let slug = request.slug;
     Description {
         kind: format!("com.{slug}.event"),
@@ -49,6 +49,6 @@ fn describe(request: &Request<'_>, _payload: &Object<'_>) -> Description {
     }
 }
 
-fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, _payload: &View<'_>) -> Option<String> {
     request.headers.get("idempotency-key").map(str::to_owned)
 }

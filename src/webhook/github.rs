@@ -4,7 +4,7 @@ use url::Url;
 
 use super::signature::{Mac, SignatureFault, check_body_hex};
 use super::words::{self, known, person};
-use super::{Description, Object, Provider, Request, SignatureHeaders};
+use super::{Description, Provider, Request, SignatureHeaders, View};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "github",
@@ -35,19 +35,19 @@ fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
     vec![(HEADER, format!("{PREFIX}{digits}"))]
 }
 
-fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, _payload: &View<'_>) -> Option<String> {
     request.headers.get("x-github-delivery").map(str::to_owned)
 }
 
 /// A hook whose content type was left as GitHub's page presets it sends its payload in a form.
-fn describe(request: &Request<'_>, payload: &Object<'_>) -> Description {
+fn describe(request: &Request<'_>, payload: &View<'_>) -> Description {
     let event = request
         .headers
         .get("x-github-event")
         .unwrap_or_default()
         .trim();
     let form = words::form_payload(request, payload);
-    let form = form.as_deref().and_then(Object::parse);
+    let form = form.as_deref().and_then(words::view);
     let payload = form.as_ref().unwrap_or(payload);
     let repository = payload.object("repository");
     let repository = repository.as_ref();
@@ -65,7 +65,7 @@ fn describe(request: &Request<'_>, payload: &Object<'_>) -> Description {
 }
 
 /// The repository's page: on github.com by its name, on another host by its own address.
-fn source(repository: Option<&Object<'_>>) -> String {
+fn source(repository: Option<&View<'_>>) -> String {
     let fits =
         |text: &String| text.len() <= REPOSITORY_MAX_BYTES && !text.contains(char::is_control);
     let member = |name: &str| repository?.text(name).filter(fits);
@@ -83,8 +83,8 @@ fn source(repository: Option<&Object<'_>>) -> String {
 
 /// The payload's words, as summaries have them.
 struct Words<'a> {
-    payload: &'a Object<'a>,
-    repository: Option<&'a Object<'a>>,
+    payload: &'a View<'a>,
+    repository: Option<&'a View<'a>>,
 }
 
 impl Words<'_> {
@@ -260,7 +260,7 @@ mod tests {
             url: None,
         };
         let data = r#"{"payload":"{\"repository\":{\"full_name\":\"acme/app\"}}"}"#;
-        let described = describe(&request, &Object::parse(data).unwrap());
+        let described = describe(&request, &View::of(data));
         assert_eq!(described.source, "https://github.com/acme/app");
         assert_eq!(described.summary, "GitHub ping from acme/app");
     }

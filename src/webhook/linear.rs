@@ -1,7 +1,7 @@
 //! Linear (spec 9, 10.1, 10.3).
 
 use super::signature::{Mac, SignatureFault, check_body_hex};
-use super::{Description, Object, Provider, Reply, Request, SignatureHeaders, words};
+use super::{Description, Provider, Reply, Request, SignatureHeaders, View, words};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "linear",
@@ -25,11 +25,11 @@ fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
     vec![(HEADER, Mac::sha256(secret, &[request.body]).to_hex())]
 }
 
-fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, _payload: &View<'_>) -> Option<String> {
     request.headers.get("linear-delivery").map(str::to_owned)
 }
 
-fn describe(_request: &Request<'_>, payload: &Object<'_>) -> Description {
+fn describe(_request: &Request<'_>, payload: &View<'_>) -> Description {
     let kind = payload.text("type");
     let action = payload.text("action");
     let data = payload.object("data").unwrap_or_default();

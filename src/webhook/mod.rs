@@ -23,8 +23,9 @@ mod words;
 use base64::Engine as _;
 
 use crate::protocol::event::{Event, Extension};
-use crate::protocol::json::{JsonFault, Object};
+use crate::protocol::json::JsonFault;
 use crate::protocol::summary;
+use crate::protocol::view::View;
 pub use headers::Headers;
 pub use signature::SignatureFault;
 
@@ -92,11 +93,11 @@ struct Provider {
     /// Signs as the provider does.
     sign: fn(&Request<'_>, secret: &[u8], now: i64) -> SignatureHeaders,
     /// Says what happened. A payload that is no object looks like an empty one.
-    describe: fn(&Request<'_>, &Object<'_>) -> Description,
+    describe: fn(&Request<'_>, &View<'_>) -> Description,
     /// The provider's own name for the delivery.
-    delivery_id: fn(&Request<'_>, &Object<'_>) -> Option<String>,
+    delivery_id: fn(&Request<'_>, &View<'_>) -> Option<String>,
     /// What has to be said back to prove that the address is ours.
-    challenge: fn(&Object<'_>) -> Option<String>,
+    challenge: fn(&View<'_>) -> Option<String>,
 }
 
 impl Provider {
@@ -210,7 +211,7 @@ pub fn sign(request: &Request<'_>, secret: &[u8], now: i64) -> Option<SignatureH
 }
 
 /// The sender's own name for the delivery, which makes it the same one again.
-fn delivery_id(request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, payload: &View<'_>) -> Option<String> {
     let provider = provider(request.slug);
     let own = (provider.delivery_id)(request, payload);
     let standard = (provider.takes_standard && standard::is_sent_by(request))
@@ -231,15 +232,18 @@ pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, Json
         headers,
         ..*request
     };
-    let payload = payload::read(request.headers.get("content-type"), request.body)?;
-    let object = payload.json().and_then(Object::parse).unwrap_or_default();
+    let mut payload = payload::read(request.headers.get("content-type"), request.body)?;
+    let view = match payload.view.take() {
+        Some(view) => view,
+        None => payload.json().map(View::of).unwrap_or_default(),
+    };
     let provider = provider(request.slug);
-    if let Some(answer) = (provider.challenge)(&object) {
+    if let Some(answer) = (provider.challenge)(&view) {
         return Ok(Taken::Challenge(answer));
     }
-    let description = (provider.describe)(request, &object);
-    let delivery_id = delivery_id(request, &object);
-    drop(object);
+    let description = (provider.describe)(request, &view);
+    let delivery_id = delivery_id(request, &view);
+    drop(view);
 
     let text = |text: String| Extension::Text(text);
     let mut extensions = vec![
@@ -344,7 +348,7 @@ mod tests {
         ];
         let id = |slug: &str, more: &[(&str, &str)]| {
             let headers = Headers::new(three.iter().chain(more).copied());
-            delivery_id(&request(slug, &headers), &Object::default())
+            delivery_id(&request(slug, &headers), &View::default())
         };
         assert_eq!(id("my-app", &[("idempotency-key", "k")]).unwrap(), "w-1");
         assert_eq!(id("github", &[("x-github-delivery", "g")]).unwrap(), "g");

@@ -1,7 +1,7 @@
 //! PagerDuty, webhooks of version 3 (spec 9, 10.1, 10.3).
 
 use super::signature::{Mac, SignatureFault, entries, required, wrong_unless};
-use super::{Description, Object, Provider, Request, SignatureHeaders, words};
+use super::{Description, Provider, Request, SignatureHeaders, View, words};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "pagerduty",
@@ -34,11 +34,11 @@ fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
     vec![(HEADER, format!("v1={digits}"))]
 }
 
-fn delivery_id(_request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
+fn delivery_id(_request: &Request<'_>, payload: &View<'_>) -> Option<String> {
     payload.object("event")?.text("id")
 }
 
-fn describe(_request: &Request<'_>, payload: &Object<'_>) -> Description {
+fn describe(_request: &Request<'_>, payload: &View<'_>) -> Description {
     let event = payload.object("event").unwrap_or_default();
     let kind = event.text("event_type");
     let title = event.object("data").and_then(|data| data.text("title"));

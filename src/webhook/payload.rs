@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::protocol::event::{Data, is_attribute};
 use crate::protocol::json::{self, JsonFault};
+use crate::protocol::view::{self, View};
 
 const JSON: &str = "application/json";
 
@@ -15,14 +16,16 @@ const JSON: &str = "application/json";
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A body as an event carries it.
-pub(super) struct Payload {
+pub(super) struct Payload<'a> {
     pub(super) data: Option<Data>,
     pub(super) datacontenttype: Option<String>,
     /// Whether the text of `data` is byte for byte the body, or its bytes can be had from it.
     pub(super) is_verbatim: bool,
+    /// A view of the body, where one was had on the way.
+    pub(super) view: Option<View<'a>>,
 }
 
-impl Payload {
+impl Payload<'_> {
     /// The text of a JSON payload.
     pub(super) fn json(&self) -> Option<&str> {
         match &self.data {
@@ -33,7 +36,10 @@ impl Payload {
 }
 
 /// Reads a body by what its `Content-Type` declares. Without one, JSON is recognised by its grammar.
-pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, JsonFault> {
+pub(super) fn read<'a>(
+    content_type: Option<&str>,
+    body: &'a [u8],
+) -> Result<Payload<'a>, JsonFault> {
     let media_type = media_type(content_type);
     // A header may hold more than an attribute: a tab, for one.
     let own = || {
@@ -66,6 +72,7 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, J
             data: to_raw_value(text).ok().map(Data::Json),
             datacontenttype: own(),
             is_verbatim: false,
+            view: None,
         },
         None => Payload {
             data: Some(Data::Base64(
@@ -73,6 +80,7 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Payload, J
             )),
             datacontenttype: own(),
             is_verbatim: true,
+            view: None,
         },
     })
 }
@@ -94,20 +102,22 @@ fn is_text(media_type: &str) -> bool {
         || media_type.ends_with("+xml")
 }
 
-fn empty(datacontenttype: Option<String>) -> Payload {
+fn empty(datacontenttype: Option<String>) -> Payload<'static> {
     Payload {
         data: Some(Data::Json(RawValue::NULL.to_owned())),
         datacontenttype,
         is_verbatim: false,
+        view: None,
     }
 }
 
-fn json_payload(body: &[u8]) -> Result<Payload, JsonFault> {
-    let raw = json::check(json::text(body)?)?;
+fn json_payload(body: &[u8]) -> Result<Payload<'_>, JsonFault> {
+    let (raw, view) = view::check(json::text(body)?)?;
     Ok(Payload {
         is_verbatim: raw.get().len() == body.len(),
         data: Some(Data::Json(raw.to_owned())),
         datacontenttype: Some(JSON.to_owned()),
+        view: Some(view),
     })
 }
 
@@ -118,7 +128,7 @@ const FIELDS_MAX: usize = 10_000;
 type Field<'a> = (Cow<'a, str>, Vec<Cow<'a, str>>);
 
 /// A form as an object of strings; a repeated name becomes an array. Order is that of the first appearance.
-fn form(body: &[u8]) -> Result<Payload, JsonFault> {
+fn form(body: &[u8]) -> Result<Payload<'_>, JsonFault> {
     let mut fields: Vec<Field<'_>> = Vec::new();
     let mut places = HashMap::new();
     for (count, (name, value)) in url::form_urlencoded::parse(body).enumerate() {
@@ -138,6 +148,7 @@ fn form(body: &[u8]) -> Result<Payload, JsonFault> {
         }),
         datacontenttype: Some(JSON.to_owned()),
         is_verbatim: false,
+        view: None,
     })
 }
 
@@ -223,7 +234,8 @@ mod tests {
         let (text, _) = data(Some(FORM), form(FIELDS_MAX).as_bytes());
         assert!(text.starts_with(r#"{"0":"","1":"","2":"""#), "{text:.99}");
         assert!(text.ends_with(r#""270f":""}"#), "{text}");
-        let more = read(Some(FORM), form(FIELDS_MAX + 1).as_bytes());
+        let more = form(FIELDS_MAX + 1);
+        let more = read(Some(FORM), more.as_bytes());
         assert_eq!(more.err(), Some(JsonFault::TooManyFields(FIELDS_MAX)));
     }
 

@@ -1,7 +1,7 @@
 //! Shopify (spec 9, 10.1, 10.3).
 
 use super::signature::{Mac, SignatureFault, required, wrong_unless};
-use super::{Description, Object, Provider, Request, SignatureHeaders, words};
+use super::{Description, Provider, Request, SignatureHeaders, View, words};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "shopify",
@@ -25,14 +25,14 @@ fn sign(request: &Request<'_>, secret: &[u8], _now: i64) -> SignatureHeaders {
     vec![(HEADER, Mac::sha256(secret, &[request.body]).to_base64())]
 }
 
-fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, _payload: &View<'_>) -> Option<String> {
     request
         .headers
         .get("x-shopify-webhook-id")
         .map(str::to_owned)
 }
 
-fn describe(request: &Request<'_>, _payload: &Object<'_>) -> Description {
+fn describe(request: &Request<'_>, _payload: &View<'_>) -> Description {
     let topic = request.headers.get("x-shopify-topic").unwrap_or_default();
     let shop = request.headers.get("x-shopify-shop-domain");
     let host = words::for_source(shop).unwrap_or("shopify.com");

@@ -1,7 +1,7 @@
 //! Slack: events, interactions and slash commands (spec 9, 10.1, 10.3).
 
 use super::signature::{Mac, SignatureFault, check_time, required, wrong_unless};
-use super::{Description, Object, Provider, Reply, Request, SignatureHeaders, words};
+use super::{Description, Provider, Reply, Request, SignatureHeaders, View, words};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "slack",
@@ -42,15 +42,15 @@ fn sign(request: &Request<'_>, secret: &[u8], now: i64) -> SignatureHeaders {
 /// Calls `look` with what the post is about: the JSON in a form's field `payload`, else the body itself.
 fn with_payload<T>(
     request: &Request<'_>,
-    payload: &Object<'_>,
-    look: impl FnOnce(&Object<'_>) -> T,
+    payload: &View<'_>,
+    look: impl FnOnce(&View<'_>) -> T,
 ) -> T {
     let form = words::form_payload(request, payload);
-    let form = form.as_deref().and_then(Object::parse);
+    let form = form.as_deref().and_then(words::view);
     look(form.as_ref().unwrap_or(payload))
 }
 
-fn delivery_id(request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, payload: &View<'_>) -> Option<String> {
     with_payload(request, payload, |payload| {
         payload
             .text("event_id")
@@ -59,12 +59,12 @@ fn delivery_id(request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
 }
 
 /// The text that proves to Slack that the address is ours.
-fn challenge(payload: &Object<'_>) -> Option<String> {
+fn challenge(payload: &View<'_>) -> Option<String> {
     let is_asked = payload.text("type")? == "url_verification";
     is_asked.then(|| payload.text("challenge"))?
 }
 
-fn describe(request: &Request<'_>, payload: &Object<'_>) -> Description {
+fn describe(request: &Request<'_>, payload: &View<'_>) -> Description {
     with_payload(request, payload, |payload| {
         let kind = payload.text("type");
         let is_callback = kind.as_deref() == Some("event_callback");
@@ -87,7 +87,7 @@ fn describe(request: &Request<'_>, payload: &Object<'_>) -> Description {
     })
 }
 
-fn summary(kind: Option<String>, about: &Object<'_>) -> String {
+fn summary(kind: Option<String>, about: &View<'_>) -> String {
     let part = |word: &str, member: &str| {
         let name = name(about, member).filter(|name| !name.trim().is_empty());
         name.map_or_else(String::new, |name| format!(" {word} {}", name.trim()))
@@ -101,7 +101,7 @@ fn summary(kind: Option<String>, about: &Object<'_>) -> String {
 }
 
 /// The id of something that Slack names in three ways: `user`, `user.id` or `user_id`.
-fn name(about: &Object<'_>, member: &str) -> Option<String> {
+fn name(about: &View<'_>, member: &str) -> Option<String> {
     about
         .text(&format!("{member}_id"))
         .or_else(|| about.object(member)?.text("id"))

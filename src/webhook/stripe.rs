@@ -1,7 +1,7 @@
 //! Stripe (spec 9, 10.1, 10.3).
 
 use super::signature::{Mac, SignatureFault, check_time, entries, required, wrong_unless};
-use super::{Description, Object, Provider, Request, SignatureHeaders, words};
+use super::{Description, Provider, Request, SignatureHeaders, View, words};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "stripe",
@@ -50,11 +50,11 @@ fn sign(request: &Request<'_>, secret: &[u8], now: i64) -> SignatureHeaders {
     vec![(HEADER, format!("t={time},v1={digits}"))]
 }
 
-fn delivery_id(_request: &Request<'_>, payload: &Object<'_>) -> Option<String> {
+fn delivery_id(_request: &Request<'_>, payload: &View<'_>) -> Option<String> {
     payload.text("id")
 }
 
-fn describe(_request: &Request<'_>, payload: &Object<'_>) -> Description {
+fn describe(_request: &Request<'_>, payload: &View<'_>) -> Description {
     let kind = payload.text("type");
     let object = payload
         .object("data")

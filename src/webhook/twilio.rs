@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::signature::{Mac, SignatureFault, required, unhex, wrong_unless};
-use super::{Description, Object, Provider, Reply, Request, SignatureHeaders, words};
+use super::{Description, Provider, Reply, Request, SignatureHeaders, View, words};
 
 pub(super) const PROVIDER: Provider = Provider {
     slug: "twilio",
@@ -117,12 +117,12 @@ fn spellings(url: &str) -> Vec<String> {
     spellings
 }
 
-fn delivery_id(request: &Request<'_>, _payload: &Object<'_>) -> Option<String> {
+fn delivery_id(request: &Request<'_>, _payload: &View<'_>) -> Option<String> {
     let token = request.headers.get("i-twilio-idempotency-token");
     token.map(str::to_owned)
 }
 
-fn describe(_request: &Request<'_>, payload: &Object<'_>) -> Description {
+fn describe(_request: &Request<'_>, payload: &View<'_>) -> Description {
     let has = |name: &str| payload.get(name).is_some();
     let (about, status) = if has("CallSid") {
         (Some("call"), payload.text("CallStatus"))

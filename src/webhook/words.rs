@@ -1,6 +1,6 @@
 //! Words that come from outside, as they stand in types, sources and summaries (spec 10.1, 10.3).
 
-use crate::protocol::json::Object;
+use crate::protocol::view::{self, View};
 
 use super::Request;
 
@@ -62,8 +62,13 @@ fn or(text: Option<String>, missing: &str) -> String {
     }
 }
 
+/// Looks into JSON text that nobody checked yet.
+pub(super) fn view(text: &str) -> Option<View<'_>> {
+    view::check(text).ok().map(|(_, view)| view)
+}
+
 /// The JSON that some providers put into a form, as its field `payload`.
-pub(super) fn form_payload(request: &Request<'_>, form: &Object<'_>) -> Option<String> {
+pub(super) fn form_payload(request: &Request<'_>, form: &View<'_>) -> Option<String> {
     match request.is_form() {
         true => form.text("payload"),
         false => None,
