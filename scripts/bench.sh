@@ -49,6 +49,8 @@ beside=("${paced[@]}" --floor --rounds "$rounds" "${database[@]}")
 measure limits limits "${paced[@]}"
 measure publish publish "${beside[@]}"
 measure publish-rpc publish --via rpc --publishers 1 --batch 500 --in-flight 16 "${beside[@]}"
+measure publish-4096 publish --size 4096 "${beside[@]}"
+measure publish-webhook publish --via webhook --size 4096 "${beside[@]}"
 measure latency latency "${beside[@]}"
 measure latency-1000 latency --rate 1000 "${beside[@]}"
 measure fanout fanout --listeners "$listeners" "${beside[@]}"
