@@ -16,7 +16,7 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// The word before the first underscore.
-    pub(crate) fn scheme(self) -> &'static str {
+    fn scheme(self) -> &'static str {
         match self {
             Self::ApiKey => "kite",
             Self::HookToken => "khk",
@@ -64,6 +64,19 @@ impl Token {
             kind,
             text: Zeroizing::new(text.to_owned()),
         })
+    }
+
+    /// What looks like a token of this kind, anywhere in a text.
+    pub fn found_in(text: &str, kind: TokenKind) -> impl Iterator<Item = Self> {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        text.match_indices(kind.scheme())
+            .filter_map(move |(at, _)| {
+                let rest = &text[at..];
+                // No further than a token could reach: a text may be long, and begin one everywhere.
+                let bytes = rest.bytes().take(Self::MAX_LEN + 1);
+                let len = bytes.take_while(is_part).count();
+                Self::parse(&rest[..len]).ok()
+            })
     }
 
     /// Makes a token from 20 random bytes: 4 for the prefix, 16 for the secret.
