@@ -111,6 +111,21 @@ struct Description {
     summary: String,
 }
 
+impl Description {
+    /// The same without the hook token, which the payload may speak of: an alert about a failed post, for one.
+    fn without(self, hook_token: Option<&str>) -> Self {
+        let hide = |text: String| match hook_token {
+            Some(token) if text.contains(token) => text.replace(token, "hook_token"),
+            _ => text,
+        };
+        Self {
+            kind: hide(self.kind),
+            source: hide(self.source),
+            summary: hide(self.summary),
+        }
+    }
+}
+
 /// What a post comes to.
 #[derive(Debug)]
 pub enum Taken {
@@ -237,7 +252,7 @@ pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, Json
     if let Some(answer) = (provider.challenge)(&object) {
         return Ok(Taken::Challenge(answer));
     }
-    let description = (provider.describe)(request, &object);
+    let description = (provider.describe)(request, &object).without(receipt.hook_token);
     let delivery_id = delivery_id(request, &object);
     drop(object);
 
