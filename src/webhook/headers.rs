@@ -52,7 +52,7 @@ impl Headers {
         Self(headers)
     }
 
-    /// Adds headers that are not there yet.
+    /// Adds headers; one that is there already is replaced.
     pub fn extend(&mut self, pairs: impl IntoIterator<Item = (&'static str, String)>) {
         let pairs = pairs.into_iter();
         self.0
