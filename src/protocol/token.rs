@@ -69,7 +69,8 @@ impl Token {
     /// What looks like a token of this kind, anywhere in a text.
     pub fn found_in(text: &str, kind: TokenKind) -> impl Iterator<Item = Self> {
         let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        text.match_indices(kind.scheme())
+        // From behind: in `khkhk_…` the first scheme is none, and overlaps the one that is.
+        text.rmatch_indices(kind.scheme())
             .filter_map(move |(at, _)| {
                 let rest = &text[at..];
                 // No further than a token could reach: a text may be long, and begin one everywhere.
@@ -128,6 +129,18 @@ mod tests {
         let token = Token::mint(TokenKind::ApiKey, &[0xab; 20]);
         assert_eq!(format!("{token:?}"), "kite_abababab_…");
         assert_eq!(Token::parse(token.reveal()).unwrap(), token);
+    }
+
+    #[test]
+    fn tokens_are_found_behind_whatever_looks_like_their_beginning() {
+        for kind in [TokenKind::ApiKey, TokenKind::HookToken] {
+            let token = Token::mint(kind, &[7; 20]);
+            for before in ["", "kh", "khk", "khk_", "kit", "é"] {
+                let text = format!("{before}{0} {before}{0}", token.reveal());
+                let found: Vec<Token> = Token::found_in(&text, kind).collect();
+                assert_eq!(found, [token.clone(), token.clone()], "{before}");
+            }
+        }
     }
 
     proptest! {
