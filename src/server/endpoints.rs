@@ -185,6 +185,8 @@ fn made_up_secret() -> Secret {
 
 fn checked_secret(secret: String) -> Result<Secret, ApiError> {
     check_name("`webhook_secret`", &secret, SECRET_MAX_CHARS)?;
+    webhook::check_secret(secret.as_bytes())
+        .map_err(|fault| ApiError::bad_request(format!("`webhook_secret`: {fault}")))?;
     Ok(Secret::from(secret))
 }
 
