@@ -144,6 +144,9 @@ pub enum EventFault {
     /// The payload among the attributes.
     #[error("`data` cannot be an attribute: it is what the body holds")]
     DataAttribute,
+    /// The token of the endpoint that an event came by: who only reads events could post with it.
+    #[error("the attribute `{0}` holds the hook token: whoever reads the event could post with it")]
+    HookToken(String),
     /// A type that only the server itself makes.
     #[error("the type `{0}` is reserved")]
     ReservedType(String),
@@ -330,6 +333,28 @@ impl Event {
     /// A string extension.
     pub fn extension(&self, name: &str) -> Option<&str> {
         self.extensions.get(name).and_then(Extension::as_text)
+    }
+
+    /// The name of the first attribute whose text has what is looked for.
+    pub fn attribute_that(&self, has: impl Fn(&str) -> bool) -> Option<&str> {
+        let own = [
+            ("id", Some(&self.id)),
+            ("source", Some(&self.source)),
+            ("type", Some(&self.kind)),
+            ("subject", self.subject.as_ref()),
+            ("time", self.time.as_ref()),
+            ("datacontenttype", self.datacontenttype.as_ref()),
+            ("dataschema", self.dataschema.as_ref()),
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?.as_str())));
+        let extensions = self.extensions.iter();
+        let extensions =
+            extensions.filter_map(|(name, value)| Some((name.as_str(), value.as_text()?)));
+        own.chain(extensions)
+            .find(|(_, text)| has(text))
+            .map(|(name, _)| name)
     }
 
     /// What scopes look at.

@@ -16,7 +16,7 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// The word before the first underscore.
-    pub(crate) fn scheme(self) -> &'static str {
+    fn scheme(self) -> &'static str {
         match self {
             Self::ApiKey => "kite",
             Self::HookToken => "khk",
@@ -64,6 +64,20 @@ impl Token {
             kind,
             text: Zeroizing::new(text.to_owned()),
         })
+    }
+
+    /// What looks like a token of this kind, anywhere in a text.
+    pub fn found_in(text: &str, kind: TokenKind) -> impl Iterator<Item = Self> {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        // From behind: in `khkhk_…` the first scheme is none, and overlaps the one that is.
+        text.rmatch_indices(kind.scheme())
+            .filter_map(move |(at, _)| {
+                let rest = &text[at..];
+                // No further than a token could reach: a text may be long, and begin one everywhere.
+                let bytes = rest.bytes().take(Self::MAX_LEN + 1);
+                let len = bytes.take_while(is_part).count();
+                Self::parse(&rest[..len]).ok()
+            })
     }
 
     /// Makes a token from 20 random bytes: 4 for the prefix, 16 for the secret.
@@ -115,6 +129,18 @@ mod tests {
         let token = Token::mint(TokenKind::ApiKey, &[0xab; 20]);
         assert_eq!(format!("{token:?}"), "kite_abababab_…");
         assert_eq!(Token::parse(token.reveal()).unwrap(), token);
+    }
+
+    #[test]
+    fn tokens_are_found_behind_whatever_looks_like_their_beginning() {
+        for kind in [TokenKind::ApiKey, TokenKind::HookToken] {
+            let token = Token::mint(kind, &[7; 20]);
+            for before in ["", "kh", "khk", "khk_", "kit", "é"] {
+                let text = format!("{before}{0} {before}{0}", token.reveal());
+                let found: Vec<Token> = Token::found_in(&text, kind).collect();
+                assert_eq!(found, [token.clone(), token.clone()], "{before}");
+            }
+        }
     }
 
     proptest! {

@@ -14,7 +14,8 @@ use crate::protocol::event::{Event, EventDraft, EventFault, Extension};
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::json;
 use crate::protocol::rpc::{PublishResult, PublishStatus, Published};
-use crate::store::record::{Dedup, Millis, NewEvent, Outcome};
+use crate::protocol::token::{Token, TokenKind};
+use crate::store::record::{Dedup, KeyHash, Millis, NewEvent, Outcome};
 use crate::webhook::cloudevents::{self, Mode};
 
 /// By what door a CloudEvent came in, and what the server says of it.
@@ -25,6 +26,8 @@ pub(super) struct Door<'a> {
     pub(super) source: &'a SourceSlug,
     /// Whether a signature was checked.
     pub(super) is_verified: bool,
+    /// What knows the endpoint's token, where it came by one: no attribute may hold it.
+    pub(super) hook_token: Option<&'a KeyHash>,
     /// The request's headers, where they are kept.
     pub(super) original_headers: Option<String>,
 }
@@ -44,6 +47,9 @@ impl Door<'_> {
         let is_named = draft.id.is_some();
         let mut event = draft.complete(random::uuid7, || format!("https://{}", self.source));
         event.admit(self.source.as_str(), self.is_verified)?;
+        if let Some(holder) = event.attribute_that(|text| self.has_hook_token(text)) {
+            return Err(EventFault::HookToken(holder.to_owned()));
+        }
         if let Some(headers) = &self.original_headers {
             let headers = Extension::Text(headers.clone());
             event
@@ -56,6 +62,12 @@ impl Door<'_> {
             fingerprint: None,
         });
         Ok((event, dedup))
+    }
+
+    fn has_hook_token(&self, text: &str) -> bool {
+        self.hook_token.is_some_and(|hash| {
+            Token::found_in(text, TokenKind::HookToken).any(|token| hash.matches(&token))
+        })
     }
 
     /// Readies all events of a request, or says which one has a fault.

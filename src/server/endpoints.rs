@@ -147,13 +147,13 @@ async fn put(
     Ok((token, stored))
 }
 
-/// The endpoint of a source that has none, so that samples can be sent: with a secret of its own where the source is a
-/// provider, without one for an application of the user's.
+/// The endpoint of a source that has none, so that samples can be sent, and whether it was made by this call: with a secret
+/// of its own where the source is a provider, without one for an application of the user's.
 pub(super) async fn for_samples(
     app: &App,
     team: &TeamId,
     source: SourceSlug,
-) -> Result<EndpointRecord, ApiError> {
+) -> Result<(EndpointRecord, bool), ApiError> {
     let secret = webhook::is_provider(source.as_str()).then(made_up_secret);
     let draft = Draft {
         source,
@@ -161,8 +161,9 @@ pub(super) async fn for_samples(
         max_body_bytes: None,
         keeps: Keeps::All,
     };
-    let (_, stored) = put(app, team, draft).await?;
-    Ok(stored)
+    let (token, stored) = put(app, team, draft).await?;
+    let is_made = stored.token_hash == KeyHash::of(&token);
+    Ok((stored, is_made))
 }
 
 /// `/hooks/<team>/<source>`.
@@ -184,6 +185,8 @@ fn made_up_secret() -> Secret {
 
 fn checked_secret(secret: String) -> Result<Secret, ApiError> {
     check_name("`webhook_secret`", &secret, SECRET_MAX_CHARS)?;
+    webhook::check_secret(secret.as_bytes())
+        .map_err(|fault| ApiError::bad_request(format!("`webhook_secret`: {fault}")))?;
     Ok(Secret::from(secret))
 }
 

@@ -52,6 +52,7 @@ pub(super) async fn post(
         team: key.team.clone(),
         source: &source,
         is_verified: false,
+        hook_token: None,
         original_headers: None,
     };
     door.take(&app, &sender, mode, &sent).await

@@ -102,6 +102,7 @@ async fn ingest(
                 team: endpoint.team.clone(),
                 source: &endpoint.source,
                 is_verified,
+                hook_token: Some(&endpoint.token_hash),
                 original_headers: Some(kept),
             };
             door.take(app, &sender, mode, &post.body).await

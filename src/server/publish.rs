@@ -35,6 +35,7 @@ pub(super) async fn submit(
         team: key.team.clone(),
         source: &SourceSlug::parse(source)?,
         is_verified: false,
+        hook_token: None,
         original_headers: None,
     };
     // The whole frame was checked as JSON when it came in.

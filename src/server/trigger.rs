@@ -49,10 +49,12 @@ pub(super) async fn post(
     let data = asked.data.as_deref().map(RawValue::get);
     let sample = sample::post(source.as_str(), asked.event.as_deref(), data, fresh)?;
     let known = app.access.endpoint(team.clone(), source.clone()).await?;
-    let endpoint_created = known.is_none();
-    let endpoint = match known {
-        Some(endpoint) => endpoint,
-        None => Arc::new(endpoints::for_samples(&app, team, source).await?),
+    let (endpoint, endpoint_created) = match known {
+        Some(endpoint) => (endpoint, false),
+        None => {
+            let (endpoint, is_made) = endpoints::for_samples(&app, team, source).await?;
+            (Arc::new(endpoint), is_made)
+        }
     };
     check_active(&endpoint)?;
     let event = sample.event.clone();

@@ -125,7 +125,9 @@ impl Binary<'_> {
 
     fn content_type(&self) -> Result<Option<&str>, BindingFault> {
         let text = self.content_type.map(std::str::from_utf8).transpose();
-        text.map_err(|_| BindingFault::NotUtf8("Content-Type".to_owned()))
+        let text = text.map_err(|_| BindingFault::NotUtf8("Content-Type".to_owned()))?;
+        // An empty one declares nothing, and no attribute may be empty.
+        Ok(text.filter(|text| !text.is_empty()))
     }
 }
 
@@ -302,6 +304,8 @@ mod tests {
             assert_eq!(event.datacontenttype, None);
             assert_eq!(text(event.data), expected);
         }
+        let undeclared = with("content-type", "", b"hi").unwrap();
+        assert_eq!(undeclared.datacontenttype, None);
         let declared = with("ce-datacontenttype", "text/plain", b"1").unwrap();
         assert_eq!(text(declared.data), "\"1\"");
         assert!(matches!(

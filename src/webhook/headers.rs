@@ -52,7 +52,7 @@ impl Headers {
         Self(headers)
     }
 
-    /// Adds headers that are not there yet.
+    /// Adds headers; one that is there already is replaced.
     pub fn extend(&mut self, pairs: impl IntoIterator<Item = (&'static str, String)>) {
         let pairs = pairs.into_iter();
         self.0
@@ -76,17 +76,8 @@ impl Headers {
 
     /// What looks like a hook token, anywhere in a value.
     pub fn hook_tokens(&self) -> impl Iterator<Item = Token> {
-        let scheme = TokenKind::HookToken.scheme();
-        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        self.0.values().flat_map(move |value| {
-            value.match_indices(scheme).filter_map(move |(at, _)| {
-                let rest = &value[at..];
-                // No further than a token could reach: a value may be long, and begin one everywhere.
-                let bytes = rest.bytes().take(Token::MAX_LEN + 1);
-                let len = bytes.take_while(is_part).count();
-                Token::parse(&rest[..len]).ok()
-            })
-        })
+        let values = self.0.values();
+        values.flat_map(|value| Token::found_in(value, TokenKind::HookToken))
     }
 
     /// These without those that hold the hook token, if there is one.

@@ -112,6 +112,21 @@ struct Description {
     summary: String,
 }
 
+impl Description {
+    /// The same without the hook token, which the payload may speak of: an alert about a failed post, for one.
+    fn without(self, hook_token: Option<&str>) -> Self {
+        let hide = |text: String| match hook_token {
+            Some(token) if text.contains(token) => text.replace(token, "hook_token"),
+            _ => text,
+        };
+        Self {
+            kind: hide(self.kind),
+            source: hide(self.source),
+            summary: hide(self.summary),
+        }
+    }
+}
+
 /// What a post comes to.
 #[derive(Debug)]
 pub enum Taken {
@@ -165,6 +180,15 @@ pub fn reply(slug: &str) -> Reply {
     provider(slug).reply
 }
 
+/// Whether anything can be checked with a secret.
+///
+/// # Errors
+///
+/// Why not.
+pub fn check_secret(secret: &[u8]) -> Result<(), SignatureFault> {
+    standard::check_secret(secret)
+}
+
 /// Checks a post's signature with all secrets that are accepted at present: one good one suffices. `now` is in Unix
 /// seconds.
 ///
@@ -173,8 +197,8 @@ pub fn reply(slug: &str) -> Reply {
 /// What is wrong for the last secret.
 pub fn verify(request: &Request<'_>, secrets: &[&[u8]], now: i64) -> Result<(), SignatureFault> {
     let mut fault = SignatureFault::NoSecret;
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        match verify_with(request, secret, now) {
+    for secret in secrets {
+        match check_secret(secret).and_then(|()| verify_with(request, secret, now)) {
             Ok(()) => return Ok(()),
             Err(other) => fault = other,
         }
@@ -241,7 +265,7 @@ pub fn ingest(request: &Request<'_>, receipt: Receipt<'_>) -> Result<Taken, Json
     if let Some(answer) = (provider.challenge)(&view) {
         return Ok(Taken::Challenge(answer));
     }
-    let description = (provider.describe)(request, &view);
+    let description = (provider.describe)(request, &view).without(receipt.hook_token);
     let delivery_id = delivery_id(request, &view);
     drop(view);
 
@@ -297,6 +321,18 @@ mod tests {
         let request = request("github", &headers);
         assert_eq!(verify(&request, &[], 0), Err(SignatureFault::NoSecret));
         assert_eq!(verify(&request, &[b""], 0), Err(SignatureFault::NoSecret));
+    }
+
+    #[test]
+    fn the_prefix_of_a_secret_is_as_empty_as_nothing() {
+        let slugs = PROVIDERS.iter().map(|provider| provider.slug);
+        for slug in slugs.chain(["my-app"]) {
+            let unsigned = Headers::default();
+            let signature = sign(&request(slug, &unsigned), b"whsec_", 0).unwrap();
+            let signed = Headers::new(signature);
+            let verdict = verify(&request(slug, &signed), &[b"whsec_"], 0);
+            assert_eq!(verdict, Err(SignatureFault::NoSecret), "{slug}");
+        }
     }
 
     #[test]

@@ -35,6 +35,18 @@ pub(super) fn is_public(secret: &[u8]) -> bool {
     secret.starts_with(PUBLIC.as_bytes())
 }
 
+/// Whether a secret can check anything: a prefix alone is as empty as nothing, in whatever scheme, and a public key has to
+/// be one.
+pub(super) fn check_secret(secret: &[u8]) -> Result<(), SignatureFault> {
+    if secret.is_empty() || secret == SHARED.as_bytes() {
+        return Err(SignatureFault::NoSecret);
+    }
+    match is_public(secret) {
+        true => Key::parse(secret).map(drop),
+        false => Ok(()),
+    }
+}
+
 /// What signatures are checked with.
 enum Key {
     /// `v1`: HMAC-SHA256.

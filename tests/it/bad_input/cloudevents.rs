@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::hooks::Endpoint;
+use crate::support::hooks::{Endpoint, signature};
 use crate::support::http::{Access, Answer, answer};
 use crate::support::server::Server;
 
@@ -228,6 +228,56 @@ async fn binary_mode_refuses_what_json_would_refuse() {
         .collect();
     doors.refuse_bytes(&raw, b"{}", 400, "`ce-subject`").await;
     doors.expect_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn an_attribute_with_the_hook_token_is_refused_in_every_mode() {
+    let server = Server::start();
+    let owner = server.owner();
+    let open = Endpoint::create(&owner, json!({"source": "my-app"})).await;
+    let signed = json!({"source": "signed", "webhook_secret": "a secret"});
+    let signed = Endpoint::create(&owner, signed).await;
+    for endpoint in [&open, &signed] {
+        let refuse = async |mode: &[(&str, &str)], body: &str, named: &str| {
+            let signature = signature("a secret", body.as_bytes());
+            let headers = [mode, &[("X-Kite-Signature", &signature)]].concat();
+            let path = match endpoint.secret.is_empty() {
+                true => endpoint.path_with_token(),
+                false => endpoint.path.clone(),
+            };
+            let answer = endpoint.post(&path, &headers, body.to_owned()).await;
+            answer.refused(400, "bad_request");
+            let sentence = answer.json["error"].as_str().unwrap();
+            let expected = format!("the attribute `{named}` holds the hook token");
+            assert!(sentence.contains(&expected), "{sentence}");
+        };
+        let holder = format!("https://kite.example{}", endpoint.path_with_token());
+        for name in [
+            "id",
+            "source",
+            "type",
+            "subject",
+            "dataschema",
+            "ext",
+            "kitesummary",
+        ] {
+            let mut event = event(1);
+            event[name] = holder.as_str().into();
+            let structured = [("Content-Type", "application/cloudevents+json")];
+            refuse(&structured, &event.to_string(), name).await;
+            let batch = json!([{"specversion": "1.0", "type": "t"}, event]);
+            refuse(&[BATCH], &batch.to_string(), name).await;
+            let header = format!("ce-{name}");
+            let mut binary = BINARY.to_vec();
+            binary.retain(|(given, _)| *given != header);
+            binary.push((&header, &holder));
+            refuse(&binary, "", name).await;
+        }
+        let kind = format!("text/plain; x={}", endpoint.token);
+        let binary = [&BINARY[..], &[("Content-Type", &kind)]].concat();
+        refuse(&binary, "", "datacontenttype").await;
+    }
+    assert_eq!(owner.log().await.len(), 0);
 }
 
 #[tokio::test]

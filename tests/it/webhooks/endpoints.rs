@@ -230,3 +230,25 @@ async fn installs_that_are_prepared_at_once_get_the_same_address() {
         assert_eq!(addresses.len(), 1, "all but one of {addresses:?} are dead");
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_can_check_nothing_is_refused() {
+    let server = Server::start();
+    let owner = server.owner();
+    let app = Endpoint::create(
+        &owner,
+        json!({"source": "my-app", "webhook_secret": "good"}),
+    )
+    .await;
+    for secret in ["", "whsec_", "whpk_", "whpk_AAAA", "whpk_!"] {
+        for (method, source) in [("hooks.create", "other"), ("hooks.rotate_secret", "my-app")] {
+            let params = json!({"source": source, "webhook_secret": secret});
+            let refused = try_call(&owner, method, params).await;
+            assert_eq!(refused["payload"]["code"], "bad_params", "{refused}");
+        }
+    }
+    let signature = signature("good", b"{}");
+    app.post(&app.path, &[("X-Kite-Signature", &signature)], "{}")
+        .await
+        .expect(202);
+}

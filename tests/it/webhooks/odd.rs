@@ -324,3 +324,20 @@ async fn a_hook_token_is_in_no_member_of_the_event() {
         assert!(!server.log().contains(&endpoint.token), "{}", server.log());
     }
 }
+
+#[tokio::test]
+async fn a_hook_token_that_a_payload_speaks_of_is_in_its_data_alone() {
+    let server = Server::start();
+    let owner = server.owner();
+    let endpoint = Endpoint::create(&owner, json!({"source": "pagerduty"})).await;
+    let title = format!("POST {} failed", endpoint.path_with_token());
+    let alert = json!({"event": {"event_type": endpoint.token, "data": {"title": title}}});
+    let headers = [("Content-Type", "application/json")];
+    let posted = endpoint.post_with_token(&headers, alert.to_string()).await;
+    posted.expect(202);
+    let mut event = owner.log().await.pop().unwrap()["event"].clone();
+    assert_eq!(event["data"], alert);
+    event.as_object_mut().unwrap().remove("data");
+    assert!(!event.to_string().contains(&endpoint.token), "{event}");
+    assert_eq!(event["type"], "com.pagerduty.hook_token");
+}

@@ -311,3 +311,28 @@ fn a_providers_own_header_goes_before_standard_webhooks() {
     let wrong = [good, vec![("Linear-Signature", "00".to_owned())]].concat();
     refuses(&standard, &wrong, "beside a wrong header of its own");
 }
+
+#[test]
+fn a_signature_of_twilios_over_an_address_with_a_digest_is_good_for_that_body_alone() {
+    let json = delivery("twilio", |scheme| scheme == Scheme::TwilioJson);
+    let signature = signed(&json);
+    let address = url(&json);
+    let form = "application/x-www-form-urlencoded";
+    for (kind, body) in [
+        (form, ""),
+        (form, "&&"),
+        (form, "=&="),
+        ("application/json", ""),
+        ("", "{}"),
+    ] {
+        let headers = [signature.clone(), vec![("Content-Type", kind.to_owned())]].concat();
+        let request = Request {
+            slug: "twilio",
+            headers: &Headers::new(headers),
+            body: body.as_bytes(),
+            url: Some(&address),
+        };
+        let verdict = webhook::verify(&request, &[json.secret.as_bytes()], NOW);
+        assert!(verdict.is_err(), "{kind} {body}");
+    }
+}
