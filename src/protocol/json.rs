@@ -44,8 +44,13 @@ pub fn text(bytes: &[u8]) -> Result<&str, JsonFault> {
 
 /// Checks a whole JSON text: grammar, depth, numbers, escapes.
 pub fn check(text: &str) -> Result<&RawValue, JsonFault> {
+    check_within(text, MAX_DEPTH)
+}
+
+/// As [`check`], with room for what is round a payload.
+pub(super) fn check_within(text: &str, max_depth: usize) -> Result<&RawValue, JsonFault> {
     // Depth goes first: it needs no grammar and bounds whatever parses later.
-    check_limits(text)?;
+    check_limits(text, max_depth)?;
     serde_json::from_str(text).map_err(|error| JsonFault::Syntax(error.to_string()))
 }
 
@@ -239,7 +244,7 @@ pub fn merge(target: &str, patch: &str) -> String {
 }
 
 /// Depth, numbers and escapes of a text whose grammar somebody else checks.
-pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
+pub(super) fn check_limits(text: &str, max_depth: usize) -> Result<(), JsonFault> {
     let bytes = text.as_bytes();
     let mut depth = 0usize;
     let mut at = 0;
@@ -247,7 +252,7 @@ pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
         match byte {
             b'{' | b'[' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
+                if depth > max_depth {
                     return Err(JsonFault::TooDeep);
                 }
                 at += 1;

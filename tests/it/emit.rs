@@ -122,6 +122,30 @@ async fn bad_lines_are_named_and_hold_up_nothing() {
 }
 
 #[tokio::test]
+async fn an_event_may_nest_as_deeply_as_one_that_is_sent_alone() {
+    let server = Server::start();
+    let person = Person::at(&server);
+    let line = |depth: usize| {
+        let data = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        format!("{{\"specversion\":\"1.0\",\"type\":\"t\",\"id\":\"e{depth}\",\"data\":{data}}}\n")
+    };
+    let text: String = (116..=120).map(line).collect();
+    let ended = person
+        .kite(&["emit", "--batch", "-", "--json"])
+        .stdin(text)
+        .exits(7);
+    assert_eq!(
+        ended.json(),
+        json!({"accepted": 4, "duplicate": 0, "refused": 1})
+    );
+    let stored = server.owner().log().await;
+    assert_eq!(ids(&stored), ["e116", "e117", "e118", "e119"]);
+    let data = "[".repeat(119) + &"]".repeat(119);
+    let alone = ["emit", "--type", "t", "--data", &data];
+    person.kite(&alone).succeeds();
+}
+
+#[tokio::test]
 async fn nothing_and_only_bad_lines_have_their_exit_codes() {
     let server = Server::start();
     let person = Person::at(&server);
