@@ -12,9 +12,10 @@ use super::exit::Exit;
 use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;
-use crate::protocol::api::EventAnswer;
+use crate::client::ClientError;
 use crate::protocol::event::{Data, Event, EventDraft};
 use crate::protocol::json;
+use crate::protocol::rpc::PublishStatus;
 
 /// Put a CloudEvent into the team's log, or many of them.
 #[derive(Debug, Args)]
@@ -74,12 +75,13 @@ pub(super) fn run(args: EmitArgs, context: &Context) -> Result<Exit, CommandErro
     let api = context.api(&settings)?;
     let text = event_text(args, &Clock::system())?;
     let answer = block_on_call(async { Ok(api.post_event(&text).await?) })?;
-    let (id, accepted) = match answer {
-        EventAnswer::Accepted { id, .. } => (id, 1),
-        EventAnswer::DuplicateIgnored { id } => (id, 0),
+    let accepted = match answer.status {
+        PublishStatus::Accepted => 1,
+        PublishStatus::DuplicateIgnored => 0,
+        PublishStatus::QuotaExhausted => return Err(ClientError::quota_exhausted().into()),
     };
     let emitted = Emitted {
-        id,
+        id: answer.id,
         accepted,
         duplicate: 1 - accepted,
         refused: 0,
