@@ -26,13 +26,18 @@ Examples:
   kite emit --batch events.jsonl
   producer | kite emit --batch - --source https://producer.example --json
 
-The same source and id are stored once, however often they are sent. The text of --data is sent as it is.
+The same source and id are stored once, however often they are sent. The text of --data is sent as
+it is.
 
---batch reads a CloudEvent from each line that is not blank: an object with at least `specversion` and `type`. A missing
-`id` is made here, a missing `time` is now, a missing `source` or `type` is what --source and --type say. A line that is
-no event, and an event that the server refuses, are counted as refused, told with the number of the line, and hold up
-nothing. If the connection breaks, what was not answered is sent again: an event whose first answer was lost counts as
-already stored. Exit code 7 means that some were refused, 1 that all were; an interrupt waits for what is under way.")]
+--batch reads a CloudEvent from each line that is not blank: an object with at least `specversion`
+and `type`. A missing `id` is made here, a missing `time` is now, a missing `source` or `type` is
+what --source and --type say. A line that is no event, and an event that the server refuses, are
+counted as refused, told with the number of the line, and hold up nothing. If the connection breaks,
+what was not answered is sent again: an event whose first answer was lost counts as already stored.
+
+Exit code 7 means that some were refused, 1 that all were; an interrupt waits for what is under way.
+A run that ends early counts as unanswered what it had read and does not know to be stored; lines
+behind that were not read. Sending all of it again is harmless where the events have ids.")]
 pub(super) struct EmitArgs {
     /// What happened, such as com.example.build.done.
     #[arg(long = "type", value_name = "TYPE", required_unless_present = "batch")]
