@@ -126,15 +126,7 @@ impl Caller {
         self.call(Method::KeysRevoke, params).await
     }
 
-    /// `events.publish`: many events in one request.
-    pub async fn publish(
-        &mut self,
-        params: &EventsPublish<'_>,
-    ) -> Result<Answer<Results>, ClientError> {
-        self.call(Method::EventsPublish, params).await
-    }
-
-    /// Begins `events.publish` without waiting for its answer; the number that [`Caller::published`] gives with it.
+    /// Begins `events.publish`, many events in one request, without waiting for its answer; the number that [`Caller::published`] gives with it.
     pub async fn begin_publish(&mut self, params: &EventsPublish<'_>) -> Result<u64, ClientError> {
         let request = self.request(Method::EventsPublish, params);
         self.send(request).await?;
