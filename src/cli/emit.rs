@@ -12,9 +12,10 @@ use super::exit::Exit;
 use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;
-use crate::protocol::api::EventAnswer;
+use crate::client::ClientError;
 use crate::protocol::event::{Data, Event, EventDraft};
 use crate::protocol::json;
+use crate::protocol::rpc::PublishStatus;
 
 /// Put a CloudEvent into the team's log, or many of them.
 #[derive(Debug, Args)]
@@ -25,13 +26,18 @@ Examples:
   kite emit --batch events.jsonl
   producer | kite emit --batch - --source https://producer.example --json
 
-The same source and id are stored once, however often they are sent. The text of --data is sent as it is.
+The same source and id are stored once, however often they are sent. The text of --data is sent as
+it is.
 
---batch reads a CloudEvent from each line that is not blank: an object with at least `specversion` and `type`. A missing
-`id` is made here, a missing `time` is now, a missing `source` or `type` is what --source and --type say. A line that is
-no event, and an event that the server refuses, are counted as refused, told with the number of the line, and hold up
-nothing. If the connection breaks, what was not answered is sent again: an event whose first answer was lost counts as
-already stored. Exit code 7 means that some were refused, 1 that all were; an interrupt waits for what is under way.")]
+--batch reads a CloudEvent from each line that is not blank: an object with at least `specversion`
+and `type`. A missing `id` is made here, a missing `time` is now, a missing `source` or `type` is
+what --source and --type say. A line that is no event, and an event that the server refuses, are
+counted as refused, told with the number of the line, and hold up nothing. If the connection breaks,
+what was not answered is sent again: an event whose first answer was lost counts as already stored.
+
+Exit code 7 means that some were refused, 1 that all were; an interrupt waits for what is under way.
+A run that ends early counts as unanswered what it had read and does not know to be stored; lines
+behind that were not read. Sending all of it again is harmless where the events have ids.")]
 pub(super) struct EmitArgs {
     /// What happened, such as com.example.build.done.
     #[arg(long = "type", value_name = "TYPE", required_unless_present = "batch")]
@@ -74,12 +80,13 @@ pub(super) fn run(args: EmitArgs, context: &Context) -> Result<Exit, CommandErro
     let api = context.api(&settings)?;
     let text = event_text(args, &Clock::system())?;
     let answer = block_on_call(async { Ok(api.post_event(&text).await?) })?;
-    let (id, accepted) = match answer {
-        EventAnswer::Accepted { id, .. } => (id, 1),
-        EventAnswer::DuplicateIgnored { id } => (id, 0),
+    let accepted = match answer.status {
+        PublishStatus::Accepted => 1,
+        PublishStatus::DuplicateIgnored => 0,
+        PublishStatus::QuotaExhausted => return Err(ClientError::quota_exhausted().into()),
     };
     let emitted = Emitted {
-        id,
+        id: answer.id,
         accepted,
         duplicate: 1 - accepted,
         refused: 0,

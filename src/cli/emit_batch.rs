@@ -30,6 +30,9 @@ const BUNDLE_MAX_LINES: usize = 500;
 /// How many bytes of events.
 const BUNDLE_MAX_BYTES: usize = 256 * 1024;
 
+/// In UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What lines may leave out.
 pub(super) struct Defaults {
     /// `type`.
@@ -49,9 +52,9 @@ struct Account {
     accepted: u64,
     duplicate: u64,
     refused: u64,
-    /// Only where the run ended early.
+    /// Not known to be stored, though perhaps on their way: only where the run ended early.
     #[serde(skip_serializing_if = "is_zero")]
-    unsent: u64,
+    unanswered: u64,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -68,7 +71,7 @@ impl Account {
     }
 
     fn close(mut self) -> Self {
-        self.unsent = self.taken - self.accepted - self.duplicate - self.refused;
+        self.unanswered = self.taken - self.accepted - self.duplicate - self.refused;
         self
     }
 
@@ -77,13 +80,13 @@ impl Account {
             accepted,
             duplicate,
             refused,
-            unsent,
+            unanswered,
             ..
         } = self;
         let mut words =
             format!("Accepted {accepted}, already stored {duplicate}, refused {refused}");
-        if *unsent > 0 {
-            words.push_str(&format!(", not sent {unsent}"));
+        if *unanswered > 0 {
+            words.push_str(&format!(", unanswered {unanswered}"));
         }
         words
     }
@@ -165,13 +168,13 @@ fn tell(news: News, account: &mut Account, spinner: &Spinner, out: Output) {
 }
 
 fn refused(line: u64, why: &str, out: Output) {
+    let why = visible(why);
     match out.json {
-        true => out.event(
-            "refused",
-            "",
-            &[("line", line.into()), ("reason", why.into())],
-        ),
-        false => out.warn(&format!("line {line} was refused: {}", visible(why))),
+        true => {
+            let members = [("line", line.into()), ("reason", why.as_ref().into())];
+            out.event("refused", "", &members);
+        }
+        false => out.warn(&format!("line {line} was refused: {why}")),
     }
 }
 
@@ -182,17 +185,21 @@ fn finish(
     mut end: End,
     out: Output,
 ) -> Result<Exit, CommandError> {
-    out.show(&account, Account::words)?;
-    match ending {
-        Ending::Stopped => return Ok(Exit::Interrupted),
-        Ending::Failed(error) => return Err(error.into()),
-        Ending::All => {}
-    }
-    match end.try_recv() {
-        Ok(Err(error)) => Err(CommandError::failed(format!(
-            "cannot read the events to their end: {error}"
-        ))),
-        _ => Ok(account.exit()),
+    let shown = out.show(&account, Account::words);
+    let exit = match (ending, end.try_recv()) {
+        (Ending::Stopped, _) => Exit::Interrupted,
+        (Ending::Failed(error), _) => return Err(error.into()),
+        (Ending::All, Ok(Err(error))) => {
+            return Err(CommandError::failed(format!(
+                "cannot read the events to their end: {error}"
+            )));
+        }
+        (Ending::All, _) => account.exit(),
+    };
+    // Nobody who reads the account is no reason to hide that events are missing.
+    match exit {
+        Exit::Done => shown.map(|()| exit).map_err(CommandError::from),
+        _ => Ok(exit),
     }
 }
 
@@ -232,6 +239,10 @@ fn read_all<R: Read>(
             }
         };
         number += 1;
+        let text = match (number, text) {
+            (1, Some(text)) => Some(without_mark(text)),
+            (_, text) => text,
+        };
         match text {
             Some(text) if text.trim_ascii().is_empty() => {}
             Some(text) => bundle.push(number, prepare(&text, defaults, &clock)),
@@ -272,6 +283,14 @@ impl Bundle {
         let Self { lines, .. } = std::mem::take(self);
         lines.is_empty() || sender.blocking_send(lines).is_ok()
     }
+}
+
+/// The first line without the byte order mark that some editors and shells put in front.
+fn without_mark(mut line: Vec<u8>) -> Vec<u8> {
+    if line.starts_with(BYTE_ORDER_MARK) {
+        line.drain(..BYTE_ORDER_MARK.len());
+    }
+    line
 }
 
 fn too_long() -> String {

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::render;
 use crate::client::ClientError;
 use crate::protocol::api::Triggered;
+use crate::protocol::id::SourceSlug;
 use crate::protocol::json;
 use crate::webhook::sample::SAMPLES;
 
@@ -24,9 +25,9 @@ Examples:
   kite trigger stripe.invoice.paid --data '{\"data\":{\"object\":{\"amount_paid\":500}}}'
   kite trigger my-app.order.created
 
-The server signs the sample and takes it through the door that the provider's posts come by, so it is verified, stored
-and streamed like them. A source without an endpoint gets one. Without an event it is the first one of the list; a
-source that is no provider takes any event.")]
+The server signs the sample and takes it through the door that the provider's posts come by, so it
+is verified, stored and streamed like them. A source without an endpoint gets one. Without an event
+it is the first one of the list; a source that is no provider takes any event.")]
 pub(super) struct TriggerArgs {
     /// The source, and behind a dot which of its events.
     #[arg(value_name = "SOURCE[.EVENT]", required_unless_present = "list")]
@@ -64,6 +65,7 @@ pub(super) fn run(args: TriggerArgs, context: &Context) -> Result<Exit, CommandE
         let words = "name a source, such as `github` or `stripe.invoice.paid`";
         return Err(CommandError::usage(words).with_hint("`kite trigger --list` shows the samples"));
     }
+    let slug = SourceSlug::parse(source)?;
     let data = match args.data {
         Some(given) => Some(checked(&data_text(given)?)?),
         None => None,
@@ -71,8 +73,8 @@ pub(super) fn run(args: TriggerArgs, context: &Context) -> Result<Exit, CommandE
     let settings = context.settings()?;
     let api = context.api(&settings)?;
     let answer = block_on_call(async {
-        let sent = api.trigger(source, event, data.as_deref()).await;
-        sent.map_err(|error| worded(error, source))
+        let sent = api.trigger(slug.as_str(), event, data.as_deref()).await;
+        sent.map_err(|error| worded(error, slug.as_str()))
     })?;
     context.out.show(&answer, |triggered| {
         let signed = if triggered.verified { "yes" } else { "no" };

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::endpoints::{signing_secret, without_line_break};
@@ -195,27 +195,62 @@ fn headers(file: Option<&str>, given: &[String]) -> Result<Headers, CommandError
         Some(path) => read_text(path)?,
         None => String::new(),
     };
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    if text.trim_start().starts_with('{') {
-        let object: BTreeMap<String, String> = serde_json::from_str(&text).map_err(|error| {
-            CommandError::usage(format!(
-                "the headers are no JSON object of strings: {error}"
-            ))
-        })?;
-        pairs.extend(object);
-    } else {
-        for (number, line) in (1..).zip(text.lines()) {
-            // The request line, where somebody kept it.
-            let is_request = number == 1 && line.contains(" HTTP/");
-            if !is_request && !line.trim().is_empty() {
-                pairs.push(pair(line, || format!("line {number} of the headers"))?);
-            }
-        }
-    }
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    // An event's `kiteoriginalheaders`, as `jq` prints it.
+    let unquoted: Option<String> = serde_json::from_str(text).ok();
+    let text = unquoted.as_deref().unwrap_or(text);
+    let mut pairs = match text.trim_start().starts_with('{') {
+        true => headers_of_object(text)?,
+        false => headers_of_lines(text)?,
+    };
     for line in given {
         pairs.push(pair(line, || "`--header`".to_owned())?);
     }
     Ok(Headers::new(pairs))
+}
+
+/// What other programs keep: a value, or all those of a name.
+fn headers_of_object(text: &str) -> Result<Vec<(String, String)>, CommandError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Values {
+        One(String),
+        Many(Vec<String>),
+    }
+    let object: BTreeMap<String, Values> = serde_json::from_str(text).map_err(|error| {
+        CommandError::usage(format!(
+            "the headers are no JSON object of strings: {error}"
+        ))
+    })?;
+    let pairs = object.into_iter().flat_map(|(name, values)| {
+        let values = match values {
+            Values::One(value) => vec![value],
+            Values::Many(values) => values,
+        };
+        values.into_iter().map(move |value| (name.clone(), value))
+    });
+    Ok(pairs.collect())
+}
+
+/// A header on each line, also as `curl -v` and browsers show a request.
+fn headers_of_lines(text: &str) -> Result<Vec<(String, String)>, CommandError> {
+    let mut pairs = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        // What `curl -v` says of itself and of the answer.
+        if line.starts_with(['*', '<', '{', '}']) {
+            continue;
+        }
+        let line = line.strip_prefix('>').unwrap_or(line).trim();
+        // The request line, where somebody kept it, and what HTTP/2 has instead.
+        let is_request = pairs.is_empty() && line.contains(" HTTP/");
+        let is_pseudo = [":method:", ":path:", ":scheme:", ":authority:"]
+            .iter()
+            .any(|name| line.starts_with(name));
+        if !is_request && !is_pseudo && !line.is_empty() {
+            pairs.push(pair(line, || format!("line {number} of the headers"))?);
+        }
+    }
+    Ok(pairs)
 }
 
 /// A line as name and value. What it says is not repeated: it may be the secret, given in the wrong place.

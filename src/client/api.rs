@@ -14,9 +14,9 @@ use super::{ClientError, Refusal, Server, http};
 use crate::base::backoff::Backoff;
 use crate::base::random;
 use crate::protocol::agent::MessageRequest;
-use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventAnswer, EventsPage, Triggered};
+use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, Triggered};
 use crate::protocol::id::{AgentId, Seq, TeamId};
-use crate::protocol::rpc::{Published, Stats};
+use crate::protocol::rpc::{PublishResult, Stats};
 use crate::protocol::scope::Scope;
 
 /// What needs no escape in a query or a path segment (RFC 3986, 2.3).
@@ -54,6 +54,13 @@ pub struct Answer<T> {
 pub struct Sent {
     /// The event's id.
     pub id: String,
+}
+
+/// What a client needs of the answer to several events. Other servers may leave out the rest.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Results {
+    /// What became of each event, in their order.
+    pub results: Vec<PublishResult>,
 }
 
 /// Which events to list.
@@ -109,7 +116,7 @@ impl Api {
     }
 
     /// `POST /api/v1/events` with one CloudEvent, repeated when the answer is lost: its id makes that harmless.
-    pub async fn post_event(&self, event: &str) -> Result<EventAnswer, ClientError> {
+    pub async fn post_event(&self, event: &str) -> Result<PublishResult, ClientError> {
         let answer = self.repeat(|| {
             self.request(Method::POST, "events", &[])
                 .header(CONTENT_TYPE, "application/cloudevents+json")
@@ -138,7 +145,7 @@ impl Api {
     }
 
     /// `POST /api/v1/events` with a batch of CloudEvents, each a JSON text; likewise repeated when the answer is lost.
-    pub async fn post_batch(&self, events: &[&str]) -> Result<Published, ClientError> {
+    pub async fn post_batch(&self, events: &[&str]) -> Result<Results, ClientError> {
         let body = format!("[{}]", events.join(","));
         let answer = self.repeat(|| {
             self.request(Method::POST, "events", &[])

@@ -9,13 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
+use super::api::Results;
 use super::http::CALL_LIMIT;
 use super::publisher::Parcel;
 use super::rpc::Caller;
 use super::{Api, ClientError, Server};
-use crate::protocol::api::EventAnswer;
 use crate::protocol::id::TeamId;
-use crate::protocol::rpc::{EventsPublish, PublishStatus, Published};
+use crate::protocol::rpc::{EventsPublish, PublishStatus};
 
 /// How many requests are under way together.
 const IN_FLIGHT_MAX: usize = 4;
@@ -255,23 +255,14 @@ fn lost(batch: Vec<Parcel>, error: ClientError) -> Settled {
     }
 }
 
-fn statuses(published: Published) -> Vec<PublishStatus> {
-    published
-        .results
-        .iter()
-        .map(|result| result.status)
-        .collect()
+fn statuses(answer: Results) -> Vec<PublishStatus> {
+    answer.results.iter().map(|result| result.status).collect()
 }
 
 async fn post(api: Api, batch: Vec<Parcel>, route: Route) -> Settled {
     let texts: Vec<&str> = batch.iter().map(|parcel| parcel.text.as_str()).collect();
     let result = match (route, texts.as_slice()) {
-        (Route::Singles, [event]) => api.post_event(event).await.map(|answer| {
-            vec![match answer {
-                EventAnswer::Accepted { .. } => PublishStatus::Accepted,
-                EventAnswer::DuplicateIgnored { .. } => PublishStatus::DuplicateIgnored,
-            }]
-        }),
+        (Route::Singles, [event]) => api.post_event(event).await.map(|it| vec![it.status]),
         _ => api.post_batch(&texts).await.map(statuses),
     };
     Settled {

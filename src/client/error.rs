@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::base::tls::TlsError;
 use crate::protocol::address::AddressError;
+use crate::protocol::error::ErrorCode;
 use crate::protocol::rpc::Failure;
 
 /// What a server said instead of doing it.
@@ -111,6 +112,15 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// That the quota came to its end before an event.
+    pub(crate) fn quota_exhausted() -> Self {
+        Self::Failed(Failure {
+            error: "event quota exhausted".to_owned(),
+            code: Some(ErrorCode::PaymentRequired),
+            retry_after_secs: None,
+        })
+    }
+
     /// Whether the same request may succeed if it is sent again at once (spec 11, as SDKs do).
     pub fn is_worth_repeating(&self) -> bool {
         match self {

@@ -277,18 +277,18 @@ impl<N: FnMut(News)> Publisher<N> {
                 PublishStatus::Accepted => Fate::Accepted,
                 PublishStatus::DuplicateIgnored => Fate::Duplicate,
                 PublishStatus::QuotaExhausted => {
-                    let code = Some(ErrorCode::PaymentRequired);
-                    self.fail(failed("event quota exhausted", code));
+                    self.fail(ClientError::quota_exhausted());
                     continue;
                 }
             };
             (self.news)(News::Settled(parcel.line, fate));
         }
         if batch.len() != statuses.len() {
-            self.fail(failed(
-                "the server tells of other events than it was sent",
-                None,
-            ));
+            self.fail(ClientError::Failed(Failure {
+                error: "the server tells of other events than it was sent".to_owned(),
+                code: None,
+                retry_after_secs: None,
+            }));
         }
     }
 
@@ -330,14 +330,6 @@ impl<N: FnMut(News)> Publisher<N> {
     fn fail(&mut self, error: ClientError) {
         self.ending.get_or_insert(Ending::Failed(error));
     }
-}
-
-fn failed(error: &str, code: Option<ErrorCode>) -> ClientError {
-    ClientError::Failed(Failure {
-        error: error.to_owned(),
-        code,
-        retry_after_secs: None,
-    })
 }
 
 async fn until(time: Option<Instant>) {

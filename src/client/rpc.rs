@@ -9,7 +9,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::timeout;
 
-use super::api::Answer;
+use super::api::{Answer, Results};
 use super::connect::{Connector, HANDSHAKE_LIMIT, Socket};
 use super::frames::{self, judge, text_of};
 use super::handshake::{connect_frame, establish};
@@ -21,7 +21,7 @@ use crate::protocol::id::TeamId;
 use crate::protocol::rpc::{
     ById, EventsPublish, EventsRecent, Failure, HookCreated, HookDeactivated, HookRotated, Hooks,
     HooksCreate, HooksRotateSecret, InstallPrepared, KeyCreated, KeyRevoked, Keys, KeysCreate,
-    Method, PrepareInstall, Published, RecentEvents, Stats,
+    Method, PrepareInstall, RecentEvents, Stats,
 };
 
 /// A connection for calls. It subscribes to nothing and leaves no cursor behind.
@@ -126,15 +126,7 @@ impl Caller {
         self.call(Method::KeysRevoke, params).await
     }
 
-    /// `events.publish`: many events in one request.
-    pub async fn publish(
-        &mut self,
-        params: &EventsPublish<'_>,
-    ) -> Result<Answer<Published>, ClientError> {
-        self.call(Method::EventsPublish, params).await
-    }
-
-    /// Begins `events.publish` without waiting for its answer; the number that [`Caller::published`] gives with it.
+    /// Begins `events.publish`, many events in one request, without waiting for its answer; the number that [`Caller::published`] gives with it.
     pub async fn begin_publish(&mut self, params: &EventsPublish<'_>) -> Result<u64, ClientError> {
         let request = self.request(Method::EventsPublish, params);
         self.send(request).await?;
@@ -143,9 +135,7 @@ impl Caller {
 
     /// Waits for the next answer to a call that was begun: its number, and what was answered. Without calls it waits for
     /// the end of the connection. It may be given up at any moment.
-    pub async fn published(
-        &mut self,
-    ) -> Result<(u64, Result<Published, ClientError>), ClientError> {
+    pub async fn published(&mut self) -> Result<(u64, Result<Results, ClientError>), ClientError> {
         loop {
             let (id, result) = self.response().await?;
             if let Ok(number) = id.parse() {

@@ -159,7 +159,7 @@ impl EventDraft {
         Self::parse_checked(json::check(text)?)
     }
 
-    /// As [`Self::parse`], for text that was checked already as part of a larger one ([`json::check`]).
+    /// As [`Self::parse`], for text that was checked already as part of a larger one: [`json::check`], or a request's frame.
     pub fn parse_checked(text: &RawValue) -> Result<Self, EventFault> {
         let Object(members) = serde_json::from_str(text.get())
             .map_err(|error| JsonFault::Syntax(error.to_string()))?;

@@ -9,6 +9,9 @@ use super::json;
 /// The largest frame that a client may send, in bytes (spec 5.6).
 pub const CLIENT_FRAME_MAX_BYTES: usize = 1024 * 1024;
 
+/// How deep a request may nest: three levels are round an event of `events.publish`, which may have all that events have.
+const REQUEST_MAX_DEPTH: usize = json::MAX_DEPTH + 3;
+
 /// The first frame of a client.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
@@ -165,7 +168,7 @@ fn sound_request(text: &str) -> Option<Request> {
         .trim_start()
         .starts_with('{')
         .then(|| serde_json::from_str(text).ok())??;
-    json::check_limits(text).ok()?;
+    json::check_limits(text, REQUEST_MAX_DEPTH).ok()?;
     (sound.kind == "request").then(|| Request {
         id: sound.id,
         method: sound.method,
@@ -184,7 +187,7 @@ fn request(text: &str) -> Result<Request, FrameFault> {
         id: id.clone(),
         why,
     };
-    json::check(text).map_err(|fault| refuse(fault.to_string()))?;
+    json::check_within(text, REQUEST_MAX_DEPTH).map_err(|fault| refuse(fault.to_string()))?;
     serde_json::from_str(text).map_err(|error| refuse(error.to_string()))
 }
 

@@ -44,8 +44,13 @@ pub fn text(bytes: &[u8]) -> Result<&str, JsonFault> {
 
 /// Checks a whole JSON text: grammar, depth, numbers, escapes.
 pub fn check(text: &str) -> Result<&RawValue, JsonFault> {
+    check_within(text, MAX_DEPTH)
+}
+
+/// As [`check`], with room for what is round a payload.
+pub(super) fn check_within(text: &str, max_depth: usize) -> Result<&RawValue, JsonFault> {
     // Depth goes first: it needs no grammar and bounds whatever parses later.
-    check_limits(text)?;
+    check_limits(text, max_depth)?;
     check_grammar(text)
 }
 
@@ -211,21 +216,22 @@ pub fn merge(target: &str, patch: &str) -> String {
 }
 
 /// Depth, numbers and escapes of a text whose grammar somebody else checks.
-pub(super) fn check_limits(text: &str) -> Result<(), JsonFault> {
-    walk(text, |_, _, _| {})
+pub(super) fn check_limits(text: &str, max_depth: usize) -> Result<(), JsonFault> {
+    walk(text, max_depth, |_, _, _| {})
 }
 
 /// As [`check_limits`]. Where the text is an object, each of its members is told: its name with the quotes, its value,
 /// and how many commas stand in the value one level below it.
 pub(super) fn walk<'a>(
     text: &'a str,
+    max_depth: usize,
     mut told: impl FnMut(&'a str, &'a str, usize),
 ) -> Result<(), JsonFault> {
     let bytes = text.as_bytes();
     // Anything else has its members at a depth that is never reached.
     let level = match bytes.trim_ascii_start().first() {
         Some(b'{') => 1,
-        _ => MAX_DEPTH + 1,
+        _ => max_depth + 1,
     };
     let (mut name, mut value, mut commas) = (None, None, 0);
     let mut depth = 0usize;
@@ -235,7 +241,7 @@ pub(super) fn walk<'a>(
         match byte {
             b'{' | b'[' => {
                 depth += 1;
-                if depth > MAX_DEPTH {
+                if depth > max_depth {
                     return Err(JsonFault::TooDeep);
                 }
                 at += 1;

@@ -40,7 +40,7 @@ impl<'a> View<'a> {
 
     fn walk(text: &'a str) -> Result<Self, JsonFault> {
         let mut members = Vec::new();
-        json::walk(text, |name, value, commas| {
+        json::walk(text, json::MAX_DEPTH, |name, value, commas| {
             if members.len() <= MEMBERS_MAX {
                 members.push(Member {
                     name: unquoted(name),

@@ -38,7 +38,7 @@ pub(super) async fn submit(
         hook_token: None,
         original_headers: None,
     };
-    // The whole frame was checked as JSON when it came in.
+    // The whole frame was checked as JSON when it came in, and allows an event no more depth than any event has.
     let drafts = params.events.into_iter().map(EventDraft::parse_checked);
     let Admitted { ids, events } = door.admit_all(drafts, now)?;
     let submitted = app.log.submit(events).await?;

@@ -6,6 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::{PROVIDERS, Request, SignatureFault, standard, verify, verify_with};
 use crate::protocol::json;
 
+/// In UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A signature that is not accepted, and what is known about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
@@ -85,6 +88,10 @@ fn other_bodies(request: &Request<'_>, secret: &[u8], now: i64) -> Option<String
             body.trim_ascii().to_vec(),
         ),
         (
+            "without the byte order mark in front of it, which an editor has added",
+            body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).to_vec(),
+        ),
+        (
             "with a line break at its end, which was cut off",
             [body, b"\n"].concat(),
         ),
@@ -116,9 +123,11 @@ fn other_bodies(request: &Request<'_>, secret: &[u8], now: i64) -> Option<String
 }
 
 fn other_secrets(request: &Request<'_>, secret: &[u8], now: i64) -> Option<String> {
-    let trimmed = secret.trim_ascii();
+    let plain = secret.strip_prefix(BYTE_ORDER_MARK).unwrap_or(secret);
+    let trimmed = plain.trim_ascii();
     let bare = trimmed.strip_prefix(b"whsec_").unwrap_or(trimmed);
     let tries = [
+        ("without the byte order mark in front of it", plain.to_vec()),
         ("without the white space round it", trimmed.to_vec()),
         ("without its prefix `whsec_`", bare.to_vec()),
         (
@@ -192,6 +201,7 @@ mod tests {
         assert!(found(b"{\"a\":1}\n").contains("without the line break"));
         assert!(found(b"{\"a\":1}\r\n").contains("without the line break"));
         assert!(found(b"{ \"a\": 1 }").contains("written anew"));
+        assert!(found(b"\xef\xbb\xbf{\"a\":1}").contains("byte order mark"));
         assert_eq!(found(b"{\"a\":2}"), "");
     }
 
@@ -206,6 +216,7 @@ mod tests {
         let headers = signed("github", b"secret", None);
         let found = |secret: &[u8]| findings(&request(&headers), secret).join("; ");
         assert!(found(b"secret\n").contains("white space"));
+        assert!(found(b"\xef\xbb\xbfsecret").contains("byte order mark"));
         assert!(found(b"c2VjcmV0").contains("base64"));
         assert_eq!(found(b"other"), "");
     }

@@ -64,6 +64,17 @@ async fn ten_thousand_lines_are_stored_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_and_windows_line_ends_spoil_no_event() {
+    let server = Server::start();
+    let text = format!("\u{feff}{}", lines(3).replace('\n', "\r\n"));
+    Person::at(&server)
+        .kite(&["emit", "--batch", "-"])
+        .stdin(text)
+        .stdout("Accepted 3, already stored 0, refused 0\n")
+        .succeeds();
+}
+
+#[tokio::test]
 async fn bad_lines_are_named_and_hold_up_nothing() {
     let server = Server::start();
     let person = Person::at(&server);
@@ -122,6 +133,30 @@ async fn bad_lines_are_named_and_hold_up_nothing() {
 }
 
 #[tokio::test]
+async fn an_event_may_nest_as_deeply_as_one_that_is_sent_alone() {
+    let server = Server::start();
+    let person = Person::at(&server);
+    let line = |depth: usize| {
+        let data = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        format!("{{\"specversion\":\"1.0\",\"type\":\"t\",\"id\":\"e{depth}\",\"data\":{data}}}\n")
+    };
+    let text: String = (116..=120).map(line).collect();
+    let ended = person
+        .kite(&["emit", "--batch", "-", "--json"])
+        .stdin(text)
+        .exits(7);
+    assert_eq!(
+        ended.json(),
+        json!({"accepted": 4, "duplicate": 0, "refused": 1})
+    );
+    let stored = server.owner().log().await;
+    assert_eq!(ids(&stored), ["e116", "e117", "e118", "e119"]);
+    let data = "[".repeat(119) + &"]".repeat(119);
+    let alone = ["emit", "--type", "t", "--data", &data];
+    person.kite(&alone).succeeds();
+}
+
+#[tokio::test]
 async fn nothing_and_only_bad_lines_have_their_exit_codes() {
     let server = Server::start();
     let person = Person::at(&server);
@@ -149,7 +184,7 @@ async fn nothing_and_only_bad_lines_have_their_exit_codes() {
     Person::with(&reader)
         .kite(&["emit", "--batch", "-"])
         .stdin(lines(2))
-        .stdout("Accepted 0, already stored 0, refused 0, not sent 2\n")
+        .stdout("Accepted 0, already stored 0, refused 0, unanswered 2\n")
         .stderr_has("`write`")
         .exits(4);
     assert!(server.owner().log().await.is_empty());
@@ -193,14 +228,28 @@ async fn a_quota_that_ends_ends_the_run_with_an_exact_account() {
         .exits(6);
     assert_eq!(
         ended.json(),
-        json!({"accepted": 30, "duplicate": 0, "refused": 1, "unsent": 70})
+        json!({"accepted": 30, "duplicate": 0, "refused": 1, "unanswered": 70})
     );
     assert_eq!(ended.json_error()["code"], "quota_exhausted");
     person
         .kite(&["emit", "--batch", "-"])
         .stdin(lines(40))
-        .stdout_has("already stored 30, refused 0, not sent 10")
+        .stdout_has("already stored 30, refused 0, unanswered 10")
         .exits(6);
+}
+
+#[tokio::test]
+async fn a_closed_stdout_hides_no_failure() {
+    let server = Server::start_with(&["--events-limit", "2"]);
+    let person = Person::at(&server);
+    let emit = |text: &str| {
+        let run = "{ kite emit --batch - 3>&-; echo $? >&3; } 3>ended | true; cat ended >&2";
+        let said = person.shell(run).stdin(text).succeeds().stderr;
+        said.lines().last().map(str::to_owned)
+    };
+    assert_eq!(emit("bad\n").as_deref(), Some("1"));
+    assert_eq!(emit(&lines(1)).as_deref(), Some("0"));
+    assert_eq!(emit(&lines(4)).as_deref(), Some("6"));
 }
 
 #[tokio::test]
@@ -253,6 +302,6 @@ fn a_server_that_is_not_there_is_told_of_at_once() {
             "kite_0a1b2c3d_00112233445566778899aabbccddeeff",
         )
         .stdin(lines(3))
-        .stdout("Accepted 0, already stored 0, refused 0, not sent 3\n")
+        .stdout("Accepted 0, already stored 0, refused 0, unanswered 3\n")
         .exits(5);
 }

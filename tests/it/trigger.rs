@@ -303,6 +303,8 @@ fn a_command_line_that_is_wrong_sends_nothing() {
         &["trigger", "stripe", "--data", "@no-such-file"],
         &["trigger", "stripe", "--data", "-"],
         &["trigger", "--list", "--data", "{}"],
+        &["trigger", "my app.order"],
+        &["trigger", "kite"],
         &["trigger", "stripe", "linear"],
     ] {
         elsewhere(&person, &server, args).stdout("").exits(2);

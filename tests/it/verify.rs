@@ -278,6 +278,20 @@ fn headers_are_read_as_lines_and_as_the_object_that_events_keep() {
             .to_uppercase()
             .replace("V0=", "v0="),
         format!("Via: 1.1 proxy HTTP/1.1\n{lines}"),
+        format!("\u{feff}{lines}"),
+        format!("{lines}:method: POST\n:path: /hooks/acme/slack\n"),
+        format!(
+            "* Connected to h\n> POST /hooks/acme/slack HTTP/1.1\n{}> \n< HTTP/1.1 202 Accepted\n< server: x\n",
+            lines
+                .lines()
+                .map(|line| format!("> {line}\n"))
+                .collect::<String>()
+        ),
+        Value::from(object.as_str()).to_string(),
+        object
+            .replace(":\"", ":[\"")
+            .replace("\",", "\"],")
+            .replace("\"}", "\"]}"),
     ] {
         keeper.write("headers", &text);
         let verified = keeper.verify(&[]).exits(0);
@@ -296,7 +310,7 @@ fn what_cannot_be_read_is_a_wrong_command_line_and_no_secret_is_repeated() {
     let keeper = Keeper::of(&delivery("stripe", |_| true));
     keeper.write("secret", SECRET);
     keeper.write("binary", b"\xff\xfe");
-    keeper.write("array", format!("{{\"a\":[\"{SECRET}\"]}}"));
+    keeper.write("array", format!("{{\"a\":[[\"{SECRET}\"]]}}"));
     let good = ["--headers", "headers", "--secret-file", "secret", "body"];
     let with = |at: usize, value: &'static str| {
         let mut args = good;
