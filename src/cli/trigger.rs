@@ -120,6 +120,7 @@ fn worded(error: ClientError, source: &str) -> CommandError {
             let words = format!("the server has no samples to trigger: {refusal}");
             CommandError::failed(words).with_hint("this works with `kite serve`")
         }
+        ClientError::Refused(refusal) if refusal.status == 400 => CommandError::usage(refusal.text),
         ClientError::Refused(refusal) if refusal.status == 410 => {
             CommandError::failed(refusal.text).with_hint(format!(
                 "`kite endpoints create --source {source}` wakes it up with a new token"

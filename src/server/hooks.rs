@@ -158,9 +158,19 @@ fn url(app: &App, parts: &Parts) -> String {
     match &app.public_url {
         Some(base) => format!("{}{path}", base.trim_end_matches('/')),
         None => {
-            let host = parts.headers.get(header::HOST);
-            let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-            format!("http://{host}{path}")
+            let said = |name: &str| {
+                parts
+                    .headers
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+            };
+            let host = said("host").unwrap_or_default();
+            // Whoever lies here makes its own signature wrong.
+            let scheme = match said("x-forwarded-proto") {
+                Some("https") => "https",
+                _ => "http",
+            };
+            format!("{scheme}://{host}{path}")
         }
     }
 }

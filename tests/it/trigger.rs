@@ -121,7 +121,7 @@ async fn a_sample_that_there_is_not_is_refused_with_those_that_there_are() {
     person
         .kite(&["trigger", "linear.issue.explode"])
         .stderr_has("`issue.create`")
-        .exits(1);
+        .exits(2);
     for (source, asked) in [
         ("stripe", json!({"event": ""})),
         ("stripe", json!({"event": "a b"})),

@@ -216,3 +216,26 @@ async fn twilio_signs_the_public_address_with_or_without_its_port() {
         assert_eq!(post(&call, good[0], &twilio.path).await, 401, "no digest");
     }
 }
+
+#[tokio::test]
+async fn without_a_public_address_the_request_says_which_one_twilio_called() {
+    let server = Server::start();
+    let call = delivery("twilio", |scheme| scheme == Scheme::TwilioJson);
+    let twilio = endpoint_for(&server, &call).await;
+    let path = format!("{}{}", twilio.path, call.query());
+    let rest = server.url().strip_prefix("http").unwrap();
+    for (signed, forwarded, status) in [
+        ("http", None, 200),
+        ("https", Some("https"), 200),
+        ("https", None, 401),
+        ("http", Some("https"), 401),
+    ] {
+        let headers = call.signed(&twilio.secret, &format!("{signed}{rest}{path}"));
+        let mut headers = lines(&headers);
+        headers.extend(forwarded.map(|scheme| ("X-Forwarded-Proto", scheme)));
+        // What makes it another delivery.
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("i-twilio-idempotency-token"));
+        let answer = twilio.post(&path, &headers, call.body.as_str()).await;
+        assert_eq!(answer.status, status, "{signed} {forwarded:?}");
+    }
+}
