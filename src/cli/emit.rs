@@ -13,9 +13,9 @@ use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;
 use crate::client::ClientError;
+use crate::protocol::api::PublishStatus;
 use crate::protocol::event::{Data, Event, EventDraft};
 use crate::protocol::json;
-use crate::protocol::rpc::PublishStatus;
 
 /// Put a CloudEvent into the team's log, or many of them.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 use super::render;
 use crate::client::ClientError;
-use crate::protocol::api::Triggered;
+use crate::protocol::api::{PublishStatus, Triggered};
 use crate::protocol::id::SourceSlug;
 use crate::protocol::json;
 use crate::webhook::sample::SAMPLES;
@@ -84,7 +84,13 @@ pub(super) fn run(args: TriggerArgs, context: &Context) -> Result<Exit, CommandE
             ("type", triggered.kind.clone()),
             ("signed", signed.to_owned()),
         ];
-        render::facts("Triggered", &facts)
+        let done = match triggered.status {
+            PublishStatus::DuplicateIgnored => {
+                "Already stored: a delivery with this id came before"
+            }
+            _ => "Triggered",
+        };
+        render::facts(done, &facts)
     })?;
     if answer.endpoint_created {
         context.out.note(&whats_next(&answer));

@@ -14,8 +14,9 @@ use super::http::CALL_LIMIT;
 use super::publisher::Parcel;
 use super::rpc::Caller;
 use super::{Api, ClientError, Server};
+use crate::protocol::api::PublishStatus;
 use crate::protocol::id::TeamId;
-use crate::protocol::rpc::{EventsPublish, PublishStatus};
+use crate::protocol::rpc::EventsPublish;
 
 /// How many requests are under way together.
 const IN_FLIGHT_MAX: usize = 4;

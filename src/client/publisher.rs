@@ -15,10 +15,11 @@ use super::carrier::{Carrier, Route, Settled};
 use super::{ClientError, Server};
 use crate::base::backoff::Backoff;
 use crate::base::random;
+use crate::protocol::api::PublishStatus;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::frame::CLIENT_FRAME_MAX_BYTES;
 use crate::protocol::id::TeamId;
-use crate::protocol::rpc::{Failure, PublishStatus};
+use crate::protocol::rpc::Failure;
 
 /// The largest event that is sent: a frame has room for it and for what is round it.
 pub const EVENT_MAX_BYTES: usize = CLIENT_FRAME_MAX_BYTES - 1024;

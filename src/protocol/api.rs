@@ -52,9 +52,23 @@ pub enum EventAnswer {
     },
 }
 
+/// Whether an event was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishStatus {
+    /// It was.
+    Accepted,
+    /// It had been before.
+    DuplicateIgnored,
+    /// It was not, since the quota came to its end before it.
+    QuotaExhausted,
+}
+
 /// The answer to a sample that was asked for (spec 7.3; its members are kite's).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Triggered {
+    /// Whether it was stored, or had been: `data` may give a sample the id of a delivery that came before.
+    pub status: PublishStatus,
     /// The event's id.
     pub id: String,
     /// The endpoint's slug.

@@ -18,10 +18,10 @@ pub const MAX_DEPTH: usize = 120;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
     /// The bytes are not UTF-8.
-    #[error("the body is not UTF-8 (first bad byte at offset {0})")]
+    #[error("not UTF-8 (first bad byte at offset {0})")]
     NotUtf8(usize),
     /// The text breaks the grammar.
-    #[error("the body is not valid JSON: {0}")]
+    #[error("not valid JSON: {0}")]
     Syntax(String),
     /// Too many levels.
     #[error("the JSON nests deeper than {MAX_DEPTH} levels")]
@@ -74,7 +74,7 @@ pub fn check_object(text: &str) -> Result<&RawValue, JsonFault> {
 pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// How many members an object may have: what is kept of each is larger than what it takes to send one.
-const MEMBERS_MAX: usize = 4096;
+pub(super) const MEMBERS_MAX: usize = 4096;
 
 impl<'a> Object<'a> {
     /// The members of an object; `None` for any other value.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::api::Usage;
+use super::api::{PublishStatus, Usage};
 use super::error::ErrorCode;
 
 /// The methods that this version answers.
@@ -178,18 +178,6 @@ pub struct PublishResult {
     pub id: String,
     /// Stored or not.
     pub status: PublishStatus,
-}
-
-/// Whether an event was stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PublishStatus {
-    /// It was.
-    Accepted,
-    /// It had been before.
-    DuplicateIgnored,
-    /// It was not, since the quota came to its end before it.
-    QuotaExhausted,
 }
 
 /// The parameters of `events.recent`.

@@ -7,10 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::json::{self, JsonFault};
-
-/// How many members an object may have that is looked into: what is kept of each is larger than what it takes to send one.
-const MEMBERS_MAX: usize = 4096;
+use super::json::{self, JsonFault, MEMBERS_MAX};
 
 /// An object, one level deep: its members in order, each as its text. What is no object looks like an empty one.
 #[derive(Debug, Default)]

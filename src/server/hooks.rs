@@ -87,7 +87,9 @@ async fn ingest(
     match recognise(header_lines(&parts.headers))? {
         Mode::None(_) => {
             let answer = match post.read(app, &endpoint, is_verified)? {
-                Taken::Event(ingested) => answered(post.store(app, &endpoint, *ingested).await?),
+                Taken::Event(ingested) => {
+                    answered(store_delivery(app, &endpoint, *ingested).await?)
+                }
                 Taken::Challenge(challenge) => {
                     let answer = serde_json::json!({ "challenge": challenge });
                     return Ok(json(StatusCode::OK, &answer));
@@ -156,7 +158,7 @@ fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) ->
 fn url(app: &App, parts: &Parts) -> String {
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     match &app.public_url {
-        Some(base) => format!("{}{path}", base.trim_end_matches('/')),
+        Some(base) => below(base, path),
         None => {
             let said = |name: &str| {
                 parts
@@ -173,6 +175,10 @@ fn url(app: &App, parts: &Parts) -> String {
             format!("{scheme}://{host}{path}")
         }
     }
+}
+
+fn below(base: &str, path: &str) -> String {
+    format!("{}{path}", base.trim_end_matches('/'))
 }
 
 fn headers(map: &HeaderMap) -> Headers {
@@ -203,11 +209,7 @@ impl Post<'_> {
             headers: sample.headers,
             body: sample.body.into(),
             token: None,
-            url: format!(
-                "{}{}",
-                base.trim_end_matches('/'),
-                endpoints::path(endpoint)
-            ),
+            url: below(base, &endpoints::path(endpoint)),
         };
         if let Some(sealed) = &endpoint.secret {
             let place = EndpointRecord::place(&endpoint.team, &endpoint.source);
@@ -294,20 +296,19 @@ impl Post<'_> {
         };
         Ok(webhook::ingest(&self.request(endpoint), receipt)?)
     }
+}
 
-    /// Stores the event of a post.
-    pub(super) async fn store(
-        &self,
-        app: &App,
-        endpoint: &EndpointRecord,
-        ingested: Ingested,
-    ) -> Result<EventAnswer, ApiError> {
-        let dedup = ingested.delivery_id.map(|id| Dedup {
-            key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
-            fingerprint: None,
-        });
-        store(app, endpoint.team.clone(), ingested.event, dedup).await
-    }
+/// Stores the event of a delivery, once however often it comes.
+pub(super) async fn store_delivery(
+    app: &App,
+    endpoint: &EndpointRecord,
+    ingested: Ingested,
+) -> Result<EventAnswer, ApiError> {
+    let dedup = ingested.delivery_id.map(|id| Dedup {
+        key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
+        fingerprint: None,
+    });
+    store(app, endpoint.team.clone(), ingested.event, dedup).await
 }
 
 /// The answer in the form that the source understands.

@@ -12,13 +12,13 @@ use serde_json::value::RawValue;
 use super::call::{Call, Write};
 use super::endpoints;
 use super::error::{ApiError, json};
-use super::hooks::{Post, check_active};
+use super::hooks::{Post, check_active, store_delivery};
 use super::limit::Sender;
 use super::path::Path;
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
-use crate::protocol::api::{EventAnswer, Triggered};
+use crate::protocol::api::{EventAnswer, PublishStatus, Triggered};
 use crate::protocol::id::SourceSlug;
 use crate::webhook::Taken;
 use crate::webhook::sample::{self, Fresh};
@@ -69,19 +69,21 @@ pub(super) async fn post(
         ));
     };
     let kind = ingested.event.kind.clone();
-    let answer = post.store(&app, &endpoint, *ingested).await?;
-    let (EventAnswer::Accepted { id, .. } | EventAnswer::DuplicateIgnored { id }) = &answer;
+    let stored = store_delivery(&app, &endpoint, *ingested).await?;
+    let (http, status, id) = match stored {
+        EventAnswer::Accepted { id, .. } => (StatusCode::ACCEPTED, PublishStatus::Accepted, id),
+        EventAnswer::DuplicateIgnored { id } => {
+            (StatusCode::OK, PublishStatus::DuplicateIgnored, id)
+        }
+    };
     let triggered = Triggered {
-        id: id.clone(),
+        status,
+        id,
         source: endpoint.source.to_string(),
         event,
         kind,
         verified,
         endpoint_created,
     };
-    let status = match answer {
-        EventAnswer::Accepted { .. } => StatusCode::ACCEPTED,
-        EventAnswer::DuplicateIgnored { .. } => StatusCode::OK,
-    };
-    Ok(json(status, &triggered))
+    Ok(json(http, &triggered))
 }

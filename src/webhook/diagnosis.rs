@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{PROVIDERS, Request, SignatureFault, standard, verify, verify_with};
+use super::{
+    PROVIDERS, Request, SignatureFault, github, is_provider, standard, verify, verify_with,
+};
 use crate::protocol::json;
 
 /// In UTF-8.
@@ -50,6 +52,8 @@ fn is_right(request: &Request<'_>, secret: &[u8], now: i64) -> bool {
 
 fn other_sources(request: &Request<'_>, secret: &[u8], now: i64) -> Vec<String> {
     let mut findings = Vec::new();
+    // Applications of the user's own may sign with GitHub's header, too.
+    let is_own = |header| header == github::HEADER && !is_provider(request.slug);
     for other in PROVIDERS.iter().filter(|other| other.slug != request.slug) {
         let as_other = Request {
             slug: other.slug,
@@ -57,14 +61,14 @@ fn other_sources(request: &Request<'_>, secret: &[u8], now: i64) -> Vec<String> 
         };
         if request.headers.has(other.header) && is_right(&as_other, secret, now) {
             findings.push(format!("it is right as a post of `{}`", other.slug));
-        } else if request.headers.has(other.header) && other.header != super::github::HEADER {
+        } else if request.headers.has(other.header) && !is_own(other.header) {
             findings.push(format!(
                 "it has the header `{}`, which `{}` sends",
                 other.header, other.slug
             ));
         }
     }
-    if request.headers.has("x-hub-signature") && !request.headers.has(super::github::HEADER) {
+    if request.headers.has("x-hub-signature") && !request.headers.has(github::HEADER) {
         findings.push("it has only `X-Hub-Signature`, which is SHA-1 and never enough".to_owned());
     }
     if standard::is_sent_by(request) && request.slug == "stripe" {

@@ -114,6 +114,23 @@ async fn data_replaces_members_wherever_it_comes_from() {
 }
 
 #[tokio::test]
+async fn a_sample_with_the_id_of_one_that_came_before_is_told_to_be_stored_already() {
+    let server = Server::start();
+    let person = Person::at(&server);
+    let data = r#"{"id":"evt_1"}"#;
+    for said in ["Triggered", "Already stored"] {
+        person
+            .kite(&["trigger", "stripe", "--data", data])
+            .stdout_has(said)
+            .succeeds();
+    }
+    assert_eq!(server.owner().log().await.len(), 1);
+    let again = json!({"data": {"id": "evt_1"}});
+    let again = trigger(&server.owner(), "stripe", again).await.expect(200);
+    assert_eq!(again["status"], "duplicate_ignored");
+}
+
+#[tokio::test]
 async fn a_sample_that_there_is_not_is_refused_with_those_that_there_are() {
     let server = Server::start();
     let owner = server.owner();
@@ -157,7 +174,7 @@ async fn a_source_of_the_users_own_takes_any_event_and_is_not_signed() {
     assert_eq!(
         sent,
         json!({
-            "id": sent["id"], "source": "my-app", "event": "order/created", "type": "com.my-app.event",
+            "status": "accepted", "id": sent["id"], "source": "my-app", "event": "order/created", "type": "com.my-app.event",
             "verified": false, "endpoint_created": true,
         })
     );
