@@ -92,7 +92,9 @@ async fn a_client_of_the_published_crate_receives_acknowledges_and_resumes() {
     assert_eq!(event.source(), &AgentMessage::source_for("agent-beta"));
 
     send(&mut socket, &ClientMessage::Ack { seq }).await;
-    // When the ack is stored nobody says; a connection that resumes after it proves it.
+    // When the ack is stored nobody says; a connection that resumes after it proves it. It must have been read before
+    // that one takes over, and frames are read in order.
+    call(&mut socket, "dashboard.stats", Value::Null).await;
     drop(socket);
     eventually("the ack is stored", || async {
         let (_, last_seq) = connect(&owner, &["agent_to:agent-alpha"], "published").await;
@@ -163,6 +165,7 @@ async fn a_published_client_subscribes_by_each_scope_and_resumes() {
     // The first half is acknowledged; the rest comes again.
     let mut all = subscribers.remove(0);
     send(&mut all, &ClientMessage::Ack { seq: 3 }).await;
+    call(&mut all, "dashboard.stats", Value::Null).await;
     drop(all);
     let mut resumed = eventually("the ack is stored", || async {
         let (socket, last_seq) = connect(&owner, &["*"], &name(0)).await;

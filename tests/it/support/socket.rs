@@ -147,6 +147,11 @@ impl Socket {
         }
     }
 
+    /// Whether a frame comes before it is silent.
+    pub(crate) async fn answers_soon(&mut self) -> bool {
+        timeout(SILENCE, self.message()).await.is_ok()
+    }
+
     /// Expects the server to close with this code, and nothing before it.
     pub(crate) async fn expect_close(&mut self, code: u16) {
         match timeout(PATIENCE, self.message()).await {
