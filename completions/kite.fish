@@ -42,6 +42,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "logout" -d 'Remove the st
 complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the login of this profile, and what its team has on the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come'
+complete -c kite -n "__fish_kite_needs_command" -f -a "proxy" -d 'Post each event to a local server, as its provider did'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
 complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log, or many of them'
 complete -c kite -n "__fish_kite_needs_command" -f -a "trigger" -d 'Send a realistic sample of what a source posts, signed with the endpoint\'s own secret'
@@ -206,6 +207,30 @@ complete -c kite -n "__fish_kite_using_subcommand stream" -s q -l quiet -d 'Leav
 complete -c kite -n "__fish_kite_using_subcommand stream" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand stream" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l source -d 'Only events whose source contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l target -d 'Where to post events that have no route of their own' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l route -d 'Where to post the events of one source; may be given several times' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l target-timeout -d 'How long the target may take to answer' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l sign-secret -d 'Sign each post as Standard Webhooks do, with this secret (`whsec_…`); `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l count -d 'End after this many events' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l ready-file -d 'Make this file when the subscription stands' -r -F
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand logs" -l limit -d 'At most this many, up to 1000 without --since' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l event-type -l type -d 'Only events whose type contains this' -r

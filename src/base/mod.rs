@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod duration;
+pub mod http;
 pub mod outage;
 pub mod random;
 pub mod secret;

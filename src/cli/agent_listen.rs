@@ -44,7 +44,7 @@ pub(super) fn run(args: ListenArgs, context: &Context) -> Result<Exit, CommandEr
         member: ("agent", agent.as_str().into()),
     };
     let reader = Reader { out: context.out };
-    listening::run(args.listening, role, reader, context, &settings)
+    listening::run(args.listening, role, |_| Ok(reader), context, &settings)
 }
 
 /// Prints messages.

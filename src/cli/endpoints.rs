@@ -153,16 +153,25 @@ async fn id_of(source: &str, caller: &mut Caller) -> Result<String, CommandError
 
 /// A signing secret as it was given: `-` stands for stdin, where one line break at the end is left out.
 pub(super) fn signing_secret(given: String, context: &Context) -> Result<String, CommandError> {
+    secret_of("--signing-secret", given, context)
+}
+
+/// The secret of a flag, likewise.
+pub(super) fn secret_of(
+    flag: &str,
+    given: String,
+    context: &Context,
+) -> Result<String, CommandError> {
     let secret = if given == "-" {
-        without_line_break(&read_stdin("the signing secret")?)
+        without_line_break(&read_stdin("the secret")?)
     } else {
-        context.out.note(
-            "others can see the secret in the process list; `--signing-secret -` reads it from stdin",
-        );
+        context.out.note(&format!(
+            "others can see the secret in the process list; `{flag} -` reads it from stdin"
+        ));
         given
     };
     match secret.is_empty() {
-        true => Err(CommandError::usage("the signing secret is empty")),
+        true => Err(CommandError::usage("the secret is empty")),
         false => Ok(secret),
     }
 }

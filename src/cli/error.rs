@@ -18,6 +18,7 @@ use crate::protocol::rpc::Failure;
 use crate::protocol::scope::ScopeError;
 #[cfg(feature = "server")]
 use crate::server::StartError;
+use crate::sink::{MakeFault, QueueFault};
 #[cfg(feature = "server")]
 use crate::store::StoreError;
 
@@ -283,6 +284,30 @@ impl From<PrintFault> for CommandError {
         match fault {
             PrintFault::Closed => Self::new(Kind::ClosedPipe, "stdout is closed"),
             PrintFault::Failed(error) => Self::failed(format!("cannot write to stdout: {error}")),
+        }
+    }
+}
+
+impl From<QueueFault> for CommandError {
+    fn from(fault: QueueFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            QueueFault::Open { .. } => Self::failed(message).with_hint("events that are not taken are kept in it: `KITE_DATA_DIR` names a directory that can be written"),
+            QueueFault::Newer { .. } => {
+                Self::failed(message).with_hint("update this kite, or give it another `KITE_DATA_DIR`")
+            }
+            QueueFault::Sql(_) | QueueFault::Interrupted => Self::failed(message),
+        }
+    }
+}
+
+impl From<MakeFault> for CommandError {
+    fn from(fault: MakeFault) -> Self {
+        match fault {
+            MakeFault::Tls(error) => Self::failed(error.to_string()),
+            MakeFault::Secret(error) => Self::usage(error.to_string()),
+            MakeFault::NoSignSecret => Self::usage(fault.to_string())
+                .with_hint("give the secret that the proxy had: `--sign-secret -`"),
         }
     }
 }

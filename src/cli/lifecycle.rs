@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::Output;
@@ -39,13 +41,18 @@ impl Tally {
     }
 
     /// Says how it ended, and turns that into the result of the command.
-    pub(super) fn finish(&self, ended: Ended, out: Output) -> Result<Exit, CommandError> {
+    pub(super) fn finish(
+        &self,
+        ended: Ended,
+        account: &[(&str, Value)],
+        out: Output,
+    ) -> Result<Exit, CommandError> {
         if out.json {
-            let members = [
+            let own = [
                 ("reason", reason(&ended).into()),
                 ("received", self.received.into()),
             ];
-            out.event("end", "", &members);
+            out.event("end", "", &[&own, account].concat());
         }
         match ended {
             End::Enough => Ok(Exit::Done),
@@ -157,7 +164,7 @@ mod tests {
 
     fn exit(tally: Tally, ended: Ended) -> Exit {
         let quiet = Output::new(false, true, ColorChoice::Never, true);
-        match tally.finish(ended, quiet) {
+        match tally.finish(ended, &[], quiet) {
             Ok(exit) => exit,
             Err(error) => error.exit(),
         }

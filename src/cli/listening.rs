@@ -26,7 +26,7 @@ use crate::client::{
     Api, ClientError, Delivery, End, Flow, Notice, Receiver, Server, Session, Subscription, Timing,
 };
 use crate::config::Settings;
-use crate::protocol::id::ClientId;
+use crate::protocol::id::{ClientId, Seq, TeamId};
 use crate::protocol::scope::Scope;
 
 /// What every listening verb takes.
@@ -108,19 +108,45 @@ pub(super) enum Taken {
     Unreadable(String),
 }
 
-/// Hands events on. An event is acknowledged after this returned well.
+/// Hands events on. An event is acknowledged after it was taken and is no longer in hand: see [`Receiver`].
 pub(super) trait Taker: Send {
     fn take(
         &mut self,
         delivery: &Delivery,
     ) -> impl Future<Output = Result<Taken, CommandError>> + Send;
+
+    fn in_hand(&self) -> Option<Seq> {
+        None
+    }
+
+    fn progress(&mut self) -> impl Future<Output = Result<(), CommandError>> + Send {
+        std::future::pending()
+    }
+
+    /// What came of it, under `--json`.
+    fn account(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// Says at the end what came of it; an error where something was not handed on.
+    fn finish(&self) -> Result<(), CommandError> {
+        Ok(())
+    }
 }
 
-/// Listens until there was enough, time is up or somebody interrupts.
+/// Where events come from: known when a taker is made.
+pub(super) struct Place {
+    /// The origin of the server.
+    pub(super) origin: String,
+    /// The team.
+    pub(super) team: TeamId,
+}
+
+/// Listens until there was enough, time is up or somebody interrupts. The taker is made when the team is known.
 pub(super) fn run<T: Taker>(
     args: ListeningArgs,
     role: Role,
-    taker: T,
+    taker: impl FnOnce(&Place) -> Result<T, CommandError>,
     context: &Context,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
@@ -130,8 +156,18 @@ pub(super) fn run<T: Taker>(
     }
     block_on(async {
         let stop = stop(Interrupt::new()?, args.timeout);
-        let listener = Listener::new(&args, role, taker, context.out);
-        listen(args, listener, context, settings, server, Box::pin(stop)).await
+        let mut stop = Box::pin(stop);
+        let team = tokio::select! {
+            biased;
+            why = &mut stop => return lifecycle::stopped_early(why),
+            team = team(settings, &server) => team?,
+        };
+        let place = Place {
+            origin: settings.origin()?,
+            team,
+        };
+        let listener = Listener::new(&args, role, taker(&place)?, context.out);
+        listen(args, listener, context, settings, server, place.team, stop).await
     })
 }
 
@@ -141,13 +177,9 @@ async fn listen<T: Taker>(
     context: &Context,
     settings: &Settings,
     server: Server,
+    team: TeamId,
     mut stop: Pin<Box<impl Future<Output = Stop>>>,
 ) -> Result<Exit, CommandError> {
-    let team = tokio::select! {
-        biased;
-        why = &mut stop => return lifecycle::stopped_early(why),
-        team = team(settings, &server) => team?,
-    };
     let clock = Clock::system();
     let scopes = listener.role.scopes.clone();
     let past = match args.start(&clock) {
@@ -165,7 +197,13 @@ async fn listen<T: Taker>(
     };
     let mut session = Session::new(&server, subscription, Timing::default(), clock)?;
     let ended = follow(&mut session, &mut listener, past, &mut stop).await?;
-    listener.tally.finish(ended, context.out)
+    let account = listener.taker.account();
+    let exit = listener.tally.finish(ended, &account, context.out);
+    match (exit, listener.taker.finish()) {
+        // How the listening itself ended says more.
+        (Ok(Exit::Done), Err(error)) => Err(error),
+        (exit, _) => exit,
+    }
 }
 
 async fn stop(mut interrupt: Interrupt, timeout: Option<Duration>) -> Stop {
@@ -301,6 +339,14 @@ impl<T: Taker> Receiver for Listener<T> {
 
     async fn take(&mut self, delivery: Delivery) -> Result<Flow, CommandError> {
         self.hand_on(&delivery).await
+    }
+
+    fn in_hand(&self) -> Option<Seq> {
+        self.taker.in_hand()
+    }
+
+    async fn progress(&mut self) -> Result<(), CommandError> {
+        self.taker.progress().await
     }
 
     fn notice(&mut self, notice: Notice) {

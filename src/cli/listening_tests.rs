@@ -89,7 +89,7 @@ async fn beside(
     let past = past.map(|start| past_of(script, start));
     let following = follow(&mut session, &mut listener, past, pending());
     let (ended, ()) = tokio::join!(following, server);
-    let exit = ended.and_then(|ended| listener.tally.finish(ended, listener.out));
+    let exit = ended.and_then(|ended| listener.tally.finish(ended, &[], listener.out));
     (listener, exit)
 }
 
@@ -269,6 +269,6 @@ async fn time_runs_out_also_while_nobody_answers() {
     let past = past_of(&script, Start::Oldest);
     let stop = std::future::ready(Stop::TimedOut);
     let ended = follow(&mut session, &mut listener, Some(past), stop).await;
-    let error = listener.tally.finish(ended.unwrap(), listener.out);
+    let error = listener.tally.finish(ended.unwrap(), &[], listener.out);
     assert_eq!(error.unwrap_err().exit(), Exit::NothingCame);
 }

@@ -24,6 +24,7 @@ mod findings;
 mod gh;
 mod github;
 mod github_hooks;
+mod handing;
 mod help;
 mod keys;
 mod keys_create;
@@ -32,6 +33,7 @@ mod listening;
 mod login;
 mod logs;
 mod man;
+mod proxy;
 mod render;
 mod since;
 mod status;
@@ -126,6 +128,7 @@ enum Verb {
     Status(status::StatusArgs),
     Agent(agent::AgentArgs),
     Stream(stream::StreamArgs),
+    Proxy(proxy::ProxyArgs),
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
     Trigger(trigger::TriggerArgs),
@@ -155,6 +158,7 @@ impl Verb {
             Self::Status(args) => status::run(args, context),
             Self::Agent(args) => args.run(context),
             Self::Stream(args) => stream::run(args, context),
+            Self::Proxy(args) => proxy::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
             Self::Trigger(args) => trigger::run(args, context),

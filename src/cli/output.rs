@@ -42,6 +42,24 @@ pub enum PrintFault {
     Failed(io::Error),
 }
 
+impl From<PrintFault> for io::Error {
+    fn from(fault: PrintFault) -> Self {
+        match fault {
+            PrintFault::Closed => io::ErrorKind::BrokenPipe.into(),
+            PrintFault::Failed(error) => error,
+        }
+    }
+}
+
+impl From<io::Error> for PrintFault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
 /// How this run talks.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
@@ -310,10 +328,7 @@ fn to_stdout(text: &str) -> Result<(), PrintFault> {
         stdout.write_all(b"\n")?;
         stdout.flush()
     };
-    write().map_err(|error: io::Error| match error.kind() {
-        io::ErrorKind::BrokenPipe => PrintFault::Closed,
-        _ => PrintFault::Failed(error),
-    })
+    write().map_err(|error: io::Error| PrintFault::from(error))
 }
 
 fn to_stderr(text: &str) {

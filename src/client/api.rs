@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::error::chain;
 use super::{ClientError, Refusal, Server, http};
 use crate::base::backoff::Backoff;
+use crate::base::http::chain;
 use crate::base::random;
 use crate::protocol::agent::MessageRequest;
 use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, Triggered};

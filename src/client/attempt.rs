@@ -68,8 +68,9 @@ impl<E, T> From<ClientError> for Ended<E, T> {
 const IN_HAND_LIMIT: Duration = Duration::from_secs(2);
 
 /// What one look at the world yields.
-enum Step<T> {
+enum Step<E, T> {
     Frame(Option<Result<Message, WsError>>),
+    Progress(Result<(), E>),
     Ack,
     Tick,
     Stop(T),
@@ -83,6 +84,7 @@ pub(super) struct Attempt<'a> {
     wake: &'a mut WakeWatch,
     resumed_from: Seq,
     seen: Seq,
+    acked: Seq,
     unacked: u32,
     last_received: Instant,
     next_ping: Instant,
@@ -103,6 +105,7 @@ impl<'a> Attempt<'a> {
             wake,
             resumed_from: standing.last_seq,
             seen: 0,
+            acked: 0,
             unacked: 0,
             last_received: now,
             next_ping: now + timing.ping_every,
@@ -116,30 +119,69 @@ impl<'a> Attempt<'a> {
         stop: &mut Pin<&mut S>,
     ) -> Ended<R::Error, S::Output> {
         let ended = loop {
-            let step = self.step(stop).await;
+            let step = self.step(receiver, stop).await;
             if let Err(ended) = self.act_until(step, receiver, stop).await {
                 break ended;
             }
         };
-        if self.unacked > 0 {
+        let ended = self.finish(ended, receiver, stop).await;
+        if let Some(seq) = self.due(receiver) {
             // The events come again when this is lost, and are then recognised.
-            let _ = self.ack().await;
+            let _ = self.ack(seq).await;
         }
         frames::close(&mut self.socket).await;
         ended
     }
 
+    /// Waits for what is in hand: as long as it takes when there was enough, not forever when the caller wants the end.
+    /// After a break nothing is waited for, since what is in hand stays there.
+    async fn finish<R: Receiver, S: Future>(
+        &mut self,
+        ended: Ended<R::Error, S::Output>,
+        receiver: &mut R,
+        stop: &mut Pin<&mut S>,
+    ) -> Ended<R::Error, S::Output> {
+        let ended = match ended {
+            Ended::Enough => tokio::select! {
+                biased;
+                result = drained(receiver) => return result.map_or_else(Ended::Receiver, |()| ended),
+                output = stop.as_mut() => Ended::Stopped(output),
+            },
+            ended => ended,
+        };
+        if let Ended::Stopped(_) = &ended {
+            // What it did not come to is not acknowledged, and comes again.
+            let _ = timeout(IN_HAND_LIMIT, drained(receiver)).await;
+        }
+        ended
+    }
+
+    /// What can be acknowledged and is not.
+    fn due<R: Receiver>(&self, receiver: &R) -> Option<Seq> {
+        let done = match receiver.in_hand() {
+            Some(seq) => self.seen.min(seq.saturating_sub(1)),
+            None => self.seen,
+        };
+        Some(done).filter(|done| *done > self.acked)
+    }
+
     /// Waits for the next thing to do. An ack is due only when no further event is ready, or too many wait for one.
-    async fn step<S: Future>(&mut self, stop: &mut Pin<&mut S>) -> Step<S::Output> {
-        let is_ack_overdue = self.unacked >= UNACKED_MAX;
+    async fn step<R: Receiver, S: Future>(
+        &mut self,
+        receiver: &mut R,
+        stop: &mut Pin<&mut S>,
+    ) -> Step<R::Error, S::Output> {
+        let due = self.due(receiver).is_some();
+        let is_ack_overdue = due && self.unacked >= UNACKED_MAX;
         let dead = self.last_received + self.timing.dead_after;
         let tick = self.next_ping.min(dead).min(self.wake.next_look());
         tokio::select! {
             biased;
             output = stop.as_mut() => Step::Stop(output),
             () = std::future::ready(()), if is_ack_overdue => Step::Ack,
+            result = receiver.progress() => Step::Progress(result),
             frame = self.socket.next() => Step::Frame(frame),
-            () = std::future::ready(()), if self.unacked > 0 => Step::Ack,
+            () = std::future::ready(()), if due => Step::Ack,
             () = sleep_until(tick) => Step::Tick,
         }
     }
@@ -148,7 +190,7 @@ impl<'a> Attempt<'a> {
     /// forever: whoever takes it may be stuck.
     async fn act_until<R: Receiver, S: Future>(
         &mut self,
-        step: Step<S::Output>,
+        step: Step<R::Error, S::Output>,
         receiver: &mut R,
         stop: &mut Pin<&mut S>,
     ) -> Result<(), Ended<R::Error, S::Output>> {
@@ -167,7 +209,7 @@ impl<'a> Attempt<'a> {
 
     async fn act<R: Receiver, T>(
         &mut self,
-        step: Step<T>,
+        step: Step<R::Error, T>,
         receiver: &mut R,
     ) -> Result<(), Ended<R::Error, T>> {
         match step {
@@ -178,7 +220,11 @@ impl<'a> Attempt<'a> {
                     None => Ok(()),
                 }
             }
-            Step::Ack => Ok(self.ack().await?),
+            Step::Progress(result) => result.map_err(Ended::Receiver),
+            Step::Ack => match self.due(receiver) {
+                Some(seq) => Ok(self.ack(seq).await?),
+                None => Ok(()),
+            },
             Step::Tick => self.tick().await,
             Step::Stop(output) => Err(Ended::Stopped(output)),
         }
@@ -295,8 +341,17 @@ impl<'a> Attempt<'a> {
         frames::ping(&mut self.socket).await
     }
 
-    async fn ack(&mut self) -> Result<(), Verdict> {
+    async fn ack(&mut self, seq: Seq) -> Result<(), Verdict> {
         self.unacked = 0;
-        frames::send(&mut self.socket, &ClientFrame::Ack(self.seen)).await
+        self.acked = seq;
+        frames::send(&mut self.socket, &ClientFrame::Ack(seq)).await
     }
+}
+
+/// Waits until nothing is in hand any more.
+async fn drained<R: Receiver>(receiver: &mut R) -> Result<(), R::Error> {
+    while receiver.in_hand().is_some() {
+        receiver.progress().await?;
+    }
+    Ok(())
 }

@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use url::Url;
 
-use super::error::chain;
 use super::{ClientError, Refusal, Server, http};
+use crate::base::http::chain;
 use crate::base::tls;
 use crate::protocol::address::{self, AddressError};
 

@@ -149,20 +149,6 @@ impl ClientError {
     }
 }
 
-/// The causes of an error, outermost first, without the repetitions that wrapping makes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut at = Some(error);
-    while let Some(error) = at {
-        let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        at = error.source();
-    }
-    parts.join(": ")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::error::chain;
 use super::{ClientError, Refusal, http};
+use crate::base::http::chain;
 use crate::protocol::login::{DeviceCode, DeviceTokenRequest, Granted, LoginError};
 
 /// By how much `slow_down` lengthens the interval, for good (RFC 8628, 3.5).

@@ -8,9 +8,9 @@ use reqwest::header::DATE;
 use tokio::time::timeout;
 
 use super::connect::Connector;
-use super::error::chain;
 use super::{ClientError, Refusal, http};
 use crate::base::clock;
+use crate::base::http::chain;
 use crate::protocol::api::Health;
 
 /// How long a step may take. Somebody waits at the terminal, and what takes longer is found out that way.

@@ -87,7 +87,8 @@ pub enum Notice {
     },
 }
 
-/// Takes events one at a time. An event is acknowledged only after [`Receiver::take`] returned well.
+/// Takes events in their order. An event is acknowledged only after [`Receiver::take`] returned well and neither it nor an
+/// earlier one is still in hand.
 pub trait Receiver {
     /// Why an event could not be taken. It ends the session without an acknowledgement.
     type Error;
@@ -97,6 +98,18 @@ pub trait Receiver {
         &mut self,
         delivery: Delivery,
     ) -> impl Future<Output = Result<Flow, Self::Error>> + Send;
+
+    /// The first event that was taken and is still in hand; none for a receiver that has done with an event when it
+    /// has taken it.
+    fn in_hand(&self) -> Option<Seq> {
+        None
+    }
+
+    /// Waits until something that is in hand is done; for ever when there is nothing. It can be left alone at any
+    /// moment.
+    fn progress(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        std::future::pending()
+    }
 
     /// Hears what happened to the connection.
     fn notice(&mut self, notice: Notice);

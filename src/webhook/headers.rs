@@ -134,7 +134,9 @@ fn without_controls(json: String) -> String {
     text
 }
 
-fn is_kept(name: &str) -> bool {
+/// Whether a header, by its lower-case name, says something about the event rather than about the connection or a
+/// credential.
+pub fn is_kept(name: &str) -> bool {
     // For words as short as these a search that prepares itself takes longer than looking at each place.
     let bytes = name.as_bytes();
     let speaks_of = |part: &&str| {

@@ -234,6 +234,21 @@ pub fn sign(request: &Request<'_>, secret: &[u8], now: i64) -> Option<SignatureH
     (!standard::is_public(secret)).then(|| sign(request, secret, now))
 }
 
+/// Signs a delivery as Standard Webhooks do. `id` must be fit for a header; `now` is in Unix seconds.
+///
+/// # Errors
+///
+/// Why nothing can be signed with the secret.
+pub fn sign_standard(
+    id: &str,
+    body: &[u8],
+    secret: &[u8],
+    now: i64,
+) -> Result<SignatureHeaders, SignatureFault> {
+    check_secret(secret)?;
+    standard::sign(id, body, secret, now)
+}
+
 /// The sender's own name for the delivery, which makes it the same one again.
 fn delivery_id(request: &Request<'_>, payload: &View<'_>) -> Option<String> {
     let provider = provider(request.slug);

@@ -4,8 +4,8 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Request;
 use super::signature::{Mac, SignatureFault, check_time, required, wrong_unless};
+use super::{Request, SignatureHeaders};
 
 /// The delivery's id; it is signed.
 pub(super) const ID: &str = "webhook-id";
@@ -123,6 +123,29 @@ pub(super) fn verify(request: &Request<'_>, secret: &[u8], now: i64) -> Result<(
     check_time(time, TIME, now)
 }
 
+/// Signs a delivery with a shared secret; nothing can be signed with a public key.
+pub(super) fn sign(
+    id: &str,
+    body: &[u8],
+    secret: &[u8],
+    now: i64,
+) -> Result<SignatureHeaders, SignatureFault> {
+    let Key::Shared(key) = Key::parse(secret)? else {
+        return Err(SignatureFault::Secret(
+            "`whpk_` is a public key, which signs nothing",
+        ));
+    };
+    let time = now.to_string();
+    let head = [id.as_bytes(), b".", time.as_bytes(), b"."];
+    let mac = Mac::sha256(&key, &[head[0], head[1], head[2], head[3], body]);
+    let signature = format!("v1,{}", mac.to_base64());
+    Ok(vec![
+        (ID, id.to_owned()),
+        (TIME, time),
+        (SIGNATURE, signature),
+    ])
+}
+
 /// How many signatures are tried where each costs a computation of its own: senders change keys one at a time.
 const SIGNATURES_MAX: usize = 8;
 
@@ -185,6 +208,16 @@ mod tests {
     #[test]
     fn the_prefix_of_the_secret_may_be_left_out() {
         assert_eq!(check(GOOD, &SECRET["whsec_".len()..], NOW), Ok(()));
+    }
+
+    #[test]
+    fn what_is_signed_is_what_the_published_example_says() {
+        let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+        let signed = sign(id, BODY, SECRET.as_bytes(), NOW).unwrap();
+        let texts: Vec<&str> = signed.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, [id, "1614265330", GOOD]);
+        let public = format!("whpk_{}", STANDARD.encode([1; 32]));
+        assert!(sign(id, BODY, public.as_bytes(), NOW).is_err());
     }
 
     #[test]

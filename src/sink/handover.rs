@@ -1,0 +1,210 @@
+//! The delivery rule (spec 17): hand one event over, hold while nobody takes it, step aside when it is refused.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::queue::{Consumer, Entry, Queue, QueueFault, Verdict};
+use super::retry::{self, Retrier};
+use super::{Item, Outcome, Sink};
+use crate::base::backoff::Backoff;
+use crate::base::random;
+
+/// The waits of a stream that holds (spec 17): at most 30 s, so that a sink that is back is found soon.
+const HOLD_MIN: Duration = Duration::from_millis(250);
+const HOLD_MAX: Duration = Duration::from_secs(30);
+
+/// What became of an event.
+#[derive(Debug)]
+pub enum Handed {
+    /// Its sink took it.
+    Delivered,
+    /// Its sink need not have it, for this reason.
+    Skipped(String),
+    /// Its sink refused it; the local queue holds it.
+    Aside,
+    /// Its sink takes nothing any more. The event was not handed on.
+    Gone(io::Error),
+}
+
+/// What happens beside the plain course of things.
+#[derive(Debug)]
+pub enum Happening<'a> {
+    /// The sink cannot be reached: the stream stays at this event.
+    Holding {
+        /// The event.
+        item: &'a Item,
+        /// Why.
+        why: &'a str,
+        /// When it is tried again, at the latest.
+        wait: Duration,
+    },
+    /// The sink took the event that the stream was held at.
+    Resumed {
+        /// The event.
+        item: &'a Item,
+    },
+    /// The sink refused an event. It is in the local queue now and tried again beside the stream.
+    SetAside {
+        /// The event.
+        item: &'a Item,
+        /// Why.
+        why: &'a str,
+        /// When it is tried again.
+        wait: Duration,
+    },
+    /// An event that was set aside was taken after all.
+    Recovered {
+        /// The event.
+        item: &'a Item,
+    },
+    /// An event was refused too often. It stays in the local queue as failed.
+    GaveUp {
+        /// The event.
+        item: &'a Item,
+        /// Why.
+        why: &'a str,
+    },
+    /// The local queue does not work; the stream stays where it is until it does.
+    QueueFault {
+        /// Why.
+        fault: &'a QueueFault,
+        /// When it is tried again.
+        wait: Duration,
+    },
+}
+
+/// Hears what happens.
+pub trait Witness: Send + Sync {
+    /// Takes note. It must not wait for anything.
+    fn hear(&self, happening: Happening<'_>);
+}
+
+/// Hands the events of one consumer to its sink.
+pub struct Handover {
+    sink: Arc<dyn Sink>,
+    queue: Queue,
+    consumer: Consumer,
+    witness: Arc<dyn Witness>,
+    retrying: JoinHandle<()>,
+}
+
+impl Handover {
+    /// Begins: what an earlier run has set aside is tried again from now on.
+    pub fn begin(
+        sink: Arc<dyn Sink>,
+        queue: Queue,
+        consumer: Consumer,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
+        let retrier = Retrier {
+            sink: Arc::clone(&sink),
+            queue: queue.clone(),
+            consumer: consumer.clone(),
+            witness: Arc::clone(&witness),
+        };
+        Self {
+            retrying: tokio::spawn(retrier.run()),
+            sink,
+            queue,
+            consumer,
+            witness,
+        }
+    }
+
+    /// Hands one event over. It returns when the event is done with: taken, not needed, or in the local queue.
+    pub async fn hand_on(&self, item: &Item) -> Handed {
+        let mut backoff = hold_backoff();
+        let mut is_held = false;
+        loop {
+            match self.sink.deliver(item).await {
+                Outcome::Delivered => {
+                    if is_held {
+                        self.witness.hear(Happening::Resumed { item });
+                    }
+                    return Handed::Delivered;
+                }
+                Outcome::Skipped(why) => return Handed::Skipped(why),
+                Outcome::Gone(error) => return Handed::Gone(error),
+                Outcome::Refused(why) => {
+                    self.set_aside(item, &why).await;
+                    return Handed::Aside;
+                }
+                Outcome::Hopeless(why) => {
+                    let why = &why;
+                    self.keep(item, Verdict::Failed(why.clone())).await;
+                    self.witness.hear(Happening::GaveUp { item, why });
+                    return Handed::Aside;
+                }
+                Outcome::Unreachable(why) => {
+                    is_held = true;
+                    let wait = backoff.next(random::unit());
+                    let why = &why;
+                    self.witness.hear(Happening::Holding { item, why, wait });
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.sink.changed() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a refused event into the queue, to be tried again from there.
+    async fn set_aside(&self, item: &Item, why: &str) {
+        let wait = retry::wait_after(1);
+        let due_at = self.queue.clock().unix_millis() + retry::millis(wait);
+        let verdict = Verdict::Again {
+            attempts: 1,
+            due_at,
+            why: why.to_owned(),
+        };
+        self.keep(item, verdict).await;
+        self.witness.hear(Happening::SetAside { item, why, wait });
+    }
+
+    /// Writes down what became of an event, as often as it takes: it must not be acknowledged before.
+    pub async fn keep(&self, item: &Item, verdict: Verdict) {
+        let entry = Entry::of(item, verdict);
+        self.keep_entry(entry).await;
+    }
+
+    /// As [`Handover::keep`], for what is no event that can be read.
+    pub async fn keep_entry(&self, entry: Entry) {
+        let mut backoff = hold_backoff();
+        while let Err(fault) = self.queue.put(&self.consumer, entry.clone()).await {
+            let wait = backoff.next(random::unit());
+            let fault = &fault;
+            self.witness.hear(Happening::QueueFault { fault, wait });
+            sleep(wait).await;
+        }
+    }
+
+    /// The consumer's queue.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Whose events these are.
+    pub fn consumer(&self) -> &Consumer {
+        &self.consumer
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        // What is being tried again stays in the queue, and its claim runs out.
+        self.retrying.abort();
+    }
+}
+
+fn hold_backoff() -> Backoff {
+    Backoff::new(HOLD_MIN, HOLD_MAX)
+}
+
+#[cfg(test)]
+#[path = "handover_tests.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! The delivery rule in set time.
