@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -83,12 +84,50 @@ pub trait Witness: Send + Sync {
     fn hear(&self, happening: Happening<'_>);
 }
 
+/// What the local queue keeps of the events that a sink took or did not need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing: only what was refused is there.
+    #[default]
+    Refused,
+    /// All of them, as a record.
+    All,
+    /// All of them, and what the sink took is on the disk before it is acknowledged: the sink itself remembers nothing.
+    AllSafely,
+}
+
+/// What happens to an event before it is handed on.
+#[derive(Clone, Default)]
+pub struct Stages {
+    /// What judges it, and adds to it.
+    pub refinery: Option<Arc<dyn Refinery>>,
+    /// What is kept of it afterwards.
+    pub keeps: Keeps,
+}
+
+/// What a refinery makes of an event.
+#[derive(Debug)]
+pub enum Refined {
+    /// It is to be handed on, like this.
+    Wanted(Item),
+    /// It is not, for this reason.
+    Filtered(Item, String),
+}
+
+/// Judges events before they are handed on, and adds to them.
+#[async_trait]
+pub trait Refinery: Send + Sync {
+    /// Judges one. It ends within limits of its own.
+    async fn refine(&self, item: Item) -> Refined;
+}
+
 /// Hands the events of one consumer to its sink.
 pub struct Handover {
     sink: Arc<dyn Sink>,
     queue: Queue,
     consumer: Consumer,
     witness: Arc<dyn Witness>,
+    stages: Stages,
     retrying: JoinHandle<()>,
 }
 
@@ -100,11 +139,23 @@ impl Handover {
         consumer: Consumer,
         witness: Arc<dyn Witness>,
     ) -> Self {
+        Self::begin_with(Stages::default(), sink, queue, consumer, witness)
+    }
+
+    /// As [`Handover::begin`], with something done to each event before and after.
+    pub fn begin_with(
+        stages: Stages,
+        sink: Arc<dyn Sink>,
+        queue: Queue,
+        consumer: Consumer,
+        witness: Arc<dyn Witness>,
+    ) -> Self {
         let retrier = Retrier {
             sink: Arc::clone(&sink),
             queue: queue.clone(),
             consumer: consumer.clone(),
             witness: Arc::clone(&witness),
+            refinery: stages.refinery.clone(),
         };
         Self {
             retrying: tokio::spawn(retrier.run()),
@@ -112,11 +163,31 @@ impl Handover {
             queue,
             consumer,
             witness,
+            stages,
         }
     }
 
-    /// Hands one event over. It returns when the event is done with: taken, not needed, or in the local queue.
+    /// Hands one event over. It returns when the event is done with: taken, not wanted, or in the local queue.
     pub async fn hand_on(&self, item: &Item) -> Handed {
+        let refined = match &self.stages.refinery {
+            Some(refinery) => refinery.refine(item.clone()).await,
+            None => return self.deliver(item).await,
+        };
+        match refined {
+            Refined::Wanted(item) => self.deliver(&item).await,
+            Refined::Filtered(item, why) => self.skip(&item, why).await,
+        }
+    }
+
+    /// Writes down, where that is kept, that an event is not handed on.
+    pub async fn skip(&self, item: &Item, why: String) -> Handed {
+        if self.stages.keeps != Keeps::Refused {
+            self.keep(item, Verdict::Filtered(why.clone())).await;
+        }
+        Handed::Skipped(why)
+    }
+
+    async fn deliver(&self, item: &Item) -> Handed {
         let mut backoff = hold_backoff();
         let mut is_held = false;
         loop {
@@ -125,9 +196,14 @@ impl Handover {
                     if is_held {
                         self.witness.hear(Happening::Resumed { item });
                     }
+                    match self.stages.keeps {
+                        Keeps::Refused => {}
+                        Keeps::All => self.keep(item, Verdict::Delivered).await,
+                        Keeps::AllSafely => self.keep(item, Verdict::DeliveredHere).await,
+                    }
                     return Handed::Delivered;
                 }
-                Outcome::Skipped(why) => return Handed::Skipped(why),
+                Outcome::Skipped(why) => return self.skip(item, why).await,
                 Outcome::Gone(error) => return Handed::Gone(error),
                 Outcome::Refused(why) => {
                     self.set_aside(item, &why).await;

@@ -18,7 +18,7 @@ use std::io;
 
 use async_trait::async_trait;
 
-pub use handover::{Handed, Handover, Happening, Witness};
+pub use handover::{Handed, Handover, Happening, Keeps, Refined, Refinery, Stages, Witness};
 pub use item::Item;
 pub use queue::{Consumer, Queue, QueueFault};
 pub use recipe::{MakeFault, Recipe, Workshop};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::handover::{Happening, Witness};
-use super::queue::{Claim, Consumer, Queue, QueueFault, Verdict};
+use super::handover::{Happening, Refined, Refinery, Witness};
+use super::queue::{Claim, Consumer, Queue, QueueFault, Status, Verdict};
 use super::{Item, Outcome, Sink};
 use crate::base::backoff::Backoff;
 use crate::base::random;
@@ -37,6 +37,7 @@ pub(super) struct Retrier {
     pub(super) queue: Queue,
     pub(super) consumer: Consumer,
     pub(super) witness: Arc<dyn Witness>,
+    pub(super) refinery: Option<Arc<dyn Refinery>>,
 }
 
 impl Retrier {
@@ -80,8 +81,22 @@ impl Retrier {
                 return Ok(Found::Tried);
             }
         };
+        let item = match self.refine(&claim, item).await {
+            Refined::Wanted(item) => item,
+            Refined::Filtered(item, why) => {
+                return self.settle(&claim, &item, Outcome::Skipped(why)).await;
+            }
+        };
         let outcome = self.sink.deliver(&item).await;
         self.settle(&claim, &item, outcome).await
+    }
+
+    /// Judges an event that only waited for its time. What was tried before was judged before.
+    async fn refine(&self, claim: &Claim, item: Item) -> Refined {
+        match (&self.refinery, claim.row.status) {
+            (Some(refinery), Status::Pending) => refinery.refine(item).await,
+            _ => Refined::Wanted(item),
+        }
     }
 
     async fn settle(
@@ -106,7 +121,7 @@ impl Retrier {
                 (self.again(claim.attempts, why), Found::Unreachable)
             }
         };
-        self.queue.settle(claim, verdict.clone()).await?;
+        self.queue.settle_item(claim, verdict.clone(), item).await?;
         match &verdict {
             Verdict::Delivered => self.witness.hear(Happening::Recovered { item }),
             Verdict::Failed(why) => self.witness.hear(Happening::GaveUp { item, why }),

@@ -91,6 +91,13 @@ impl FromStr for Status {
 pub enum Verdict {
     /// Its sink took it.
     Delivered,
+    /// Its sink took it, and remembers it no longer than this process lives.
+    DeliveredHere,
+    /// It waits for the end of a window, to be judged then.
+    Held {
+        /// When, in Unix milliseconds.
+        due_at: i64,
+    },
     /// It was not meant to be handed on, for this reason.
     Filtered(String),
     /// It is tried again.
@@ -109,7 +116,8 @@ pub enum Verdict {
 impl Verdict {
     pub(super) fn status(&self) -> Status {
         match self {
-            Self::Delivered => Status::Delivered,
+            Self::Delivered | Self::DeliveredHere => Status::Delivered,
+            Self::Held { .. } => Status::Pending,
             Self::Filtered(_) => Status::Filtered,
             Self::Again { .. } => Status::Ready,
             Self::Failed(_) => Status::Failed,
@@ -118,21 +126,21 @@ impl Verdict {
 
     pub(super) fn why(&self) -> Option<&str> {
         match self {
-            Self::Delivered => None,
+            Self::Delivered | Self::DeliveredHere | Self::Held { .. } => None,
             Self::Filtered(why) | Self::Again { why, .. } | Self::Failed(why) => Some(why),
         }
     }
 
     pub(super) fn due_at(&self) -> Option<i64> {
         match self {
-            Self::Again { due_at, .. } => Some(*due_at),
+            Self::Again { due_at, .. } | Self::Held { due_at } => Some(*due_at),
             _ => None,
         }
     }
 
-    /// Whether something is still to be done for the event, so that a power cut must not take it.
+    /// Whether nobody else has the event, so that a power cut must not take it.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self, Self::Again { .. } | Self::Failed(_))
+        !matches!(self, Self::Delivered | Self::Filtered(_))
     }
 }
 

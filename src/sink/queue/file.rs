@@ -22,7 +22,8 @@ const PUT: &str = "
         enriched_payload = excluded.enriched_payload, importance = excluded.importance, status = excluded.status,
         failure_reason = excluded.failure_reason, attempts = excluded.attempts, due_at = excluded.due_at,
         claimed_until = 0, sink = excluded.sink, enriched_at = excluded.enriched_at,
-        delivered_at = excluded.delivered_at";
+        delivered_at = excluded.delivered_at
+    RETURNING id";
 
 const OF_CONSUMER: &str = "server = :server AND team_id = :team_id AND consumer = :consumer";
 
@@ -43,35 +44,30 @@ impl File {
         entry: &Entry,
         now: i64,
     ) -> Result<(), QueueFault> {
-        let verdict = &entry.verdict;
-        self.set_safety(verdict.is_open())?;
-        let now = now / 1000;
-        let is_delivered = *verdict == Verdict::Delivered;
-        let attempts = match verdict {
-            Verdict::Again { attempts, .. } => *attempts,
-            _ => 1,
-        };
+        self.set_safety(entry.verdict.is_open())?;
+        put(&self.connection, consumer, entry, now)?;
+        Ok(())
+    }
+
+    /// Keeps what was added to a claimed event.
+    pub(super) fn refine(
+        &mut self,
+        claim: &Claim,
+        entry: &Entry,
+        now: i64,
+    ) -> Result<(), QueueFault> {
+        const REFINE: &str = "
+            UPDATE entries SET enriched_payload = :enriched, enriched_at = coalesce(enriched_at, :enriched_at),
+                importance = :importance
+            WHERE id = :id AND claimed_until = :until";
         self.connection
-            .prepare_cached(PUT)?
+            .prepare_cached(REFINE)?
             .execute(named_params! {
-                ":server": consumer.server,
-                ":team_id": consumer.team.as_str(),
-                ":consumer": consumer.name,
-                ":seq": number(entry.seq),
-                ":event_id": entry.event_id,
-                ":source": entry.source,
-                ":event_type": entry.event_type,
-                ":raw": entry.raw,
                 ":enriched": entry.enriched,
+                ":enriched_at": entry.enriched.is_some().then_some(now / 1000),
                 ":importance": entry.importance,
-                ":status": verdict.status().as_str(),
-                ":why": verdict.why(),
-                ":attempts": attempts,
-                ":due_at": verdict.due_at(),
-                ":sink": consumer.sink,
-                ":now": now,
-                ":enriched_at": entry.enriched.is_some().then_some(now),
-                ":delivered_at": is_delivered.then_some(now),
+                ":id": claim.rowid,
+                ":until": claim.until,
             })?;
         Ok(())
     }
@@ -153,7 +149,7 @@ impl File {
                 claimed_until = 0, delivered_at = :delivered_at
             WHERE id = :id AND claimed_until = :until";
         self.set_safety(true)?;
-        let is_delivered = *verdict == Verdict::Delivered;
+        let is_delivered = verdict.status() == Status::Delivered;
         let attempts = match verdict {
             Verdict::Again { attempts, .. } => *attempts,
             _ => claim.attempts.saturating_add(1),
@@ -173,15 +169,56 @@ impl File {
     }
 
     /// Whether the next write has to be on the disk when it returns. A record of what is over may be lost with the power.
-    fn set_safety(&self, is_needed: bool) -> Result<(), QueueFault> {
+    pub(super) fn set_safety(&self, is_needed: bool) -> Result<(), QueueFault> {
         let mode = if is_needed { "FULL" } else { "NORMAL" };
         self.connection.pragma_update(None, "synchronous", mode)?;
         Ok(())
     }
 }
 
+/// Writes an entry in the place of what was known about the event; the row it has.
+pub(super) fn put(
+    connection: &Connection,
+    consumer: &Consumer,
+    entry: &Entry,
+    now: i64,
+) -> Result<i64, QueueFault> {
+    let verdict = &entry.verdict;
+    let now = now / 1000;
+    let is_delivered = verdict.status() == Status::Delivered;
+    let attempts = match verdict {
+        Verdict::Again { attempts, .. } => *attempts,
+        Verdict::Held { .. } | Verdict::Filtered(_) => 0,
+        _ => 1,
+    };
+    let id = connection.prepare_cached(PUT)?.query_row(
+        named_params! {
+            ":server": consumer.server,
+            ":team_id": consumer.team.as_str(),
+            ":consumer": consumer.name,
+            ":seq": number(entry.seq),
+            ":event_id": entry.event_id,
+            ":source": entry.source,
+            ":event_type": entry.event_type,
+            ":raw": entry.raw,
+            ":enriched": entry.enriched,
+            ":importance": entry.importance,
+            ":status": verdict.status().as_str(),
+            ":why": verdict.why(),
+            ":attempts": attempts,
+            ":due_at": verdict.due_at(),
+            ":sink": consumer.sink,
+            ":now": now,
+            ":enriched_at": entry.enriched.is_some().then_some(now),
+            ":delivered_at": is_delivered.then_some(now),
+        },
+        |row| row.get(0),
+    )?;
+    Ok(id)
+}
+
 /// A number of the log as SQLite holds it; a log never comes near the end of either.
-fn number(seq: Seq) -> i64 {
+pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 

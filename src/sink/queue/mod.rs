@@ -6,6 +6,7 @@
 mod entry;
 mod file;
 mod schema;
+mod windows;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +19,10 @@ use crate::base::clock::Clock;
 use crate::protocol::id::Seq;
 use file::File;
 
+use super::Item;
+
 pub use entry::{Claim, Consumer, Entry, Row, Status, Verdict};
+pub use windows::Entered;
 
 /// Why the queue does not work.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +123,51 @@ impl Queue {
         let claim = claim.clone();
         self.with(move |file, now| file.settle(&claim, &verdict, now))
             .await
+    }
+
+    /// As [`Queue::settle`], and keeps what was added to the event meanwhile.
+    pub async fn settle_item(
+        &self,
+        claim: &Claim,
+        verdict: Verdict,
+        item: &Item,
+    ) -> Result<(), QueueFault> {
+        let (claim, entry) = (claim.clone(), Entry::of(item, verdict));
+        self.with(move |file, now| {
+            file.refine(&claim, &entry, now)?;
+            file.settle(&claim, &entry.verdict, now)
+        })
+        .await
+    }
+
+    /// Opens a window for events with this key, or finds one open: then the number of the event that opened it. The
+    /// event itself, should it come again, has opened it.
+    pub async fn enter_window(
+        &self,
+        consumer: &Consumer,
+        key: [u8; 32],
+        entered: Entered,
+    ) -> Result<Option<Seq>, QueueFault> {
+        let consumer = consumer.clone();
+        self.with(move |file, now| file.enter_window(&consumer, &key, &entered, now))
+            .await
+    }
+
+    /// Holds an event until the window of its key closes, in the place of the one that was held before; that one is
+    /// filtered.
+    pub async fn hold(
+        &self,
+        consumer: &Consumer,
+        key: [u8; 32],
+        window: Duration,
+        entry: Entry,
+    ) -> Result<(), QueueFault> {
+        let consumer = consumer.clone();
+        let window = super::retry::millis(window);
+        self.with(move |file, now| file.hold(&consumer, &key, window, entry, now))
+            .await?;
+        self.0.changed.notify_waiters();
+        Ok(())
     }
 
     /// Ends when something was put into the queue after this was called.

@@ -38,10 +38,23 @@ CREATE TABLE entries (
     created_at INTEGER NOT NULL,
     enriched_at INTEGER,
     delivered_at INTEGER,
+    window_key BLOB,
     UNIQUE (server, team_id, consumer, seq, event_id)
 );
 CREATE INDEX entries_due ON entries (server, team_id, consumer, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX entries_by_status ON entries (status, created_at);
+CREATE INDEX entries_held ON entries (window_key) WHERE status = 'pending';
+CREATE TABLE windows (
+    server TEXT NOT NULL,
+    team_id TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    key BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    closes_at INTEGER NOT NULL,
+    PRIMARY KEY (server, team_id, consumer, key)
+) WITHOUT ROWID;
+CREATE INDEX windows_by_end ON windows (closes_at);
 ";
 
 /// Opens the file.
