@@ -17,6 +17,8 @@ pub mod server;
 
 pub mod config;
 
+pub mod sink;
+
 pub mod client;
 
 #[cfg(feature = "server")]
