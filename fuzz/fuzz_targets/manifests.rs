@@ -36,13 +36,20 @@ fuzz_target!(|input: &str| {
     match Manifest::parse(text) {
         Ok(manifest) => {
             let normalized = manifest.normalized().to_string();
-            assert_eq!(Manifest::parse(&normalized).as_ref(), Ok(&manifest), "{text}");
+            assert_eq!(
+                Manifest::parse(&normalized).as_ref(),
+                Ok(&manifest),
+                "{text}"
+            );
             if let Ok(parsed) = Event::parse(event) {
                 meets(&manifest, &parsed, event);
             }
         }
         Err(ManifestFault::Fields(faults, _)) => {
-            assert!(!faults.is_empty() && faults.iter().all(is_a_sentence), "{text}");
+            assert!(
+                !faults.is_empty() && faults.iter().all(is_a_sentence),
+                "{text}"
+            );
         }
         Err(fault) => drop(fault.to_string()),
     }
