@@ -39,7 +39,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The name that rules and routes know a source by: of `com.github.push` it is `github`, of a type that does not begin
+/// The name that a type gives its source: of `com.github.push` it is `github`, of a type that does not begin
 /// with `com.` it is `unknown` (spec 16).
 pub fn source_name(event: &Event) -> String {
     let rest = event.kind.strip_prefix("com.");

@@ -22,7 +22,7 @@ use crate::protocol::json;
 use crate::protocol::scope::{MAX_SCOPES, Scope};
 pub use faults::{FieldFault, ManifestFault, Wrong};
 use fields::Fields;
-pub use spec::{EXEC_TIMEOUT, Sink, SinkSpec};
+pub use spec::{EXEC_TIMEOUT, SinkEntry, SinkSpec};
 
 /// The largest manifest that is read.
 pub const MANIFEST_MAX_BYTES: usize = 1024 * 1024;
@@ -50,7 +50,7 @@ pub struct Manifest {
     /// Which events it gets, one of these; none: all events.
     pub subscriptions: Vec<Entry>,
     /// Where they go.
-    pub sink: Sink,
+    pub sink: SinkEntry,
     /// Which of them are left out.
     pub filters: Filters,
     /// The hooks that add to an event; the first that matches and answers.

@@ -216,7 +216,7 @@ fn a_sink_is_read_as_it_was_written() {
         json!({"type": "exec", "command": "a", "timeout": "30s"}),
         json!({"type": "paperclip", "api_url": "http://a", "company_id": "c"}),
     ] {
-        let read: Sink = serde_json::from_str(&sink.to_string()).unwrap();
+        let read: SinkEntry = serde_json::from_str(&sink.to_string()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), sink);
         let kind: SinkSpec = serde_json::from_value(sink).unwrap();
         assert_eq!(kind, read.kind);

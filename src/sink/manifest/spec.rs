@@ -32,7 +32,7 @@ pub(super) const IMPORTANCE: &str = "`low`, `normal`, `high` or `critical`";
 /// A sink, and what it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Box<RawValue>")]
-pub struct Sink {
+pub struct SinkEntry {
     /// Which one, with its settings.
     #[serde(flatten)]
     pub kind: SinkSpec,
@@ -86,7 +86,7 @@ pub enum SinkSpec {
     },
 }
 
-impl Sink {
+impl SinkEntry {
     /// Reads a sink, as a manifest holds one.
     pub fn parse(text: &str) -> Result<Self, ManifestFault> {
         let text = json::check(text)?;
@@ -96,7 +96,7 @@ impl Sink {
     }
 }
 
-impl TryFrom<Box<RawValue>> for Sink {
+impl TryFrom<Box<RawValue>> for SinkEntry {
     type Error = ManifestFault;
 
     fn try_from(text: Box<RawValue>) -> Result<Self, ManifestFault> {
@@ -108,12 +108,12 @@ impl TryFrom<Box<RawValue>> for SinkSpec {
     type Error = ManifestFault;
 
     fn try_from(text: Box<RawValue>) -> Result<Self, ManifestFault> {
-        Sink::parse(text.get()).map(|sink| sink.kind)
+        SinkEntry::parse(text.get()).map(|sink| sink.kind)
     }
 }
 
 /// Reads the fields of a sink.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Sink> {
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<SinkEntry> {
     let is_http = |text: &str| text == r#""http""#;
     let proxy = "use `proxy`, and `target` for its `url`";
     fields.older("type", "type", is_http, proxy);
@@ -124,7 +124,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Sink> {
         return None;
     };
     let kind = reader(fields)?;
-    Some(Sink { kind, importance })
+    Some(SinkEntry { kind, importance })
 }
 
 type Reader = fn(&mut Fields<'_, '_>) -> Option<SinkSpec>;
