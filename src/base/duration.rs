@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serializer;
+
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration: use a whole number and s, m, h or d, such as 30s, 5m, 24h or 7d")]
@@ -33,4 +35,43 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
         .filter(|secs| i64::try_from(*secs).is_ok())
         .ok_or_else(fault)?;
     Ok(Duration::from_secs(secs))
+}
+
+/// The shortest text that [`parse`] reads as the duration; what is below a second is left out.
+pub fn text(duration: Duration) -> String {
+    let secs = duration.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let whole = units
+        .into_iter()
+        .find(|(secs_per_unit, _)| secs > 0 && secs.is_multiple_of(*secs_per_unit));
+    let (secs_per_unit, unit) = whole.unwrap_or((1, 's'));
+    format!("{}{unit}", secs / secs_per_unit)
+}
+
+/// Writes a duration as people type it.
+pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text(*duration))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_duration_is_written_in_the_largest_unit_that_fits() {
+        for written in ["0s", "30s", "90s", "5m", "36h", "7d"] {
+            assert_eq!(text(parse(written).unwrap()), written);
+        }
+        assert_eq!(text(Duration::from_secs(60)), "1m");
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_is_read_as_it_was_written(secs in 0..=i64::MAX as u64) {
+            let duration = Duration::from_secs(secs);
+            prop_assert_eq!(parse(&text(duration)), Ok(duration));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! An event on its way to a sink.
 
+use super::facts;
+use super::scoring::Importance;
 use crate::protocol::event::{Data, Event, EventFault};
 use crate::protocol::id::Seq;
 
@@ -19,6 +21,8 @@ pub struct Item {
     pub raw: String,
     /// What enrichment made of it.
     pub enriched: Option<String>,
+    /// How important it is.
+    pub importance: Importance,
 }
 
 impl Item {
@@ -34,6 +38,7 @@ impl Item {
             team,
             raw,
             enriched: None,
+            importance: Importance::default(),
         })
     }
 
@@ -65,12 +70,10 @@ impl Item {
     /// The name of where the event came in, in lower case: the endpoint's slug, else what stands behind `com.` in its
     /// type, else `unknown` (spec 16).
     pub fn source_name(&self) -> String {
-        let slug = self.event.extension("kitesource");
-        let derived = || {
-            let rest = self.event.kind.strip_prefix("com.")?;
-            rest.split('.').next().filter(|name| !name.is_empty())
-        };
-        slug.or_else(derived).unwrap_or("unknown").to_lowercase()
+        match self.event.extension("kitesource") {
+            Some(slug) => slug.to_lowercase(),
+            None => facts::source_name(&self.event),
+        }
     }
 }
 

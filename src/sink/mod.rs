@@ -5,11 +5,17 @@
 //! sink refuses steps aside, is tried again beside the stream and then kept as failed. It prints nothing: whoever runs
 //! it is told what happens.
 
+pub mod dedup;
+pub mod facts;
+pub mod glob;
 pub mod handover;
+pub mod manifest;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
 pub mod retry;
+pub mod rule;
+pub mod scoring;
 
 mod answer;
 mod item;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::super::Item;
+use super::super::scoring::Importance;
 use crate::protocol::event::EventFault;
 use crate::protocol::id::{Seq, TeamId};
 
@@ -159,8 +160,8 @@ pub struct Entry {
     pub raw: String,
     /// What enrichment made of it.
     pub enriched: Option<String>,
-    /// How important it is: a word of the manifest.
-    pub importance: &'static str,
+    /// How important it is.
+    pub importance: Importance,
     /// What became of it.
     pub verdict: Verdict,
 }
@@ -175,7 +176,7 @@ impl Entry {
             event_type: item.event.kind.clone(),
             raw: item.raw.clone(),
             enriched: item.enriched.clone(),
-            importance: "normal",
+            importance: item.importance,
             verdict,
         }
     }
@@ -189,7 +190,7 @@ impl Entry {
             event_type: String::new(),
             raw,
             enriched: None,
-            importance: "normal",
+            importance: Importance::default(),
             verdict: Verdict::Failed(why),
         }
     }

@@ -65,7 +65,7 @@ impl File {
             .execute(named_params! {
                 ":enriched": entry.enriched,
                 ":enriched_at": entry.enriched.is_some().then_some(now / 1000),
-                ":importance": entry.importance,
+                ":importance": entry.importance.as_str(),
                 ":id": claim.rowid,
                 ":until": claim.until,
             })?;
@@ -202,7 +202,7 @@ pub(super) fn put(
             ":event_type": entry.event_type,
             ":raw": entry.raw,
             ":enriched": entry.enriched,
-            ":importance": entry.importance,
+            ":importance": entry.importance.as_str(),
             ":status": verdict.status().as_str(),
             ":why": verdict.why(),
             ":attempts": attempts,

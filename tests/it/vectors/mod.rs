@@ -9,6 +9,7 @@ mod file;
 mod frames;
 mod hooks;
 mod login;
+mod manifests;
 mod messages;
 mod names;
 mod pattern;
@@ -25,8 +26,10 @@ const RUN: &[&str] = &[
     "durations",
     "hook_auth",
     "ingest",
+    "manifests",
     "original_headers",
     "rpc",
+    "rule_globs",
     "signatures",
     "source_slugs",
     "subscription_scopes",
@@ -41,8 +44,6 @@ const RUN: &[&str] = &[
 
 /// The kinds that wait, and for what.
 const LATER: &[(&str, &str)] = &[
-    ("manifests", "step 7: the manifest"),
-    ("rule_globs", "step 7: the manifest"),
     ("federation_inbound", "step 8: federation"),
     ("federation_outbound", "step 8: federation"),
     ("federation_peers", "step 8: federation"),
