@@ -42,6 +42,7 @@ pub(super) fn run(args: ListenArgs, context: &Context) -> Result<Exit, CommandEr
         scopes: vec![Scope::AgentTo(agent.to_string())],
         words: format!("listening for messages to `{agent}`"),
         member: ("agent", agent.as_str().into()),
+        until: None,
     };
     let reader = Reader { out: context.out };
     listening::run(args.listening, role, |_| Ok(reader), context, &settings)

@@ -15,7 +15,9 @@ use crate::base::clock::Clock;
 use crate::client::Delivery;
 use crate::config::Settings;
 use crate::sink::queue::Entry;
-use crate::sink::{Consumer, Handed, Handover, Happening, Item, Queue, Recipe, Sink, Witness};
+use crate::sink::{
+    Consumer, Handed, Handover, Happening, Item, Queue, Recipe, Sink, Witness, Workshop,
+};
 
 /// Hands the events that a filter admits to a sink.
 pub(super) struct Handing {
@@ -48,11 +50,16 @@ impl Handing {
 
 /// Whose events a verb hands on, as the local queue knows it.
 pub(super) fn consumer(place: &Place, command: &str, subject: &str, recipe: &Recipe) -> Consumer {
+    consumer_of(place, command, subject, recipe.to_text())
+}
+
+/// The same, with the sink as text.
+pub(super) fn consumer_of(place: &Place, command: &str, subject: &str, sink: String) -> Consumer {
     Consumer {
         server: place.origin.clone(),
         team: place.team.clone(),
         name: format!("{command} {subject}"),
-        sink: recipe.to_text(),
+        sink,
     }
 }
 
@@ -84,12 +91,7 @@ impl Taker for Handing {
             Ok(item) => item,
             Err(fault) => return Ok(Taken::Unreadable(fault.to_string())),
         };
-        match self.handover.hand_on(&item).await {
-            Handed::Delivered => self.teller.delivered.fetch_add(1, Ordering::Relaxed),
-            Handed::Skipped(_) => self.teller.skipped.fetch_add(1, Ordering::Relaxed),
-            Handed::Aside => self.teller.aside.fetch_add(1, Ordering::Relaxed),
-            Handed::Gone(error) => return Err(PrintFault::from(error).into()),
-        };
+        self.teller.count(self.handover.hand_on(&item).await)?;
         Ok(Taken::Counted)
     }
 
@@ -112,7 +114,7 @@ pub(super) struct Teller {
 }
 
 impl Teller {
-    fn new(out: Output) -> Self {
+    pub(super) fn new(out: Output) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
             out,
@@ -121,6 +123,18 @@ impl Teller {
             aside: zero(),
             recovered: zero(),
         }
+    }
+
+    /// Counts an event; an error where its sink takes nothing any more.
+    pub(super) fn count(&self, handed: Handed) -> Result<(), CommandError> {
+        let count = match handed {
+            Handed::Delivered => &self.delivered,
+            Handed::Skipped(_) => &self.skipped,
+            Handed::Aside => &self.aside,
+            Handed::Gone(error) => return Err(PrintFault::from(error).into()),
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn counts(&self) -> [u64; 3] {
@@ -133,7 +147,7 @@ impl Teller {
         ]
     }
 
-    fn account(&self) -> Vec<(&'static str, Value)> {
+    pub(super) fn account(&self) -> Vec<(&'static str, Value)> {
         let [delivered, skipped, aside] = self.counts();
         vec![
             ("delivered", delivered.into()),
@@ -142,7 +156,7 @@ impl Teller {
         ]
     }
 
-    fn finish(&self) -> Result<(), CommandError> {
+    pub(super) fn finish(&self) -> Result<(), CommandError> {
         let [delivered, skipped, aside] = self.counts();
         if aside == 0 {
             return Ok(());
@@ -192,6 +206,9 @@ impl Witness for Teller {
                 ];
                 self.tell("refused", item, &words, &more);
             }
+            Happening::Released { .. } => {
+                self.delivered.fetch_add(1, Ordering::Relaxed);
+            }
             Happening::Recovered { item } => {
                 self.recovered.fetch_add(1, Ordering::Relaxed);
                 self.tell("recovered", item, "taken after all", &[]);
@@ -225,5 +242,15 @@ pub(super) fn role(command: &'static str, subject: String, filter: &Filter, word
             name => format!("{words} (only `{name}`)"),
         },
         member: ("scopes", name.as_str().into()),
+        until: None,
+    }
+}
+
+/// What sinks are made with on this machine.
+pub(super) fn workshop(settings: &Settings) -> Workshop {
+    Workshop {
+        ca_file: settings.ca_file.clone(),
+        sign_secret: None,
+        clock: Clock::system(),
     }
 }

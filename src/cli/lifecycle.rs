@@ -18,6 +18,8 @@ use crate::client::{End, Notice};
 pub(super) enum Stop {
     Interrupted,
     TimedOut,
+    /// What it handed events to has ended.
+    Finished,
 }
 
 /// How listening ended.
@@ -57,6 +59,7 @@ impl Tally {
         match ended {
             End::Enough => Ok(Exit::Done),
             End::Stopped(Stop::Interrupted) => Ok(Exit::Interrupted),
+            End::Stopped(Stop::Finished) => Ok(Exit::Done),
             End::Stopped(Stop::TimedOut) => self.out_of_time(),
             End::Receiver(error) => Err(error),
             End::Replaced => Err(CommandError::replaced()),
@@ -80,6 +83,7 @@ impl Tally {
 pub(super) fn stopped_early(why: Stop) -> Result<Exit, CommandError> {
     match why {
         Stop::Interrupted => Ok(Exit::Interrupted),
+        Stop::Finished => Ok(Exit::Done),
         Stop::TimedOut => Err(CommandError::new(
             Kind::NothingCame,
             "the server did not answer in time",
@@ -92,6 +96,7 @@ fn reason(ended: &Ended) -> &'static str {
         End::Enough => "count",
         End::Stopped(Stop::Interrupted) => "interrupted",
         End::Stopped(Stop::TimedOut) => "timeout",
+        End::Stopped(Stop::Finished) => "finished",
         End::Receiver(_) => "output",
         End::Replaced => "replaced",
         End::Denied(_) => "denied",

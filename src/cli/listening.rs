@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use serde_json::Value;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::context::{Context, block_on, team};
@@ -95,6 +96,8 @@ pub(super) struct Role {
     pub(super) words: String,
     /// What is told then under `--json`, beside the client id.
     pub(super) member: (&'static str, Value),
+    /// Listening ends when this does, for one whose sink can end.
+    pub(super) until: Option<oneshot::Receiver<()>>,
 }
 
 /// What became of an event.
@@ -145,7 +148,7 @@ pub(super) struct Place {
 /// Listens until there was enough, time is up or somebody interrupts. The taker is made when the team is known.
 pub(super) fn run<T: Taker>(
     args: ListeningArgs,
-    role: Role,
+    mut role: Role,
     taker: impl FnOnce(&Place) -> Result<T, CommandError>,
     context: &Context,
     settings: &Settings,
@@ -155,7 +158,7 @@ pub(super) fn run<T: Taker>(
         lifecycle::clear_ready_file(path)?;
     }
     block_on(async {
-        let stop = stop(Interrupt::new()?, args.timeout);
+        let stop = stop(Interrupt::new()?, args.timeout, role.until.take());
         let mut stop = Box::pin(stop);
         let team = tokio::select! {
             biased;
@@ -206,7 +209,21 @@ async fn listen<T: Taker>(
     }
 }
 
-async fn stop(mut interrupt: Interrupt, timeout: Option<Duration>) -> Stop {
+async fn stop(
+    mut interrupt: Interrupt,
+    timeout: Option<Duration>,
+    until: Option<oneshot::Receiver<()>>,
+) -> Stop {
+    let finished = async {
+        let is_said = match until {
+            Some(until) => until.await.is_ok(),
+            None => false,
+        };
+        // Whoever goes without a word does not end anything.
+        if !is_said {
+            std::future::pending().await
+        }
+    };
     // A limit that the clock cannot hold is none.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let out_of_time = async {
@@ -218,6 +235,7 @@ async fn stop(mut interrupt: Interrupt, timeout: Option<Duration>) -> Stop {
     tokio::select! {
         () = interrupt.wait() => Stop::Interrupted,
         () = out_of_time => Stop::TimedOut,
+        () = finished => Stop::Finished,
     }
 }
 

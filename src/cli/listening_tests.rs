@@ -42,6 +42,7 @@ fn listener(count: u64, filter: Filter) -> Listener<Keeper> {
         scopes: filter.scopes(),
         words: String::new(),
         member: ("scopes", Value::Null),
+        until: None,
     };
     let keeper = Keeper {
         filter,

@@ -99,6 +99,7 @@ fn follow(args: LogsArgs, context: &Context, settings: &Settings) -> Result<Exit
         scopes: args.filter.scopes(),
         words: "following the log".to_owned(),
         member: ("scopes", args.filter.name().into()),
+        until: None,
     };
     let newest = args.limit.unwrap_or(DEFAULT_LIMIT);
     let wanted = ListeningArgs::after_listing(args.since, newest);

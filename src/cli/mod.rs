@@ -35,6 +35,7 @@ mod logs;
 mod man;
 mod proxy;
 mod render;
+mod run;
 mod since;
 mod status;
 mod stream;
@@ -129,6 +130,7 @@ enum Verb {
     Agent(agent::AgentArgs),
     Stream(stream::StreamArgs),
     Proxy(proxy::ProxyArgs),
+    Run(run::RunArgs),
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
     Trigger(trigger::TriggerArgs),
@@ -159,6 +161,7 @@ impl Verb {
             Self::Agent(args) => args.run(context),
             Self::Stream(args) => stream::run(args, context),
             Self::Proxy(args) => proxy::run(args, context),
+            Self::Run(args) => run::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
             Self::Trigger(args) => trigger::run(args, context),

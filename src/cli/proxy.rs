@@ -19,10 +19,8 @@ use super::handing::{self, Handing};
 use super::listening::{self, ListeningArgs};
 use super::output::{Output, PrintFault};
 use super::text::visible;
-use crate::base::clock::Clock;
 use crate::base::duration;
 use crate::base::secret::Secret;
-use crate::config::Settings;
 use crate::protocol::scope::{MAX_SCOPES, Scope};
 use crate::sink::proxy::{Posted, Proxy, TARGET_LIMIT};
 use crate::sink::{Item, Outcome, Recipe, Sink, Workshop};
@@ -94,7 +92,10 @@ pub(super) fn run(args: ProxyArgs, context: &Context) -> Result<Exit, CommandErr
         routes,
     };
     let filter = args.filter;
-    let workshop = workshop(&settings, secret);
+    let workshop = Workshop {
+        sign_secret: secret,
+        ..handing::workshop(&settings)
+    };
     let targets = targets(&recipe);
     let subject = format!("{} to {}", filter.name(), targets.join(" "));
     let words = format!("handing events to {}", targets.join(", "));
@@ -110,15 +111,6 @@ pub(super) fn run(args: ProxyArgs, context: &Context) -> Result<Exit, CommandErr
         Ok(Handing::begin(sink, consumer, filter, queue, out))
     };
     listening::run(args.listening, role, taker, context, &settings)
-}
-
-/// What sinks are made with on this machine.
-pub(super) fn workshop(settings: &Settings, sign_secret: Option<Secret>) -> Workshop {
-    Workshop {
-        ca_file: settings.ca_file.clone(),
-        sign_secret,
-        clock: Clock::system(),
-    }
 }
 
 /// The targets as people gave them, each once.
@@ -142,7 +134,7 @@ fn scopes_of_routes(filter: &Filter, recipe: &Recipe) -> Option<Vec<Scope>> {
 }
 
 /// A proxy that prints a line for each request.
-struct Told {
+pub(super) struct Told {
     proxy: Proxy,
     out: Output,
     /// Why the last line could not be printed. The post that it spoke of counts all the same; the next one is not made.
@@ -165,7 +157,7 @@ struct Line<'a> {
 }
 
 impl Told {
-    fn new(proxy: Proxy, out: Output) -> Self {
+    pub(super) fn new(proxy: Proxy, out: Output) -> Self {
         Self {
             proxy,
             out,

@@ -47,6 +47,7 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
             name => format!("listening for events of `{name}`"),
         },
         member: ("scopes", name.as_str().into()),
+        until: None,
         subject: name,
     };
     let printer = Printer {

@@ -57,6 +57,11 @@ pub enum Happening<'a> {
         /// When it is tried again.
         wait: Duration,
     },
+    /// An event that had waited for its window was taken.
+    Released {
+        /// The event.
+        item: &'a Item,
+    },
     /// An event that was set aside was taken after all.
     Recovered {
         /// The event.
@@ -250,12 +255,26 @@ impl Handover {
 
     /// As [`Handover::keep`], for what is no event that can be read.
     pub async fn keep_entry(&self, entry: Entry) {
+        self.insist(|| self.queue.put(&self.consumer, entry.clone()))
+            .await;
+    }
+
+    /// Works on the queue as often as it takes. The stream stays where it is meanwhile.
+    pub async fn insist<T, F>(&self, work: impl Fn() -> F) -> T
+    where
+        F: Future<Output = Result<T, QueueFault>>,
+    {
         let mut backoff = hold_backoff();
-        while let Err(fault) = self.queue.put(&self.consumer, entry.clone()).await {
-            let wait = backoff.next(random::unit());
-            let fault = &fault;
-            self.witness.hear(Happening::QueueFault { fault, wait });
-            sleep(wait).await;
+        loop {
+            match work().await {
+                Ok(done) => return done,
+                Err(fault) => {
+                    let wait = backoff.next(random::unit());
+                    let fault = &fault;
+                    self.witness.hear(Happening::QueueFault { fault, wait });
+                    sleep(wait).await;
+                }
+            }
         }
     }
 

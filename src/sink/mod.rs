@@ -6,10 +6,12 @@
 //! it is told what happens.
 
 pub mod dedup;
+pub mod enrich;
 pub mod facts;
 pub mod glob;
 pub mod handover;
 pub mod manifest;
+pub mod pipeline;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;

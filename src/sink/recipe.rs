@@ -10,7 +10,8 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::Sink;
-use super::proxy::{Proxy, Routes};
+use super::manifest::SinkSpec;
+use super::proxy::{Proxy, Routes, TARGET_LIMIT};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
@@ -62,6 +63,19 @@ pub enum MakeFault {
 }
 
 impl Recipe {
+    /// The recipe of a manifest's sink; none for those that only a run can make.
+    pub fn of(spec: &SinkSpec) -> Option<Self> {
+        Some(match spec {
+            SinkSpec::Proxy { target } => Self::Proxy {
+                target: Url::parse(target).ok(),
+                routes: BTreeMap::new(),
+                timeout_secs: TARGET_LIMIT.as_secs(),
+                is_signed: false,
+            },
+            _ => return None,
+        })
+    }
+
     /// The text that is kept.
     pub fn to_text(&self) -> String {
         // Plain data always serialises.

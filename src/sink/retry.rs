@@ -123,6 +123,9 @@ impl Retrier {
         };
         self.queue.settle_item(claim, verdict.clone(), item).await?;
         match &verdict {
+            Verdict::Delivered if claim.row.status == Status::Pending => {
+                self.witness.hear(Happening::Released { item });
+            }
             Verdict::Delivered => self.witness.hear(Happening::Recovered { item }),
             Verdict::Failed(why) => self.witness.hear(Happening::GaveUp { item, why }),
             _ => {}
