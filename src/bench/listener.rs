@@ -145,7 +145,8 @@ impl Arrivals {
         }
     }
 
-    fn take(&self, number: usize, finder: &mut Finder, frame: &[u8]) {
+    /// Counts a frame, or another text with a stamp, that came to a listener.
+    pub(super) fn take(&self, number: usize, finder: &mut Finder, frame: &[u8]) {
         let Some(stamp) = finder.find(frame) else {
             return;
         };

@@ -12,6 +12,7 @@ pub mod fanout;
 pub mod idle;
 pub mod limits;
 pub mod pace;
+pub mod proxy;
 pub mod publish;
 pub mod replay;
 pub mod report;

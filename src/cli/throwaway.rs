@@ -143,6 +143,15 @@ pub(super) fn directory(below: Option<&Path>) -> Result<TempDir, CommandError> {
     made.map_err(|error| CommandError::failed(format!("cannot make a directory: {error}")))
 }
 
+/// What the person has set is for their own server.
+pub(super) fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KITE_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 fn arguments(dir: &TempDir, address: &str) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         ["serve", "--json", "--until-stdin-ends", "--listen", address]
@@ -167,12 +176,7 @@ fn launch(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    // What the person has set is for their own server.
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("KITE_") {
-            command.env_remove(name);
-        }
-    }
+    without_settings(&mut command);
     // Not an argument: its password is nothing for the list of processes.
     command.envs(database.map(|database| ("KITE_DATABASE_URL", database)));
     let mut child = command.spawn().map_err(|error| fault(error.to_string()))?;

@@ -4,6 +4,7 @@ mod bare;
 mod fanout;
 mod idle;
 mod limits;
+mod proxy;
 mod publish;
 mod replay;
 mod sides;
@@ -61,6 +62,7 @@ enum BenchVerb {
     Fanout(fanout::FanoutArgs),
     Idle(idle::IdleArgs),
     Replay(replay::ReplayArgs),
+    Proxy(proxy::ProxyArgs),
     #[command(hide = true)]
     Bare(bare::BareArgs),
 }
@@ -74,6 +76,7 @@ impl BenchArgs {
             BenchVerb::Fanout(args) => fanout::run(args, context),
             BenchVerb::Idle(args) => idle::run(args, context),
             BenchVerb::Replay(args) => replay::run(args, context),
+            BenchVerb::Proxy(args) => proxy::run(args, context),
             BenchVerb::Bare(args) => bare::run(args, context),
         }
     }

@@ -68,7 +68,7 @@ impl LoadShown {
         self
     }
 
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let mut words = vec![match self.publishers {
             1 => "1 publisher".to_owned(),
             several => format!("{several} publishers"),
