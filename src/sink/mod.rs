@@ -13,6 +13,8 @@ pub mod retry;
 
 mod answer;
 mod item;
+#[cfg(test)]
+mod target;
 
 use std::io;
 
