@@ -9,6 +9,8 @@ limit=45m
 export KITE_CRASH_ROUNDS="${KITE_CRASH_ROUNDS:-200}"
 export KITE_CRASH_ROUNDS_POSTGRES="${KITE_CRASH_ROUNDS_POSTGRES:-50}"
 export KITE_CRASH_AWAY_SECS="${KITE_CRASH_AWAY_SECS:-60}"
+export KITE_CRASH_PROXY_KILLS="${KITE_CRASH_PROXY_KILLS:-10}"
+export KITE_CRASH_PROXY_EVENTS="${KITE_CRASH_PROXY_EVENTS:-10000}"
 # Long enough that the server lets go of a reader that takes nothing (30 s), short enough that it can still say why.
 export KITE_CRASH_STALL_SECS="${KITE_CRASH_STALL_SECS:-50}"
 export KITE_ORDER_EVENTS="${KITE_ORDER_EVENTS:-1000000}"

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 /// The current time, for everything that stores or compares it. Cheap to clone; tests set it.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +15,7 @@ enum Source {
     #[default]
     System,
     Fixed(Arc<AtomicI64>),
+    Following(i64, Instant),
 }
 
 impl Clock {
@@ -27,12 +29,21 @@ impl Clock {
         Self(Source::Fixed(Arc::new(AtomicI64::new(unix_millis))))
     }
 
+    /// A clock that shows this now and goes on with the runtime's time, for tests that set that.
+    pub fn following(unix_millis: i64) -> Self {
+        Self(Source::Following(unix_millis, Instant::now()))
+    }
+
     /// Milliseconds since the Unix epoch.
     #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
     pub fn unix_millis(&self) -> i64 {
         match &self.0 {
             Source::System => Timestamp::now().as_millisecond(),
             Source::Fixed(millis) => millis.load(Ordering::Relaxed),
+            Source::Following(start, since) => {
+                let passed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+                start.saturating_add(passed)
+            }
         }
     }
 }

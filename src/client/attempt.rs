@@ -105,7 +105,8 @@ impl<'a> Attempt<'a> {
             wake,
             resumed_from: standing.last_seq,
             seen: 0,
-            acked: 0,
+            // What the server knows need not be said again.
+            acked: standing.last_seq,
             unacked: 0,
             last_received: now,
             next_ping: now + timing.ping_every,
@@ -144,16 +145,30 @@ impl<'a> Attempt<'a> {
         let ended = match ended {
             Ended::Enough => tokio::select! {
                 biased;
-                result = drained(receiver) => return result.map_or_else(Ended::Receiver, |()| ended),
+                result = self.drain(receiver) => return result.map_or_else(Ended::Receiver, |()| ended),
                 output = stop.as_mut() => Ended::Stopped(output),
             },
             ended => ended,
         };
         if let Ended::Stopped(_) = &ended {
             // What it did not come to is not acknowledged, and comes again.
-            let _ = timeout(IN_HAND_LIMIT, drained(receiver)).await;
+            let _ = timeout(IN_HAND_LIMIT, self.drain(receiver)).await;
         }
         ended
+    }
+
+    /// Waits until nothing is in hand any more, and keeps the connection alive however long that takes.
+    async fn drain<R: Receiver>(&mut self, receiver: &mut R) -> Result<(), R::Error> {
+        while receiver.in_hand().is_some() {
+            tokio::select! {
+                result = receiver.progress() => result?,
+                () = sleep_until(self.next_ping) => {
+                    // Without the connection only the ack is lost.
+                    let _ = self.ping().await;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What can be acknowledged and is not.
@@ -346,12 +361,4 @@ impl<'a> Attempt<'a> {
         self.acked = seq;
         frames::send(&mut self.socket, &ClientFrame::Ack(seq)).await
     }
-}
-
-/// Waits until nothing is in hand any more.
-async fn drained<R: Receiver>(receiver: &mut R) -> Result<(), R::Error> {
-    while receiver.in_hand().is_some() {
-        receiver.progress().await?;
-    }
-    Ok(())
 }

@@ -129,6 +129,17 @@ impl Peer {
         }
     }
 
+    /// Waits for a ping.
+    pub(crate) async fn pinged(&mut self) {
+        loop {
+            match self.0.next().await {
+                Some(Ok(Message::Ping(_))) => return,
+                Some(Ok(_)) => {}
+                other => panic!("expected a ping, got {other:?}"),
+            }
+        }
+    }
+
     /// The next frame, which is a request.
     pub(crate) async fn request(&mut self) -> Request {
         match self.read().await {

@@ -295,3 +295,7 @@ fn jumped(wall_millis: i64, elapsed: Duration) -> bool {
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "hand_tests.rs"]
+mod hand_tests;

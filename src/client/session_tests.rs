@@ -45,7 +45,7 @@ fn told(
     (Told { taken, heard, last }, takes, hears)
 }
 
-fn session(script: &Script, client_id: Option<&str>, timing: Timing) -> Session {
+pub(super) fn session(script: &Script, client_id: Option<&str>, timing: Timing) -> Session {
     let subscription = Subscription {
         team: "t".parse().unwrap(),
         scopes: vec![Scope::AgentTo("a".to_owned())],
@@ -54,7 +54,7 @@ fn session(script: &Script, client_id: Option<&str>, timing: Timing) -> Session 
     Session::new(&script.server(), subscription, timing, Clock::system()).unwrap()
 }
 
-fn never() -> std::future::Pending<()> {
+pub(super) fn never() -> std::future::Pending<()> {
     std::future::pending()
 }
 

@@ -60,6 +60,7 @@ impl Item {
             Err(_) => {
                 let raw = serde_json::value::RawValue::from_string(json.clone());
                 self.event.data = raw.ok().map(Data::Json);
+                self.event.datacontenttype = Some("application/json".to_owned());
                 self.event.extensions.remove(RAW_BODY);
             }
         }

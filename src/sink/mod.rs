@@ -21,6 +21,8 @@ pub mod scoring;
 
 mod answer;
 mod item;
+#[cfg(test)]
+mod target;
 
 use std::io;
 

@@ -18,7 +18,7 @@ use crate::base::http;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
 use crate::protocol::event::{Data, Event};
-use crate::webhook::{self, SignatureFault, headers};
+use crate::webhook::{self, Headers, SignatureFault, headers};
 
 /// How long one request may take unless told otherwise (spec 17).
 pub const TARGET_LIMIT: Duration = Duration::from_secs(30);
@@ -145,11 +145,8 @@ impl Sink for Proxy {
 /// What is posted: the exact body where it was kept, else `data` as it came. Text that stands in a JSON string only
 /// because it is no JSON itself is posted as that text.
 fn body(event: &Event) -> Bytes {
-    let exact = event
-        .extension("kiterawbody")
-        .map(|text| STANDARD.decode(text));
-    if let Some(Ok(bytes)) = exact {
-        return bytes.into();
+    if let Some(exact) = exact_body(event) {
+        return exact;
     }
     match &event.data {
         Some(Data::Json(raw)) => match plain_text(event, raw.get()) {
@@ -161,13 +158,20 @@ fn body(event: &Event) -> Bytes {
     }
 }
 
+fn exact_body(event: &Event) -> Option<Bytes> {
+    let text = event.extension("kiterawbody")?;
+    STANDARD.decode(text).ok().map(Bytes::from)
+}
+
 fn plain_text(event: &Event, data: &str) -> Option<String> {
-    let declared = event.datacontenttype.as_deref()?;
-    let is_json = declared.to_ascii_lowercase().contains("json");
-    if is_json {
-        return None;
+    match is_json(event.datacontenttype.as_deref()?) {
+        true => None,
+        false => serde_json::from_str(data).ok(),
     }
-    serde_json::from_str(data).ok()
+}
+
+fn is_json(content_type: &str) -> bool {
+    content_type.to_ascii_lowercase().contains("json")
 }
 
 /// The original headers without those of the connection and credentials, then kite's own and those of CloudEvents.
@@ -176,21 +180,16 @@ fn headers(item: &Item, source: &str) -> HeaderMap {
     let mut all = HeaderMap::new();
     let original = event.extension("kiteoriginalheaders").unwrap_or_default();
     let original: BTreeMap<String, String> = serde_json::from_str(original).unwrap_or_default();
+    let original = Headers::new(&original);
     let named = listed(original.get("connection"));
-    for (name, value) in &original {
-        let name = name.to_ascii_lowercase();
-        let is_of_connection = name.starts_with("proxy-") || named.contains(&name);
-        if headers::is_kept(&name) && !is_of_connection {
-            set(&mut all, &name, value);
+    for (name, value) in original.iter() {
+        let is_of_connection = name.starts_with("proxy-") || named.iter().any(|own| own == name);
+        if headers::is_kept(name) && !is_of_connection {
+            set(&mut all, name, value);
         }
     }
-    if !is_of_body(all.get(CONTENT_TYPE)) {
-        let declared = event.datacontenttype.as_deref();
-        set(
-            &mut all,
-            "content-type",
-            declared.unwrap_or("application/json"),
-        );
+    if !is_of_body(all.get(CONTENT_TYPE), event) {
+        set(&mut all, "content-type", declared(event));
     }
     let own = [
         ("x-kite-source", source),
@@ -221,19 +220,28 @@ fn headers(item: &Item, source: &str) -> HeaderMap {
     all
 }
 
-/// Whether a content type is there, and that of `data`: a CloudEvent that came as JSON is not what is posted.
-fn is_of_body(content_type: Option<&HeaderValue>) -> bool {
+/// Whether a content type is there, and that of what is posted: a CloudEvent that came as JSON is not, nor a form that
+/// is too long for its bytes to be kept.
+fn is_of_body(content_type: Option<&HeaderValue>, event: &Event) -> bool {
     const CLOUDEVENTS: &str = "application/cloudevents";
     let text = content_type.and_then(|value| value.to_str().ok());
-    text.is_some_and(|text| !text.to_ascii_lowercase().starts_with(CLOUDEVENTS))
+    let Some(text) = text.filter(|text| !text.to_ascii_lowercase().starts_with(CLOUDEVENTS)) else {
+        return false;
+    };
+    exact_body(event).is_some() || is_json(text) || !is_json(declared(event))
+}
+
+/// The type that the event gives its data.
+fn declared(event: &Event) -> &str {
+    event
+        .datacontenttype
+        .as_deref()
+        .unwrap_or("application/json")
 }
 
 /// The names in a `connection` header.
-fn listed(connection: Option<&String>) -> Vec<String> {
-    let names = connection
-        .map(String::as_str)
-        .unwrap_or_default()
-        .split(',');
+fn listed(connection: Option<&str>) -> Vec<String> {
+    let names = connection.unwrap_or_default().split(',');
     names.map(|name| name.trim().to_ascii_lowercase()).collect()
 }
 

@@ -69,6 +69,12 @@ impl Headers {
         found.map(String::as_str)
     }
 
+    /// All of them, with names in lower case.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether there is such a header.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()

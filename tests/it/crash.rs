@@ -2,6 +2,7 @@
 //! and 6).
 //!
 //! `KITE_CRASH_ROUNDS` and `KITE_CRASH_ROUNDS_POSTGRES` set the number of kills, `KITE_CRASH_SEED` repeats a run's choices.
+//! `KITE_CRASH_PROXY_KILLS` and `KITE_CRASH_PROXY_EVENTS` are those of a stream that is handed on.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,9 +12,11 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use crate::support::chance::{Dice, number};
+use crate::support::cli::Person;
 use crate::support::http::{Access, try_answer};
 use crate::support::load::{Listener, Load, Nodes, settle};
 use crate::support::postgres::Cluster;
+use crate::support::receiver::Receiver;
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 
@@ -126,4 +129,109 @@ async fn a_drained_server_answers_what_it_has_taken_and_says_goodbye() {
     socket.expect_close(1001).await;
     server.start_elsewhere();
     assert_eq!(server.owner().log().await.len(), 1);
+}
+
+/// Few, since a client waits longer after each of them.
+const PROXY_KILLS: u64 = 4;
+const PROXY_EVENTS: u64 = 3_000;
+const PROXY_SENDERS: u64 = 4;
+
+/// How long events may take to come through: a client that lost its connection often waits up to 30 s.
+const PROXY_PATIENCE: Duration = Duration::from_secs(90);
+
+/// Sends the events `name-0`, `name-1` and so on, each again until it is answered, wherever the server is.
+async fn insist(access: Access, name: String, events: u64) {
+    for number in 0..events {
+        let event = json!({
+            "specversion": "1.0", "id": format!("{name}-{number}"), "source": "s", "type": "com.demo", "data": number,
+        });
+        loop {
+            let request = access.request(Method::POST, "/api/v1/events");
+            let request = request.header(CONTENT_TYPE, "application/cloudevents+json");
+            match try_answer(request.body(event.to_string())).await {
+                Ok(answer) if answer.status < 300 => break,
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+}
+
+/// Starts senders of so many events together; they end by themselves.
+fn insist_all(access: &Access, events: u64) -> Vec<tokio::task::JoinHandle<()>> {
+    let each = events / PROXY_SENDERS;
+    let sender = |number| tokio::spawn(insist(access.clone(), format!("s{number}"), each));
+    (0..PROXY_SENDERS).map(sender).collect()
+}
+
+async fn logged(access: &Access) -> Vec<String> {
+    let log = access.log().await;
+    let id = |listed: &serde_json::Value| listed["event"]["id"].as_str().unwrap().to_owned();
+    log.iter().map(id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_program_gets_every_event_once_and_in_order_though_the_server_is_killed() {
+    let kills = number("KITE_CRASH_PROXY_KILLS", PROXY_KILLS);
+    let events = number("KITE_CRASH_PROXY_EVENTS", PROXY_EVENTS);
+    let mut dice = Dice::new();
+    let mut server = Server::start();
+    let person = Person::at(&server);
+    let receiver = Receiver::start();
+    let _proxy = person.listening(&["proxy", "--target", &receiver.url]);
+    let senders = insist_all(&server.owner(), events);
+    for kill in 1..=kills {
+        let share = events * kill / (kills + 1);
+        receiver.wait_within(PROXY_PATIENCE, usize::try_from(share).unwrap());
+        tokio::time::sleep(Duration::from_micros(dice.below(20 * DELAY_MAX_MICROS))).await;
+        server.kill();
+        server.start_again();
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    let log = logged(&server.owner()).await;
+    assert_eq!(log.len() as u64, events / PROXY_SENDERS * PROXY_SENDERS);
+    receiver.wait_within(PROXY_PATIENCE, log.len());
+    assert!(receiver.ids() == log, "what came is not the log");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_program_gets_every_event_in_order_though_the_proxy_is_killed() {
+    const EVENTS: u64 = 1_000;
+    const KILLS: u64 = 4;
+    /// What may be handed on and not acknowledged when the proxy is killed, in its hands and on the way.
+    const REPEATED_MAX: usize = 200;
+    let mut dice = Dice::new();
+    let server = Server::start();
+    let person = Person::at(&server);
+    let receiver = Receiver::start();
+    let command = ["proxy", "--target", &receiver.url];
+    let mut proxy = person.listening(&command);
+    let senders = insist_all(&server.owner(), EVENTS);
+    for kill in 1..=KILLS {
+        let share = EVENTS * kill / (KILLS + 1);
+        receiver.wait_within(PROXY_PATIENCE, usize::try_from(share).unwrap());
+        tokio::time::sleep(Duration::from_micros(dice.below(20 * DELAY_MAX_MICROS))).await;
+        proxy.kill();
+        proxy = person.listening(&command);
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    let log = logged(&server.owner()).await;
+    let last = log.last().unwrap().clone();
+    crate::support::eventually("the last event came", async || {
+        receiver.ids().contains(&last).then_some(())
+    })
+    .await;
+    let came = receiver.ids();
+    let mut seen = BTreeSet::new();
+    let firsts: Vec<_> = came.iter().filter(|id| seen.insert(*id)).collect();
+    assert!(
+        firsts.iter().copied().eq(&log),
+        "what came first is not the log"
+    );
+    let repeated = came.len() - log.len();
+    let most = usize::try_from(KILLS).unwrap() * REPEATED_MAX;
+    assert!(repeated <= most, "{repeated} came twice");
 }

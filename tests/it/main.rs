@@ -39,6 +39,7 @@ mod nodes;
 mod order;
 mod outages;
 mod postgres;
+mod proxy;
 mod publish;
 mod readme;
 mod retention;
