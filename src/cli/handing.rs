@@ -251,6 +251,7 @@ pub(super) fn workshop(settings: &Settings) -> Workshop {
     Workshop {
         ca_file: settings.ca_file.clone(),
         sign_secret: None,
+        federation_token: None,
         clock: Clock::system(),
     }
 }
