@@ -151,7 +151,7 @@ fn tell(news: News, account: &mut Account, spinner: &Spinner, out: Output) {
         News::Settled(line, fate) => {
             account.count(&fate);
             if let Fate::Refused(why) = &fate {
-                spinner.aside(|| refused(line, why, out));
+                refused(line, why, out);
             }
             spinner.say(|| account.words());
         }
@@ -162,7 +162,7 @@ fn tell(news: News, account: &mut Account, spinner: &Spinner, out: Output) {
                 ("reason", why.into()),
                 ("wait_secs", wait.as_secs_f64().into()),
             ];
-            spinner.aside(|| out.event("waiting", &words, &members));
+            out.event("waiting", &words, &members);
         }
     }
 }

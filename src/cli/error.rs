@@ -301,6 +301,18 @@ impl From<QueueFault> for CommandError {
     }
 }
 
+/// Both ways of giving the token of another instance.
+const FEDERATION_TOKEN_HINT: &str =
+    "put it into `KITE_FEDERATION_TOKEN`, or pipe it in: `--federation-token -`";
+
+impl CommandError {
+    /// There is nothing to open the hook of another instance with.
+    pub fn no_federation_token() -> Self {
+        Self::usage("forwarding needs the token of the other instance")
+            .with_hint(FEDERATION_TOKEN_HINT)
+    }
+}
+
 impl From<MakeFault> for CommandError {
     fn from(fault: MakeFault) -> Self {
         match fault {
@@ -308,6 +320,10 @@ impl From<MakeFault> for CommandError {
             MakeFault::Secret(error) => Self::usage(error.to_string()),
             MakeFault::NoSignSecret => Self::usage(fault.to_string())
                 .with_hint("give the secret that the proxy had: `--sign-secret -`"),
+            MakeFault::NoFederationToken | MakeFault::FederationToken(_) => {
+                Self::usage(fault.to_string()).with_hint(FEDERATION_TOKEN_HINT)
+            }
+            MakeFault::NoProxy => Self::failed(fault.to_string()),
         }
     }
 }

@@ -23,7 +23,6 @@ use crate::sink::{
 pub(super) struct Handing {
     handover: Handover,
     filter: Filter,
-    team: String,
     teller: Arc<Teller>,
 }
 
@@ -37,12 +36,10 @@ impl Handing {
         out: Output,
     ) -> Self {
         let teller = Arc::new(Teller::new(out));
-        let team = consumer.team.to_string();
         let witness: Arc<dyn Witness> = Arc::<Teller>::clone(&teller);
         Self {
             handover: Handover::begin(sink, queue, consumer, witness),
             filter,
-            team,
             teller,
         }
     }
@@ -77,19 +74,9 @@ fn queue_path(data_dir: &Path) -> std::path::PathBuf {
 
 impl Taker for Handing {
     async fn take(&mut self, delivery: &Delivery) -> Result<Taken, CommandError> {
-        if let Err(fault) = &delivery.event {
-            let why = fault.to_string();
-            let entry = Entry::unreadable(delivery.seq, delivery.text.clone(), why.clone());
-            self.handover.keep_entry(entry).await;
-            return Ok(Taken::Unreadable(why));
-        }
-        if !self.filter.admits(&delivery.event) {
-            return Ok(Taken::Passed);
-        }
-        let read = Item::read(delivery.seq, self.team.clone(), delivery.text.clone());
-        let item = match read {
+        let item = match admit(delivery, &self.filter, &self.handover).await {
             Ok(item) => item,
-            Err(fault) => return Ok(Taken::Unreadable(fault.to_string())),
+            Err(taken) => return Ok(taken),
         };
         self.teller.count(self.handover.hand_on(&item).await)?;
         Ok(Taken::Counted)
@@ -102,6 +89,26 @@ impl Taker for Handing {
     fn finish(&self) -> Result<(), CommandError> {
         self.teller.finish()
     }
+}
+
+/// The event to hand on; otherwise what was done about it. What cannot be read goes into the queue.
+pub(super) async fn admit(
+    delivery: &Delivery,
+    filter: &Filter,
+    handover: &Handover,
+) -> Result<Item, Taken> {
+    if let Err(fault) = &delivery.event {
+        let why = fault.to_string();
+        let entry = Entry::unreadable(delivery.seq, delivery.text.clone(), why.clone());
+        handover.keep_entry(entry).await;
+        return Err(Taken::Unreadable(why));
+    }
+    if !filter.admits(&delivery.event) {
+        return Err(Taken::Passed);
+    }
+    let team = handover.consumer().team.to_string();
+    Item::read(delivery.seq, team, delivery.text.clone())
+        .map_err(|fault| Taken::Unreadable(fault.to_string()))
 }
 
 /// Says what happens to the events of one sink, and counts.
@@ -137,7 +144,8 @@ impl Teller {
         Ok(())
     }
 
-    fn counts(&self) -> [u64; 3] {
+    /// How many were delivered, skipped and refused so far.
+    pub(super) fn counts(&self) -> [u64; 3] {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let recovered = of(&self.recovered);
         [
@@ -156,6 +164,7 @@ impl Teller {
         ]
     }
 
+    /// An error where something was refused.
     pub(super) fn finish(&self) -> Result<(), CommandError> {
         let [delivered, skipped, aside] = self.counts();
         if aside == 0 {
@@ -251,6 +260,7 @@ pub(super) fn workshop(settings: &Settings) -> Workshop {
     Workshop {
         ca_file: settings.ca_file.clone(),
         sign_secret: None,
+        federation_token: None,
         clock: Clock::system(),
     }
 }

@@ -288,7 +288,7 @@ async fn catch_up<T: Taker>(
         for event in page {
             match listener.hand_on(&Delivery::listed(event)).await {
                 Ok(Flow::Continue) => {}
-                Ok(Flow::Stop) => return Ok(Some(End::Enough)),
+                Ok(Flow::Stop) => return Ok(Some(listener.settled().await)),
                 Err(error) => return Ok(Some(End::Receiver(error))),
             }
         }
@@ -340,6 +340,16 @@ impl<T: Taker> Listener<T> {
             true => Flow::Stop,
             false => Flow::Continue,
         })
+    }
+
+    /// The end when there was enough: nothing is in hand any more.
+    async fn settled(&mut self) -> Ended {
+        while self.taker.in_hand().is_some() {
+            if let Err(error) = self.taker.progress().await {
+                return End::Receiver(error);
+            }
+        }
+        End::Enough
     }
 
     fn ready(&self, client_id: &str) {

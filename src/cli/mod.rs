@@ -39,6 +39,7 @@ mod run;
 mod since;
 mod status;
 mod stream;
+mod stream_forward;
 mod trigger;
 mod verify;
 

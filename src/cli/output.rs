@@ -4,11 +4,12 @@
 //! person has its control characters made visible here, whatever the caller did.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use colored::Colorize;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -208,7 +209,9 @@ impl Output {
 
     /// Shows that something is being waited for, on a terminal.
     pub fn spinner(&self, words: &str) -> Spinner {
-        self.bar(words, |bar| bar)
+        self.bar(words, |bar| {
+            bar.with_style(ProgressStyle::default_spinner())
+        })
     }
 
     /// Shows how much is over of something that takes about so long, on a terminal.
@@ -236,6 +239,7 @@ impl Output {
         ));
         bar.set_message(visible_lines(words).into_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
+        *shown() = bar.downgrade();
         Spinner(Some(bar))
     }
 }
@@ -248,6 +252,13 @@ fn filled_bar(share: f64) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(CELLS - filled))
 }
 
+/// What is shown on the terminal, if anything is: a line that is said goes above it.
+static SHOWN: LazyLock<Mutex<WeakProgressBar>> = LazyLock::new(Mutex::default);
+
+fn shown() -> MutexGuard<'static, WeakProgressBar> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A spinner or a bar that goes away with this value.
 #[derive(Debug)]
 pub struct Spinner(Option<ProgressBar>);
@@ -257,14 +268,6 @@ impl Spinner {
     pub fn say(&self, words: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(visible_lines(&words()).into_owned());
-        }
-    }
-
-    /// Lets something else be printed, with nothing of this in between.
-    pub fn aside(&self, print: impl FnOnce()) {
-        match &self.0 {
-            Some(bar) => bar.suspend(print),
-            None => print(),
         }
     }
 }
@@ -335,8 +338,13 @@ fn to_stderr(text: &str) {
     let mut line = String::with_capacity(text.len() + 1);
     line.push_str(text);
     line.push('\n');
+    let bar = shown().upgrade();
     // There is nowhere left to say that this failed.
-    let _ = io::stderr().lock().write_all(line.as_bytes());
+    let print = || drop(io::stderr().lock().write_all(line.as_bytes()));
+    match bar {
+        Some(bar) => bar.suspend(print),
+        None => print(),
+    }
 }
 
 #[cfg(test)]

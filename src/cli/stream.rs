@@ -9,6 +9,7 @@ use super::filter::Filter;
 use super::listening::{self, ListeningArgs, Role, Taken, Taker};
 use super::output::Output;
 use super::render;
+use super::stream_forward::{self, ForwardArgs};
 use crate::client::Delivery;
 
 /// Print the team's events as they come.
@@ -18,16 +19,26 @@ Examples:
   kite stream --source github
   kite stream --source github --event-type push --compact
   kite stream --json --count 1 --timeout 30s --ready-file ready
+  pass kite/acme | kite stream --federation-target https://kite.acme.example/hooks/TEAM/kite \
+    --federation-token -
 
 The first run begins with what comes from then on; later ones print first what came since the
 last. Each event is acknowledged after it was printed. --json prints one CloudEvent per line. The
-connection is restored by itself; what happens to it is said on stderr.")]
+connection is restored by itself; what happens to it is said on stderr.
+
+With --federation-target each event goes to another instance, signed, and is acknowledged when that
+has it; events of one source keep their order. While it cannot be reached (or answers 429, 502, 503
+or 504) the stream waits. What it refuses otherwise steps aside into the local queue and is tried
+again beside the stream; see `kite queue`. An event that was forwarded from here before, or three
+times already, is skipped.")]
 pub(super) struct StreamArgs {
     #[command(flatten)]
     filter: Filter,
     /// Print the summary alone, or the type where there is none.
     #[arg(long)]
     compact: bool,
+    #[command(flatten)]
+    forward: ForwardArgs,
     #[command(flatten)]
     listening: ListeningArgs,
 }
@@ -36,6 +47,9 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
     if args.compact && context.out.json {
         let message = "`--compact` and `--json` are two forms of the same line";
         return Err(CommandError::usage(message).with_hint("leave out one of the two"));
+    }
+    if args.forward.is_wanted() {
+        return stream_forward::run(args.forward, args.filter, args.listening, context);
     }
     let settings = context.settings()?;
     let name = args.filter.name();

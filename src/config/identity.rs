@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 
 use super::{ConfigError, ConfigFile, Paths, Profile, private};
 use crate::base::random;
-use crate::protocol::id::{AgentId, ClientId};
+use crate::protocol::id::{AgentId, ClientId, InstanceId};
 
 /// The agent that this profile is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,21 +109,35 @@ impl ClientLease {
         profile: &Profile,
         consumer: &Consumer<'_>,
     ) -> Result<ClientId, ConfigError> {
-        let key = consumer.key();
-        let known = ConfigFile::load(paths.config_file())?.text(profile, "clients", &key)?;
-        let text = match known {
-            Some(text) => text,
-            None => ConfigFile::update(paths, |file| {
-                // Another process may have made it since.
-                if let Some(text) = file.text(profile, "clients", &key)? {
-                    return Ok(text);
-                }
-                let fresh = random::uuid7();
-                file.set_text(profile, "clients", &key, &fresh)?;
-                Ok(fresh)
-            })?,
-        };
-        Ok(text.parse()?)
+        Ok(made_once(paths, profile, "clients", &consumer.key())?.parse()?)
+    }
+}
+
+/// What forwarded events name this configuration: an id that is made on first use, and the same for all profiles.
+pub fn instance_id(paths: &Paths) -> Result<InstanceId, ConfigError> {
+    let text = made_once(paths, &Profile::default(), "federation", "instance_id")?;
+    Ok(text.parse()?)
+}
+
+/// A text of the profile; where there is none, a fresh UUID that is kept.
+fn made_once(
+    paths: &Paths,
+    profile: &Profile,
+    table: &str,
+    key: &str,
+) -> Result<String, ConfigError> {
+    let known = ConfigFile::load(paths.config_file())?.text(profile, table, key)?;
+    match known {
+        Some(text) => Ok(text),
+        None => ConfigFile::update(paths, |file| {
+            // Another process may have made it since.
+            if let Some(text) = file.text(profile, table, key)? {
+                return Ok(text);
+            }
+            let fresh = random::uuid7();
+            file.set_text(profile, table, key, &fresh)?;
+            Ok(fresh)
+        }),
     }
 }
 

@@ -17,7 +17,7 @@ mod private;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use file::{ConfigFile, Profile};
-pub use identity::Identity;
+pub use identity::{Identity, instance_id};
 pub use login::Login;
 pub use paths::Paths;
 pub use settings::{Flags, Settings};

@@ -22,6 +22,46 @@ pub enum AddressError {
     UserInfo,
 }
 
+/// Why events cannot be forwarded to an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetFault {
+    /// It is not one that a post can go to.
+    #[error("use an address such as https://kite.example/hooks/TEAM/kite")]
+    Malformed,
+    /// It would send the token, and the events, in the clear.
+    #[error("use https; http is for localhost, 127.0.0.0/8 and [::1] alone")]
+    Clear,
+    /// It carries a user name or password.
+    #[error("leave the name and the password out of the address")]
+    UserInfo,
+    /// It has a part that is never sent.
+    #[error("leave out what is behind the `#`: it is never sent")]
+    Fragment,
+}
+
+/// An address that events may be forwarded to: https, or http to this very machine (spec 14.5).
+pub fn forward_target(text: &str) -> Result<Url, TargetFault> {
+    let url = Url::parse(text).map_err(|_| TargetFault::Malformed)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(TargetFault::UserInfo);
+    }
+    if url.fragment().is_some() {
+        return Err(TargetFault::Fragment);
+    }
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => return Err(TargetFault::Malformed),
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_here => Ok(url),
+        "http" => Err(TargetFault::Clear),
+        _ => Err(TargetFault::Malformed),
+    }
+}
+
 /// The HTTP base of a WebSocket or HTTP address: the scheme translated, one trailing `/ws` removed.
 pub fn http_base(address: &str) -> Result<String, AddressError> {
     let address: String = address.chars().filter(|c| !c.is_whitespace()).collect();
@@ -166,6 +206,34 @@ mod tests {
             "https://localhost.example",
         ] {
             assert!(!is_inside(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn events_are_forwarded_over_tls_or_within_this_machine() {
+        for address in [
+            "https://kite.example/hooks/t/kite?a=b",
+            "https://10.0.0.1:7443/",
+            "http://localhost:7700/hooks/t/kite",
+            "http://127.9.9.9/",
+            "http://[::1]:1/",
+        ] {
+            assert!(forward_target(address).is_ok(), "{address}");
+        }
+        for (address, fault) in [
+            ("http://kite.example/", TargetFault::Clear),
+            ("http://10.0.0.1/", TargetFault::Clear),
+            ("http://localhost.example/", TargetFault::Clear),
+            ("http://[::ffff:127.0.0.1]/", TargetFault::Clear),
+            ("https://user@kite.example/", TargetFault::UserInfo),
+            ("http://:pw@localhost/", TargetFault::UserInfo),
+            ("https://kite.example/#part", TargetFault::Fragment),
+            ("wss://kite.example/", TargetFault::Malformed),
+            ("file:///etc/passwd", TargetFault::Malformed),
+            ("kite.example", TargetFault::Malformed),
+            ("", TargetFault::Malformed),
+        ] {
+            assert_eq!(forward_target(address), Err(fault), "{address}");
         }
     }
 

@@ -130,6 +130,12 @@ name!(
     "the client id",
     256
 );
+name!(
+    /// An instance: what stands in the chain of an event that was forwarded. 1 to 128 characters, no control characters.
+    InstanceId,
+    "the instance id",
+    128
+);
 
 /// An event's place in its team's log: dense, in commit order, from 1 (spec 1). 0 stands for "before the first".
 pub type Seq = u64;

@@ -8,10 +8,12 @@ pub mod agent;
 pub mod api;
 pub mod error;
 pub mod event;
+pub mod forward;
 pub mod frame;
 pub mod id;
 pub mod json;
 pub mod login;
+pub(crate) mod mac;
 #[cfg(test)]
 pub(crate) mod made_up;
 pub mod permission;

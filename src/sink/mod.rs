@@ -8,8 +8,10 @@
 pub mod dedup;
 pub mod enrich;
 pub mod facts;
+pub mod forward;
 pub mod glob;
 pub mod handover;
+pub mod lanes;
 pub mod manifest;
 pub mod pipeline;
 pub mod proxy;
@@ -28,8 +30,10 @@ use std::io;
 
 use async_trait::async_trait;
 
+pub use forward::Forward;
 pub use handover::{Handed, Handover, Happening, Keeps, Refined, Refinery, Stages, Witness};
 pub use item::Item;
+pub use lanes::Lanes;
 pub use queue::{Consumer, Queue, QueueFault};
 pub use recipe::{MakeFault, Recipe, Workshop};
 

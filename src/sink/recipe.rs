@@ -10,11 +10,13 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::Sink;
+use super::forward::{Forward, TokenFault};
 use super::manifest::SinkSpec;
 use super::proxy::{Proxy, Routes, TARGET_LIMIT};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
+use crate::protocol::id::InstanceId;
 use crate::webhook::SignatureFault;
 
 /// A sink as text, without its secrets.
@@ -35,6 +37,13 @@ pub enum Recipe {
         #[serde(default)]
         is_signed: bool,
     },
+    /// Forwards to another instance.
+    Federation {
+        /// Its hook.
+        target: Url,
+        /// Who forwards.
+        instance_id: InstanceId,
+    },
 }
 
 /// What is needed beside the text to make a sink.
@@ -44,6 +53,8 @@ pub struct Workshop {
     pub ca_file: Option<PathBuf>,
     /// What posts are signed with.
     pub sign_secret: Option<Secret>,
+    /// What opens the hook of another instance.
+    pub federation_token: Option<Secret>,
     /// The time.
     pub clock: Clock,
 }
@@ -60,6 +71,15 @@ pub enum MakeFault {
     /// A secret that is not kept is missing.
     #[error("the secret to sign with is missing")]
     NoSignSecret,
+    /// Likewise.
+    #[error("the token of the other instance is missing")]
+    NoFederationToken,
+    /// The token cannot be sent.
+    #[error(transparent)]
+    FederationToken(#[from] TokenFault),
+    /// Another sink was asked for as a proxy.
+    #[error("this sink is no proxy")]
+    NoProxy,
 }
 
 impl Recipe {
@@ -90,6 +110,16 @@ impl Recipe {
     pub fn make(&self, workshop: &Workshop) -> Result<Arc<dyn Sink>, MakeFault> {
         Ok(match self {
             Self::Proxy { .. } => Arc::new(self.make_proxy(workshop)?),
+            Self::Federation {
+                target,
+                instance_id,
+            } => {
+                let token = workshop.federation_token.clone();
+                let token = token.ok_or(MakeFault::NoFederationToken)?;
+                let ca_file = workshop.ca_file.as_deref();
+                let (target, instance_id) = (target.clone(), instance_id.clone());
+                Arc::new(Forward::new(target, instance_id, token, ca_file)?)
+            }
         })
     }
 
@@ -104,7 +134,10 @@ impl Recipe {
             routes,
             timeout_secs,
             is_signed,
-        } = self;
+        } = self
+        else {
+            return Err(MakeFault::NoProxy);
+        };
         let routes = Routes {
             by_source: routes.clone(),
             default: target.clone(),

@@ -1,10 +1,7 @@
-//! What the schemes share: the MAC of a message, compared in constant time, and the age of a request.
-
-use aws_lc_rs::{constant_time, hmac};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+//! What the schemes share: the comparison of a MAC with a header, and the age of a request.
 
 use super::Request;
+pub(super) use crate::protocol::mac::{Mac, unhex};
 
 /// How far the time that a request was signed at may be from now, in seconds either way (spec 9).
 pub const TOLERANCE_SECS: i64 = 300;
@@ -45,73 +42,6 @@ fn age(secs: i64) -> String {
         0.. => format!("{secs} s ago"),
         _ => format!("{} s in the future", secs.unsigned_abs()),
     }
-}
-
-/// The MAC of a message: what a signature should be.
-pub(super) struct Mac(hmac::Tag);
-
-impl Mac {
-    /// HMAC-SHA256 of the parts, one behind the other.
-    pub(super) fn sha256(secret: &[u8], parts: &[&[u8]]) -> Self {
-        Self::new(hmac::HMAC_SHA256, secret, parts)
-    }
-
-    /// HMAC-SHA1, which Twilio signs with.
-    pub(super) fn sha1(secret: &[u8], parts: &[&[u8]]) -> Self {
-        Self::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret, parts)
-    }
-
-    fn new(algorithm: hmac::Algorithm, secret: &[u8], parts: &[&[u8]]) -> Self {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(algorithm, secret));
-        parts.iter().for_each(|part| context.update(part));
-        Self(context.sign())
-    }
-
-    /// Whether this is the MAC as hex digits of either case, all of them.
-    pub(super) fn is_hex(&self, digits: &str) -> bool {
-        unhex(digits).is_some_and(|given| self.is(&given))
-    }
-
-    /// Whether this is the MAC as standard base64 with padding.
-    pub(super) fn is_base64(&self, text: &str) -> bool {
-        STANDARD.decode(text).is_ok_and(|given| self.is(&given))
-    }
-
-    fn is(&self, given: &[u8]) -> bool {
-        constant_time::verify_slices_are_equal(self.0.as_ref(), given).is_ok()
-    }
-
-    /// As lower-case hex digits.
-    pub(super) fn to_hex(&self) -> String {
-        hex(self.0.as_ref())
-    }
-
-    /// As standard base64.
-    pub(super) fn to_base64(&self) -> String {
-        STANDARD.encode(self.0.as_ref())
-    }
-}
-
-/// Bytes as lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |four: u8| char::from(DIGITS[usize::from(four)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
-/// Hex digits of either case as bytes.
-pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pairs = digits.as_bytes().chunks_exact(2);
-    if !pairs.remainder().is_empty() {
-        return None;
-    }
-    pairs
-        .map(|pair| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok())
-        .collect()
 }
 
 /// The header that a scheme needs.
@@ -180,19 +110,6 @@ mod tests {
     use super::*;
 
     proptest! {
-        #[test]
-        fn hex_reads_back_in_either_case(bytes: Vec<u8>) {
-            let digits = hex(&bytes);
-            prop_assert_eq!(unhex(&digits), Some(bytes.clone()));
-            prop_assert_eq!(unhex(&digits.to_uppercase()), Some(bytes));
-        }
-
-        #[test]
-        fn only_pairs_of_digits_are_hex(text in "[0-9a-fA-F]{0,8}|[0-9a-g+ é-]{0,8}") {
-            let is_hex = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-            prop_assert_eq!(unhex(&text).is_some(), is_hex);
-        }
-
         #[test]
         fn a_time_is_accepted_within_the_tolerance(now: i64, apart in -400..400i64, text in "[0-9]{0,25}|[ 0-9+.-]{0,6}") {
             let near = now.saturating_add(apart).to_string();

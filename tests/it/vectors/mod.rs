@@ -5,6 +5,7 @@
 //! must be there; files that another set lacks are not run. A kind, a member or a pattern that is not known fails.
 
 mod calls;
+mod federation;
 mod file;
 mod frames;
 mod hooks;
@@ -24,6 +25,7 @@ const RUN: &[&str] = &[
     "agent_slugs",
     "device_login",
     "durations",
+    "federation_signing",
     "hook_auth",
     "ingest",
     "manifests",
@@ -48,7 +50,6 @@ const LATER: &[(&str, &str)] = &[
     ("federation_outbound", "step 8: federation"),
     ("federation_peers", "step 8: federation"),
     ("federation_scopes", "step 8: federation"),
-    ("federation_signing", "step 8: federation"),
 ];
 
 #[test]

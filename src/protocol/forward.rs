@@ -1,0 +1,266 @@
+//! Forwarding an event from one instance to another: where it has been, whether it may go on, what the next one gets
+//! (spec 14.2).
+
+use super::event::{Event, Extension};
+use super::id::InstanceId;
+use super::mac::Mac;
+
+/// How far an event goes unless told otherwise (spec 14.1, 14.5).
+pub const MAX_HOPS: u64 = 3;
+
+const ORIGIN: &str = "kitefedorigin";
+const CHAIN: &str = "kitefedchain";
+const HOPS: &str = "kitefedhops";
+
+/// What means something on the instance that forwards, and on no other.
+const LOCAL: [&str; 2] = ["kiteseq", "kitetoinstance"];
+
+/// Why nobody can say where an event has been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProvenanceFault {
+    /// The origin is no text.
+    #[error("`{ORIGIN}` must be a string")]
+    Origin,
+    /// The chain is something else.
+    #[error("`{CHAIN}` must be a string that holds a JSON array of strings")]
+    Chain,
+    /// The hops are something else.
+    #[error("`{HOPS}` must be an integer that is not negative")]
+    Hops,
+}
+
+/// Where an event has been.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The instance that it began at; none for an event of this one.
+    pub origin: Option<String>,
+    /// The instances that have forwarded it, in their order.
+    pub chain: Vec<String>,
+    /// How often it was forwarded, as it says itself.
+    pub hops: u64,
+}
+
+/// Why an event is not forwarded. That is no fault of anybody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Declined {
+    /// It has been there.
+    #[error("`{0}` is in its chain already")]
+    Loop(String),
+    /// It has come far enough.
+    #[error("it was forwarded {hops} times; {max_hops} is the limit")]
+    TooFar {
+        /// How often it was forwarded.
+        hops: u64,
+        /// How often it may be.
+        max_hops: u64,
+    },
+    /// It tells of this instance alone, as of its quota.
+    #[error("it tells of its own instance alone")]
+    Own,
+}
+
+impl Provenance {
+    /// Reads what an event says of itself.
+    pub fn of(event: &Event) -> Result<Self, ProvenanceFault> {
+        Ok(Self {
+            origin: origin(event.extensions.get(ORIGIN))?,
+            chain: chain(event.extensions.get(CHAIN))?,
+            hops: hops(event.extensions.get(HOPS))?,
+        })
+    }
+
+    /// Why an event of this type goes no further: one of these instances has had it, it has come too far, or it is
+    /// nothing to others.
+    pub fn decline(&self, kind: &str, instances: &[&str], max_hops: u64) -> Option<Declined> {
+        if kind.starts_with("kite.subscription.") && self.distance() == 0 {
+            return Some(Declined::Own);
+        }
+        let had = |id: &&&str| self.chain.iter().any(|link| link == *id);
+        if let Some(id) = instances.iter().find(had) {
+            return Some(Declined::Loop((*id).to_owned()));
+        }
+        let hops = self.distance();
+        (hops >= max_hops).then_some(Declined::TooFar { hops, max_hops })
+    }
+
+    /// How far it has come. Either number may be the smaller one, where somebody on the way did not count.
+    fn distance(&self) -> u64 {
+        self.hops.max(self.chain.len() as u64)
+    }
+
+    /// The event as the next instance gets it from this one. `data` is the text that came in.
+    pub fn forward(self, event: &Event, own_id: &InstanceId) -> Event {
+        let own_id = own_id.as_str().to_owned();
+        let origin = self.origin.unwrap_or_else(|| own_id.clone());
+        let chain: Vec<String> = self.chain.into_iter().chain([own_id]).collect();
+        let hops = i64::try_from(self.hops.saturating_add(1)).unwrap_or(i64::MAX);
+        let mut event = event.clone();
+        for name in LOCAL {
+            event.extensions.remove(name);
+        }
+        event.extensions.extend([
+            (ORIGIN.to_owned(), Extension::Text(origin)),
+            (CHAIN.to_owned(), Extension::Text(array(&chain))),
+            (HOPS.to_owned(), Extension::Number(hops)),
+        ]);
+        event
+    }
+}
+
+fn array(texts: &[String]) -> String {
+    // Strings always serialise.
+    serde_json::to_string(texts).unwrap_or_default()
+}
+
+fn origin(value: Option<&Extension>) -> Result<Option<String>, ProvenanceFault> {
+    match value {
+        None => Ok(None),
+        Some(Extension::Text(text)) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
+        Some(_) => Err(ProvenanceFault::Origin),
+    }
+}
+
+fn chain(value: Option<&Extension>) -> Result<Vec<String>, ProvenanceFault> {
+    match value {
+        None => Ok(Vec::new()),
+        Some(Extension::Text(text)) => {
+            serde_json::from_str(text).map_err(|_| ProvenanceFault::Chain)
+        }
+        Some(_) => Err(ProvenanceFault::Chain),
+    }
+}
+
+/// An integer; some senders write it as a string of digits.
+fn hops(value: Option<&Extension>) -> Result<u64, ProvenanceFault> {
+    let hops = match value {
+        None => Some(0),
+        Some(Extension::Number(number)) => u64::try_from(*number).ok(),
+        Some(Extension::Text(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok()
+        }
+        Some(_) => None,
+    };
+    hops.ok_or(ProvenanceFault::Hops)
+}
+
+/// The headers that a body is posted with: the token that opens the other instance's hook, and the body's HMAC under it.
+pub fn headers(token: &str, body: &[u8]) -> [(&'static str, String); 3] {
+    let digits = Mac::sha256(token.as_bytes(), &[body]).to_hex();
+    [
+        ("authorization", format!("Bearer {token}")),
+        ("x-kite-signature", format!("sha256={digits}")),
+        ("content-type", "application/cloudevents+json".to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn event(members: &str) -> Event {
+        let text = format!(r#"{{"specversion":"1.0","id":"i","source":"s","type":"t"{members}}}"#);
+        Event::parse(&text).unwrap()
+    }
+
+    fn provenance(members: &str) -> Result<Provenance, ProvenanceFault> {
+        Provenance::of(&event(members))
+    }
+
+    fn forwarded(members: &str) -> String {
+        let event = event(members);
+        let own_id = "b".parse().unwrap();
+        let next = Provenance::of(&event).unwrap().forward(&event, &own_id);
+        next.to_text()
+    }
+
+    #[test]
+    fn the_first_instance_is_the_origin_and_stays_it() {
+        let first = forwarded(r#","kiteseq":9,"kitetoinstance":"c","data":{"a": 1e2}"#);
+        assert_eq!(
+            first,
+            r#"{"specversion":"1.0","id":"i","source":"s","type":"t","kitefedchain":"[\"b\"]","kitefedhops":1,"kitefedorigin":"b","data":{"a": 1e2}}"#
+        );
+        let second = forwarded(
+            r#","kitefedorigin":"a","kitefedchain":"[\"a\"]","kitefedhops":"1","x":true"#,
+        );
+        assert!(
+            second.ends_with(
+                r#""kitefedchain":"[\"a\",\"b\"]","kitefedhops":2,"kitefedorigin":"a","x":true}"#
+            ),
+            "{second}"
+        );
+    }
+
+    #[test]
+    fn an_event_that_was_here_or_far_away_goes_no_further() {
+        let declined = |members: &str| {
+            provenance(members)
+                .unwrap()
+                .decline("t", &["b", "c"], MAX_HOPS)
+        };
+        let too_far = |hops| Some(Declined::TooFar { hops, max_hops: 3 });
+        assert_eq!(declined(""), None);
+        assert_eq!(
+            declined(r#","kitefedchain":"[\"x\",\"y\"]","kitefedhops":2"#),
+            None
+        );
+        let there = r#","kitefedchain":"[\"a\",\"c\"]""#;
+        assert_eq!(declined(there), Some(Declined::Loop("c".to_owned())));
+        assert_eq!(declined(r#","kitefedhops":3"#), too_far(3));
+        assert_eq!(declined(r#","kitefedhops":"17""#), too_far(17));
+        assert_eq!(
+            declined(r#","kitefedchain":"[\"x\",\"y\",\"z\"]","kitefedhops":1"#),
+            too_far(3)
+        );
+        let own = Provenance::default().decline("kite.subscription.quota_exhausted", &[], 3);
+        assert_eq!(own, Some(Declined::Own));
+    }
+
+    #[test]
+    fn what_is_no_provenance_is_named() {
+        for chain in [
+            r#""x""#,
+            r#""""#,
+            r#""[1]""#,
+            r#""{}""#,
+            r#""[\"a\"] b""#,
+            "1",
+            "true",
+        ] {
+            let read = provenance(&format!(r#","kitefedchain":{chain}"#));
+            assert_eq!(read, Err(ProvenanceFault::Chain), "{chain}");
+        }
+        for hops in ["-1", r#""""#, r#""+1""#, r#"" 1""#, r#""1.0""#, "true"] {
+            let read = provenance(&format!(r#","kitefedhops":{hops}"#));
+            assert_eq!(read, Err(ProvenanceFault::Hops), "{hops}");
+        }
+        assert_eq!(
+            provenance(r#","kitefedorigin":1"#),
+            Err(ProvenanceFault::Origin)
+        );
+        assert_eq!(
+            provenance(r#","kitefedorigin":"""#),
+            Ok(Provenance::default())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn each_hop_is_read_back_as_one_more(
+            origin in "\\PC{1,9}",
+            chain in proptest::collection::vec("\\PC{0,9}", 0..4),
+            hops in 0..1000u64,
+        ) {
+            let before = Provenance { origin: Some(origin), chain, hops };
+            let own_id = "b".parse().unwrap();
+            let sent = before.clone().forward(&event(""), &own_id).to_text();
+            let after = Provenance::of(&Event::parse(&sent).unwrap()).unwrap();
+            prop_assert_eq!(after.hops, before.hops + 1);
+            prop_assert_eq!(&after.origin, &before.origin);
+            prop_assert_eq!(after.chain.last().map(String::as_str), Some("b"));
+            prop_assert_eq!(&after.chain[..before.chain.len()], &before.chain[..]);
+        }
+    }
+}
