@@ -6,6 +6,7 @@
 //! it is told what happens.
 
 pub mod handover;
+pub mod mcp;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
