@@ -24,6 +24,8 @@ pub struct Environment {
     pub data_dir: Option<PathBuf>,
     /// `KITE_SECRET_KEY`, else `KITE_HOOK_SECRET_CIPHER_KEY` as deployments of the hosted server name it.
     pub secret_key: Option<Secret>,
+    /// `PAPERCLIP_API_KEY`.
+    pub paperclip_key: Option<Secret>,
     /// `NO_COLOR` is set.
     pub no_color: bool,
     /// Whether a keyring can answer at all: on Linux it lives on the session bus.
@@ -52,6 +54,7 @@ impl Environment {
             secret_key: set("KITE_SECRET_KEY")
                 .or_else(|| set("KITE_HOOK_SECRET_CIPHER_KEY"))
                 .map(Secret::from),
+            paperclip_key: set("PAPERCLIP_API_KEY").map(|key| Secret::from(key.trim().to_owned())),
             no_color: set("NO_COLOR").is_some(),
             keyring_is_possible: !cfg!(target_os = "linux")
                 || set("DBUS_SESSION_BUS_ADDRESS").is_some(),

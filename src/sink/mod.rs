@@ -7,10 +7,13 @@
 
 pub mod handover;
 pub mod mcp;
+pub mod paperclip;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
 pub mod retry;
+#[cfg(unix)]
+pub mod socket;
 
 mod answer;
 mod item;

@@ -10,7 +10,10 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::Sink;
+use super::paperclip::{self, Paperclip, PaperclipFault};
 use super::proxy::{Proxy, Routes};
+#[cfg(unix)]
+use super::socket::{Socket, SocketFault};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
@@ -34,6 +37,21 @@ pub enum Recipe {
         #[serde(default)]
         is_signed: bool,
     },
+    /// Writes to the readers of a Unix socket.
+    Socket {
+        /// Where the socket is made.
+        path: PathBuf,
+    },
+    /// Posts to Paperclip.
+    Paperclip {
+        /// Where its API begins.
+        api_url: Url,
+        /// Whose events these are.
+        company_id: String,
+        /// Which of its agents they wake.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Option<String>,
+    },
 }
 
 /// What is needed beside the text to make a sink.
@@ -43,6 +61,8 @@ pub struct Workshop {
     pub ca_file: Option<PathBuf>,
     /// What posts are signed with.
     pub sign_secret: Option<Secret>,
+    /// What Paperclip is called with.
+    pub paperclip_key: Option<Secret>,
     /// The time.
     pub clock: Clock,
 }
@@ -59,6 +79,19 @@ pub enum MakeFault {
     /// A secret that is not kept is missing.
     #[error("the secret to sign with is missing")]
     NoSignSecret,
+    /// It is another sink than was asked for.
+    #[error("this is no proxy")]
+    NoProxy,
+    /// The socket cannot be made.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Socket(#[from] SocketFault),
+    /// The system has no such thing.
+    #[error("this system has no Unix sockets")]
+    NoSockets,
+    /// Paperclip cannot be called.
+    #[error(transparent)]
+    Paperclip(#[from] PaperclipFault),
 }
 
 impl Recipe {
@@ -68,7 +101,8 @@ impl Recipe {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Makes the sink.
+    /// Makes the sink. A socket needs the runtime, and readers that connect to it then; one that is in use by a stream
+    /// cannot be made a second time.
     ///
     /// # Errors
     ///
@@ -76,6 +110,20 @@ impl Recipe {
     pub fn make(&self, workshop: &Workshop) -> Result<Arc<dyn Sink>, MakeFault> {
         Ok(match self {
             Self::Proxy { .. } => Arc::new(self.make_proxy(workshop)?),
+            #[cfg(unix)]
+            Self::Socket { path } => Arc::new(Socket::open(path, Arc::new(|_, _| {}))?),
+            #[cfg(not(unix))]
+            Self::Socket { .. } => return Err(MakeFault::NoSockets),
+            Self::Paperclip {
+                api_url,
+                company_id,
+                agent_id,
+            } => {
+                let url = paperclip::webhook_url(api_url, company_id, agent_id.as_deref())?;
+                let key = workshop.paperclip_key.as_ref();
+                let key = key.ok_or(PaperclipFault::NoKey)?;
+                Arc::new(Paperclip::new(url, key, workshop.ca_file.as_deref())?)
+            }
         })
     }
 
@@ -90,7 +138,10 @@ impl Recipe {
             routes,
             timeout_secs,
             is_signed,
-        } = self;
+        } = self
+        else {
+            return Err(MakeFault::NoProxy);
+        };
         let routes = Routes {
             by_source: routes.clone(),
             default: target.clone(),
