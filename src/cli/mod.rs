@@ -29,6 +29,7 @@ mod help;
 mod keys;
 mod keys_create;
 mod lifecycle;
+mod listen;
 mod listening;
 mod login;
 mod logs;
@@ -129,6 +130,7 @@ enum Verb {
     Agent(agent::AgentArgs),
     Stream(stream::StreamArgs),
     Proxy(proxy::ProxyArgs),
+    Listen(listen::ListenArgs),
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
     Trigger(trigger::TriggerArgs),
@@ -159,6 +161,7 @@ impl Verb {
             Self::Agent(args) => args.run(context),
             Self::Stream(args) => stream::run(args, context),
             Self::Proxy(args) => proxy::run(args, context),
+            Self::Listen(args) => listen::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
             Self::Trigger(args) => trigger::run(args, context),
