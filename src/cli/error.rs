@@ -18,6 +18,9 @@ use crate::protocol::rpc::Failure;
 use crate::protocol::scope::ScopeError;
 #[cfg(feature = "server")]
 use crate::server::StartError;
+use crate::sink::paperclip::PaperclipFault;
+#[cfg(unix)]
+use crate::sink::socket::SocketFault;
 use crate::sink::{MakeFault, QueueFault};
 #[cfg(feature = "server")]
 use crate::store::StoreError;
@@ -323,7 +326,43 @@ impl From<MakeFault> for CommandError {
             MakeFault::NoFederationToken | MakeFault::FederationToken(_) => {
                 Self::usage(fault.to_string()).with_hint(FEDERATION_TOKEN_HINT)
             }
-            MakeFault::NoProxy => Self::failed(fault.to_string()),
+            #[cfg(unix)]
+            MakeFault::Socket(error) => error.into(),
+            MakeFault::Paperclip(error) => error.into(),
+            MakeFault::NoProxy | MakeFault::NoSockets => Self::usage(fault.to_string()),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl From<SocketFault> for CommandError {
+    fn from(fault: SocketFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            SocketFault::InUse(_) => {
+                Self::failed(message).with_hint("end that program, or name another path")
+            }
+            SocketFault::NoSocket(_) => Self::usage(message).with_hint("name another path"),
+            SocketFault::TooLong(_) => {
+                Self::usage(message).with_hint("name one of less than ninety bytes")
+            }
+            SocketFault::Make { .. } => Self::failed(message),
+        }
+    }
+}
+
+impl From<PaperclipFault> for CommandError {
+    fn from(fault: PaperclipFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            PaperclipFault::NoKey | PaperclipFault::Key => {
+                Self::new(Kind::NotLoggedIn, message).with_hint("set `PAPERCLIP_API_KEY`")
+            }
+            PaperclipFault::PlainHttp(_) => {
+                Self::new(Kind::NotPermitted, message).with_hint("use its https address")
+            }
+            PaperclipFault::Address | PaperclipFault::Id(_) => Self::usage(message),
+            PaperclipFault::Tls(error) => Self::failed(error.to_string()),
         }
     }
 }

@@ -261,6 +261,7 @@ pub(super) fn workshop(settings: &Settings) -> Workshop {
         ca_file: settings.ca_file.clone(),
         sign_secret: None,
         federation_token: None,
+        paperclip_key: settings.paperclip_key.clone(),
         clock: Clock::system(),
     }
 }

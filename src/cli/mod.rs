@@ -29,6 +29,7 @@ mod help;
 mod keys;
 mod keys_create;
 mod lifecycle;
+mod listen;
 mod listening;
 mod login;
 mod logs;
@@ -132,6 +133,7 @@ enum Verb {
     Stream(stream::StreamArgs),
     Proxy(proxy::ProxyArgs),
     Run(run::RunArgs),
+    Listen(listen::ListenArgs),
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
     Trigger(trigger::TriggerArgs),
@@ -163,6 +165,7 @@ impl Verb {
             Self::Stream(args) => stream::run(args, context),
             Self::Proxy(args) => proxy::run(args, context),
             Self::Run(args) => run::run(args, context),
+            Self::Listen(args) => listen::run(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
             Self::Trigger(args) => trigger::run(args, context),

@@ -26,6 +26,8 @@ pub struct Environment {
     pub secret_key: Option<Secret>,
     /// `KITE_FEDERATION_TOKEN`: what opens the hook of another instance.
     pub federation_token: Option<Secret>,
+    /// `PAPERCLIP_API_KEY`.
+    pub paperclip_key: Option<Secret>,
     /// `NO_COLOR` is set.
     pub no_color: bool,
     /// Whether a keyring can answer at all: on Linux it lives on the session bus.
@@ -56,6 +58,7 @@ impl Environment {
                 .map(Secret::from),
             federation_token: set("KITE_FEDERATION_TOKEN")
                 .map(|token| Secret::from(token.trim().to_owned())),
+            paperclip_key: set("PAPERCLIP_API_KEY").map(|key| Secret::from(key.trim().to_owned())),
             no_color: set("NO_COLOR").is_some(),
             keyring_is_possible: !cfg!(target_os = "linux")
                 || set("DBUS_SESSION_BUS_ADDRESS").is_some(),

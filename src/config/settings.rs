@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::credentials::{Credentials, Store};
 use super::{ConfigError, ConfigFile, Environment, Identity, Paths, Profile};
+use crate::base::secret::Secret;
 use crate::protocol::address;
 use crate::protocol::id::TeamId;
 use crate::protocol::token::{Token, TokenError, TokenKind};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub identity: Option<Identity>,
     /// A CA to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
+    /// What Paperclip is called with.
+    pub paperclip_key: Option<Secret>,
     /// Whether a key may travel in clear text.
     pub insecure: bool,
     /// Whether others can read the configuration file.
@@ -92,6 +95,7 @@ impl Settings {
             config_is_exposed: file.is_exposed(),
             team: team.map(TeamId::try_from).transpose()?,
             ca_file: given(&flags.ca_file).map(PathBuf::from),
+            paperclip_key: environment.paperclip_key.clone(),
             insecure: flags.insecure,
             profile,
             paths,

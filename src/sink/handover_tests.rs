@@ -71,6 +71,7 @@ impl Witness for Heard {
             Happening::SetAside { item, why, wait } => {
                 (format!("aside {}: {why}", item.seq), Some(wait))
             }
+            Happening::Released { item } => (format!("released {}", item.seq), None),
             Happening::Recovered { item } => (format!("recovered {}", item.seq), None),
             Happening::GaveUp { item, why } => (format!("gave up {}: {why}", item.seq), None),
             Happening::QueueFault { wait, .. } => ("queue fault".to_owned(), Some(wait)),

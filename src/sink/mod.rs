@@ -14,12 +14,16 @@ pub mod handover;
 pub mod lanes;
 pub mod manifest;
 pub mod pipeline;
+pub mod mcp;
+pub mod paperclip;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
 pub mod retry;
 pub mod rule;
 pub mod scoring;
+#[cfg(unix)]
+pub mod socket;
 
 mod answer;
 mod item;

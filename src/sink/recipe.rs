@@ -13,6 +13,9 @@ use super::Sink;
 use super::forward::{Forward, TokenFault};
 use super::manifest::SinkSpec;
 use super::proxy::{Proxy, Routes, TARGET_LIMIT};
+use super::paperclip::{self, Paperclip, PaperclipFault};
+#[cfg(unix)]
+use super::socket::{Socket, SocketFault};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
@@ -44,6 +47,21 @@ pub enum Recipe {
         /// Who forwards.
         instance_id: InstanceId,
     },
+    /// Writes to the readers of a Unix socket.
+    Socket {
+        /// Where the socket is made.
+        path: PathBuf,
+    },
+    /// Posts to Paperclip.
+    Paperclip {
+        /// Where its API begins.
+        api_url: Url,
+        /// Whose events these are.
+        company_id: String,
+        /// Which of its agents they wake.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent_id: Option<String>,
+    },
 }
 
 /// What is needed beside the text to make a sink.
@@ -55,6 +73,8 @@ pub struct Workshop {
     pub sign_secret: Option<Secret>,
     /// What opens the hook of another instance.
     pub federation_token: Option<Secret>,
+    /// What Paperclip is called with.
+    pub paperclip_key: Option<Secret>,
     /// The time.
     pub clock: Clock,
 }
@@ -80,6 +100,16 @@ pub enum MakeFault {
     /// Another sink was asked for as a proxy.
     #[error("this sink is no proxy")]
     NoProxy,
+    /// The socket cannot be made.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Socket(#[from] SocketFault),
+    /// The system has no such thing.
+    #[error("this system has no Unix sockets")]
+    NoSockets,
+    /// Paperclip cannot be called.
+    #[error(transparent)]
+    Paperclip(#[from] PaperclipFault),
 }
 
 impl Recipe {
@@ -92,6 +122,16 @@ impl Recipe {
                 timeout_secs: TARGET_LIMIT.as_secs(),
                 is_signed: false,
             },
+            SinkSpec::Socket { path } => Self::Socket { path: path.clone() },
+            SinkSpec::Paperclip {
+                api_url,
+                company_id,
+                agent_id,
+            } => Self::Paperclip {
+                api_url: Url::parse(api_url).ok()?,
+                company_id: company_id.clone(),
+                agent_id: agent_id.clone(),
+            },
             _ => return None,
         })
     }
@@ -102,7 +142,8 @@ impl Recipe {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Makes the sink.
+    /// Makes the sink. A socket needs the runtime, and readers that connect to it then; one that is in use by a stream
+    /// cannot be made a second time.
     ///
     /// # Errors
     ///
@@ -119,6 +160,20 @@ impl Recipe {
                 let ca_file = workshop.ca_file.as_deref();
                 let (target, instance_id) = (target.clone(), instance_id.clone());
                 Arc::new(Forward::new(target, instance_id, token, ca_file)?)
+            }
+            #[cfg(unix)]
+            Self::Socket { path } => Arc::new(Socket::open(path, Arc::new(|_, _| {}))?),
+            #[cfg(not(unix))]
+            Self::Socket { .. } => return Err(MakeFault::NoSockets),
+            Self::Paperclip {
+                api_url,
+                company_id,
+                agent_id,
+            } => {
+                let url = paperclip::webhook_url(api_url, company_id, agent_id.as_deref())?;
+                let key = workshop.paperclip_key.as_ref();
+                let key = key.ok_or(PaperclipFault::NoKey)?;
+                Arc::new(Paperclip::new(url, key, workshop.ca_file.as_deref())?)
             }
         })
     }

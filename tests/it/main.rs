@@ -35,6 +35,7 @@ mod guards;
 mod help;
 mod install;
 mod limits;
+mod listen;
 mod login;
 mod nodes;
 mod order;
