@@ -305,6 +305,7 @@ impl From<MakeFault> for CommandError {
     fn from(fault: MakeFault) -> Self {
         match fault {
             MakeFault::Tls(error) => Self::failed(error.to_string()),
+            MakeFault::NoProxy => Self::failed(fault.to_string()),
             MakeFault::Secret(error) => Self::usage(error.to_string()),
             MakeFault::NoSignSecret => Self::usage(fault.to_string())
                 .with_hint("give the secret that the proxy had: `--sign-secret -`"),

@@ -123,7 +123,9 @@ pub(super) fn workshop(settings: &Settings, sign_secret: Option<Secret>) -> Work
 
 /// The targets as people gave them, each once.
 fn targets(recipe: &Recipe) -> Vec<String> {
-    let Recipe::Proxy { target, routes, .. } = recipe;
+    let Recipe::Proxy { target, routes, .. } = recipe else {
+        return Vec::new();
+    };
     let routes = routes.iter().map(|(source, url)| format!("{source}={url}"));
     routes.chain(target.iter().map(Url::to_string)).collect()
 }
@@ -131,7 +133,9 @@ fn targets(recipe: &Recipe) -> Vec<String> {
 /// Without a target for the rest, what has no route need not come: the names of the routes are the scopes, where no
 /// filter says otherwise and there are not too many.
 fn scopes_of_routes(filter: &Filter, recipe: &Recipe) -> Option<Vec<Scope>> {
-    let Recipe::Proxy { target, routes, .. } = recipe;
+    let Recipe::Proxy { target, routes, .. } = recipe else {
+        return None;
+    };
     if target.is_some() || filter.scopes() != [Scope::All] || routes.len() > MAX_SCOPES {
         return None;
     }

@@ -1,9 +1,10 @@
-//! `kite stream`: the team's events, one line each, as they come.
+//! `kite stream`: the team's events as they come, one line each, or a command for each.
 
 use clap::Args;
 
 use super::context::Context;
 use super::error::CommandError;
+use super::exec::{self, ExecArgs};
 use super::exit::Exit;
 use super::filter::Filter;
 use super::listening::{self, ListeningArgs, Role, Taken, Taker};
@@ -11,23 +12,29 @@ use super::output::Output;
 use super::render;
 use crate::client::Delivery;
 
-/// Print the team's events as they come.
+/// Print the team's events as they come, or run a command for each.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Examples:
   kite stream --source github
   kite stream --source github --event-type push --compact
   kite stream --json --count 1 --timeout 30s --ready-file ready
+  kite stream --source github --exec './deploy.sh' --exec-timeout 10m
+  kite stream --exec 'jq -r .data.title >> titles.txt'
 
 The first run begins with what comes from then on; later ones print first what came since the
 last. Each event is acknowledged after it was printed. --json prints one CloudEvent per line. The
-connection is restored by itself; what happens to it is said on stderr.")]
+connection is restored by itself; what happens to it is said on stderr.
+
+", exec::help!()))]
 pub(super) struct StreamArgs {
     #[command(flatten)]
     filter: Filter,
     /// Print the summary alone, or the type where there is none.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "exec")]
     compact: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     #[command(flatten)]
     listening: ListeningArgs,
 }
@@ -39,7 +46,7 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
     }
     let settings = context.settings()?;
     let name = args.filter.name();
-    let role = Role {
+    let mut role = Role {
         command: "stream",
         scopes: args.filter.scopes(),
         words: match name.as_str() {
@@ -49,6 +56,12 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
         member: ("scopes", name.as_str().into()),
         subject: name,
     };
+    if let Some(command) = args.exec.command(&role.subject) {
+        // Another command has another cursor.
+        role.subject.clone_from(&command.subject);
+        let (filter, listening) = (args.filter, args.listening);
+        return exec::run(command, role, filter, listening, context, &settings);
+    }
     let printer = Printer {
         out: context.out,
         filter: args.filter,

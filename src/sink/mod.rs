@@ -6,6 +6,8 @@
 //! it is told what happens.
 
 pub mod dedup;
+pub mod enrich;
+pub mod exec;
 pub mod facts;
 pub mod glob;
 pub mod handover;
@@ -19,6 +21,7 @@ pub mod scoring;
 
 mod answer;
 mod item;
+mod shell;
 
 use std::io;
 

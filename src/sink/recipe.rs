@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::Sink;
+use super::exec::Exec;
 use super::proxy::{Proxy, Routes};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
@@ -33,6 +34,13 @@ pub enum Recipe {
         /// Whether posts are signed as Standard Webhooks.
         #[serde(default)]
         is_signed: bool,
+    },
+    /// Runs a command.
+    Exec {
+        /// What the shell is given.
+        command: String,
+        /// How long it may take.
+        timeout_secs: u64,
     },
 }
 
@@ -59,6 +67,9 @@ pub enum MakeFault {
     /// A secret that is not kept is missing.
     #[error("the secret to sign with is missing")]
     NoSignSecret,
+    /// Another sink was asked for as a proxy.
+    #[error("this sink is no proxy")]
+    NoProxy,
 }
 
 impl Recipe {
@@ -76,6 +87,13 @@ impl Recipe {
     pub fn make(&self, workshop: &Workshop) -> Result<Arc<dyn Sink>, MakeFault> {
         Ok(match self {
             Self::Proxy { .. } => Arc::new(self.make_proxy(workshop)?),
+            Self::Exec {
+                command,
+                timeout_secs,
+            } => {
+                let limit = Duration::from_secs(*timeout_secs);
+                Arc::new(Exec::new(command.clone(), limit))
+            }
         })
     }
 
@@ -90,7 +108,10 @@ impl Recipe {
             routes,
             timeout_secs,
             is_signed,
-        } = self;
+        } = self
+        else {
+            return Err(MakeFault::NoProxy);
+        };
         let routes = Routes {
             by_source: routes.clone(),
             default: target.clone(),

@@ -29,6 +29,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod emit;
+mod exec;
 mod github;
 mod guards;
 mod help;
