@@ -22,7 +22,7 @@ use said::Said;
 pub use said::last_words;
 
 /// How long is waited for the last words of a program that has ended: something in the background may hold its pipes.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(100);
 
 /// A program to run.
 #[derive(Debug)]
@@ -126,6 +126,22 @@ impl Job<'_> {
     }
 }
 
+/// Whether our stdout, which a program may have written to, is a pipe whose reader has gone.
+#[cfg(unix)]
+pub fn stdout_is_gone() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::OUT)];
+    poll(&mut asked, Some(&Timespec::default())).is_ok()
+        && asked[0].revents().contains(PollFlags::ERR)
+}
+
+/// Likewise, where nobody can tell.
+#[cfg(not(unix))]
+pub fn stdout_is_gone() -> bool {
+    false
+}
+
 /// Writes to a program, which may end without reading: why, it says at its end.
 async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
     if let Some(mut stdin) = stdin {
@@ -182,6 +198,7 @@ impl Printed {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "process_tests.rs"]
 mod tests;

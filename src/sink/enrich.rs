@@ -25,7 +25,8 @@ pub async fn run_hook(item: &Item, command: &str, limit: Duration) -> Result<Str
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::sink::shell::tests::item;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::shell::{self, ShellFault};
 use super::{Item, Outcome, Sink};
+use crate::base::process::stdout_is_gone;
 
 /// A command line of the user's, given to the shell once for each event.
 #[derive(Debug)]
@@ -34,6 +35,10 @@ impl Sink for Exec {
             Err(ShellFault::Start(error)) => {
                 Outcome::Unreachable(ShellFault::Start(error).to_string())
             }
+            // It could not print, and no later one can.
+            Err(ShellFault::Ended(_)) if stdout_is_gone() => {
+                Outcome::Gone(io::ErrorKind::BrokenPipe.into())
+            }
             Err(fault) => Outcome::Refused(fault.to_string()),
         }
     }
@@ -47,6 +52,7 @@ fn is_of_event(error: &io::Error) -> bool {
     )
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "exec_tests.rs"]
 mod tests;

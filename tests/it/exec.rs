@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
+use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 
 use crate::support::cli::Person;
@@ -34,8 +35,10 @@ fn lines(path: &Path, count: usize) -> Vec<String> {
 /// Waits until none of these processes runs any more.
 fn gone(ids: &[String]) {
     let runs = |id: &String| {
+        let pid = Pid::from_raw(id.parse().unwrap()).unwrap();
         let state = fs::read_to_string(format!("/proc/{id}/stat"));
-        state.is_ok_and(|state| !state.contains(") Z"))
+        let is_dead = state.is_ok_and(|state| state.contains(") Z"));
+        test_kill_process(pid).is_ok() && !is_dead
     };
     let deadline = Instant::now() + PATIENCE;
     while ids.iter().any(runs) {
@@ -85,7 +88,7 @@ fn a_key_is_not_in_the_environment_of_a_command() {
     }
     kite.stdout_has("KITE_EVENT_TYPE=com.acme.made\n")
         .stdout_has("KITE_SEQ=1\n")
-        .stdout_has("KITE_SOURCE=acme\n")
+        .stdout_has("KITE_SOURCE=api\n")
         .stdout_lacks(&access.key)
         .stdout_lacks("KITE_API_KEY")
         .stdout_lacks("c2VjcmV0")
@@ -163,6 +166,39 @@ fn a_kite_that_is_ended_leaves_no_command_behind_and_its_event_comes_again() {
     again.signal("INT");
     assert_eq!(again.end().code, Some(130));
     gone(&second);
+}
+
+#[test]
+fn nothing_is_left_of_what_is_tried_again_either() {
+    let server = Server::start();
+    let person = Person::at(&server);
+    let pids = person.home().join("pids");
+    let command = format!(
+        "test -e {0}.first || {{ : >{0}.first; exit 1; }}; sleep 300 & echo $! >>{0}; echo $$ >>{0}; wait",
+        pids.display()
+    );
+    let stream = person.listening(&["stream", "--exec", &command]);
+    emit(&person, "a");
+    let second = lines(&pids, 2);
+    stream.signal("TERM");
+    assert_eq!(stream.end().code, Some(130));
+    gone(&second);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly_and_costs_no_event() {
+    let server = Server::start();
+    let person = Person::at(&server);
+    for id in ["a", "b", "c"] {
+        emit(&person, id);
+    }
+    // A line that is longer than a pipe, so that nobody writes it to the end before the reader is gone.
+    let run = r#"kite stream --since all --exec 'head -c 200000 /dev/zero | tr "\\0" x; echo' | head -c 1; echo " ${PIPESTATUS[0]}""#;
+    person
+        .shell(run)
+        .stdout("x 0\n")
+        .stderr_lacks("refused")
+        .succeeds();
 }
 
 #[test]
