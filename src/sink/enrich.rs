@@ -15,7 +15,7 @@ const PRINTED_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # Errors
 ///
 /// Why there is none.
-pub async fn run_hook(item: &Item, command: &str, limit: Duration) -> Result<String, String> {
+pub async fn run(command: &str, limit: Duration, item: &Item) -> Result<String, String> {
     let printed = shell::run(command, item, limit, Some(PRINTED_MAX_BYTES)).await;
     let printed = printed.map_err(|fault| fault.to_string())?;
     let object = json::text(&printed).and_then(|text| json::check_object(text.trim()));
@@ -31,19 +31,19 @@ mod tests {
     use super::*;
     use crate::sink::shell::tests::item;
 
-    async fn run(command: &str) -> Result<String, String> {
-        run_hook(&item("{}"), command, Duration::from_secs(20)).await
+    async fn printed(command: &str) -> Result<String, String> {
+        run(command, Duration::from_secs(20), &item("{}")).await
     }
 
     #[tokio::test]
     async fn a_hook_prints_the_object_that_takes_the_place_of_the_event() {
-        let seen = run("sed 's/\"data\"/\"more\":1.0,\"data\"/'")
+        let seen = printed("sed 's/\"data\"/\"more\":1.0,\"data\"/'")
             .await
             .unwrap();
         assert!(seen.contains(r#""more":1.0,"data":{}"#), "{seen}");
-        let own = run(r#"echo; echo " {\"id\":\"$KITE_EVENT_ID\"} ""#).await;
+        let own = printed(r#"echo; echo " {\"id\":\"$KITE_EVENT_ID\"} ""#).await;
         assert_eq!(own.unwrap(), r#"{"id":"i"}"#);
-        let background = run("sleep 30 & echo '{}'").await;
+        let background = printed("sleep 30 & echo '{}'").await;
         assert_eq!(
             background.unwrap(),
             "{}",
@@ -61,7 +61,7 @@ mod tests {
             ("echo '{}'; echo broken >&2; exit 3", "ended with 3: broken"),
             ("exec cat /dev/zero", "more than 16777216 bytes"),
         ] {
-            let fault = run(command).await.unwrap_err();
+            let fault = printed(command).await.unwrap_err();
             assert!(fault.contains(why), "{command}: {fault}");
         }
     }
@@ -70,7 +70,7 @@ mod tests {
     async fn a_hook_that_does_not_read_is_held_to_its_limit() {
         let item = item(&format!("\"{}\"", "x".repeat(1024 * 1024)));
         let limit = Duration::from_millis(200);
-        let fault = run_hook(&item, "exec sleep 60", limit).await.unwrap_err();
+        let fault = run("exec sleep 60", limit, &item).await.unwrap_err();
         assert_eq!(fault, "it did not end within 0.2 s");
     }
 }
