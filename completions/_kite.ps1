@@ -40,7 +40,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('logout', 'logout', [CompletionResultType]::ParameterValue, 'Remove the stored key of this profile')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show the login of this profile, and what its team has on the server')
             [CompletionResult]::new('agent', 'agent', [CompletionResultType]::ParameterValue, 'Send and receive messages between agents')
-            [CompletionResult]::new('stream', 'stream', [CompletionResultType]::ParameterValue, 'Print the team''s events as they come')
+            [CompletionResult]::new('stream', 'stream', [CompletionResultType]::ParameterValue, 'Print the team''s events as they come, or run a command for each')
             [CompletionResult]::new('proxy', 'proxy', [CompletionResultType]::ParameterValue, 'Post each event to a local server, as its provider did')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show stored events, oldest first')
             [CompletionResult]::new('emit', 'emit', [CompletionResultType]::ParameterValue, 'Put a CloudEvent into the team''s log, or many of them')
@@ -127,7 +127,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the agents that the team''s server knows')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show the identity of this profile')
             [CompletionResult]::new('send', 'send', [CompletionResultType]::ParameterValue, 'Send a message to an agent')
-            [CompletionResult]::new('listen', 'listen', [CompletionResultType]::ParameterValue, 'Print the messages that are sent to an agent, as they come')
+            [CompletionResult]::new('listen', 'listen', [CompletionResultType]::ParameterValue, 'Print the messages that are sent to an agent, as they come, or run a command for each')
             break
         }
         'kite;agent;register' {
@@ -203,6 +203,8 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
         'kite;agent;listen' {
             [CompletionResult]::new('--as-id', '--as-id', [CompletionResultType]::ParameterName, 'The agent; otherwise the identity of this profile')
             [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The agent; otherwise the identity of this profile')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run this shell command for each event, which it finds on its stdin, and print nothing')
+            [CompletionResult]::new('--exec-timeout', '--exec-timeout', [CompletionResultType]::ParameterName, 'How long the command may take, instead of 60s')
             [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'The name of the cursor; otherwise one that this profile keeps')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after this many events')
@@ -228,6 +230,8 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'Only events whose source contains this')
             [CompletionResult]::new('--event-type', '--event-type', [CompletionResultType]::ParameterName, 'Only events whose type contains this')
             [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Only events whose type contains this')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run this shell command for each event, which it finds on its stdin, and print nothing')
+            [CompletionResult]::new('--exec-timeout', '--exec-timeout', [CompletionResultType]::ParameterName, 'How long the command may take, instead of 60s')
             [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'The name of the cursor; otherwise one that this profile keeps')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)')
             [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'End after this many events')

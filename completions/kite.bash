@@ -756,7 +756,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent__subcmd__listen)
-            opts="-q -v -h --as --as-id --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --as --as-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -767,6 +767,14 @@ _kite() {
                     return 0
                     ;;
                 --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exec-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2422,7 +2430,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__stream)
-            opts="-q -v -h --source --type --event-type --compact --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --source --type --event-type --compact --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2437,6 +2445,14 @@ _kite() {
                     return 0
                     ;;
                 --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exec-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

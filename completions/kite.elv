@@ -37,7 +37,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand logout 'Remove the stored key of this profile'
             cand status 'Show the login of this profile, and what its team has on the server'
             cand agent 'Send and receive messages between agents'
-            cand stream 'Print the team''s events as they come'
+            cand stream 'Print the team''s events as they come, or run a command for each'
             cand proxy 'Post each event to a local server, as its provider did'
             cand logs 'Show stored events, oldest first'
             cand emit 'Put a CloudEvent into the team''s log, or many of them'
@@ -120,7 +120,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand list 'List the agents that the team''s server knows'
             cand show 'Show the identity of this profile'
             cand send 'Send a message to an agent'
-            cand listen 'Print the messages that are sent to an agent, as they come'
+            cand listen 'Print the messages that are sent to an agent, as they come, or run a command for each'
         }
         &'kite;agent;register'= {
             cand --name 'What people call the agent; its id is made from it'
@@ -191,6 +191,8 @@ set edit:completion:arg-completer[kite] = {|@words|
         &'kite;agent;listen'= {
             cand --as-id 'The agent; otherwise the identity of this profile'
             cand --as 'The agent; otherwise the identity of this profile'
+            cand --exec 'Run this shell command for each event, which it finds on its stdin, and print nothing'
+            cand --exec-timeout 'How long the command may take, instead of 60s'
             cand --client-id 'The name of the cursor; otherwise one that this profile keeps'
             cand --since 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)'
             cand --count 'End after this many events'
@@ -215,6 +217,8 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --source 'Only events whose source contains this'
             cand --event-type 'Only events whose type contains this'
             cand --type 'Only events whose type contains this'
+            cand --exec 'Run this shell command for each event, which it finds on its stdin, and print nothing'
+            cand --exec-timeout 'How long the command may take, instead of 60s'
             cand --client-id 'The name of the cursor; otherwise one that this profile keeps'
             cand --since 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)'
             cand --count 'End after this many events'

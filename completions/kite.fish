@@ -41,7 +41,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "login" -d 'Log in to a se
 complete -c kite -n "__fish_kite_needs_command" -f -a "logout" -d 'Remove the stored key of this profile'
 complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the login of this profile, and what its team has on the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
-complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come'
+complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come, or run a command for each'
 complete -c kite -n "__fish_kite_needs_command" -f -a "proxy" -d 'Post each event to a local server, as its provider did'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
 complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log, or many of them'
@@ -112,7 +112,7 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_sub
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "list" -d 'List the agents that the team\'s server knows'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "show" -d 'Show the identity of this profile'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "send" -d 'Send a message to an agent'
-complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "listen" -d 'Print the messages that are sent to an agent, as they come'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "listen" -d 'Print the messages that are sent to an agent, as they come, or run a command for each'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l name -d 'What people call the agent; its id is made from it' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l server -d 'The server\'s http(s) address' -r
@@ -168,6 +168,8 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l as-id -l as -d 'The agent; otherwise the identity of this profile' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l count -d 'End after this many events' -r
@@ -188,6 +190,8 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l count -d 'End after this many events' -r

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod duration;
 pub mod http;
 pub mod outage;
+pub mod process;
 pub mod random;
 pub mod secret;
 pub mod tls;

@@ -5,7 +5,9 @@ use clap::Args;
 use super::agent::acting;
 use super::context::Context;
 use super::error::CommandError;
+use super::exec::{self, ExecArgs};
 use super::exit::Exit;
+use super::filter::Filter;
 use super::listening::{self, ListeningArgs, Role, Taken, Taker};
 use super::output::Output;
 use super::render;
@@ -16,19 +18,24 @@ use crate::protocol::scope::Scope;
 /// The command's name in `[clients]`.
 pub(super) const COMMAND: &str = "agent listen";
 
-/// Print the messages that are sent to an agent, as they come.
+/// Print the messages that are sent to an agent, as they come, or run a command for each.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Examples:
   kite agent listen
   kite agent listen --json --count 1 --timeout 5m
+  kite agent listen --exec 'jq -r .data.body | ./answer.sh'
 
 What was sent while nobody listened comes first. Each message is acknowledged after it was printed. The connection is
-restored by itself; what happens to it is said on stderr.")]
+restored by itself; what happens to it is said on stderr.
+
+", exec::help!()))]
 pub(super) struct ListenArgs {
     /// The agent; otherwise the identity of this profile.
     #[arg(long, visible_alias = "as", value_name = "ID")]
     as_id: Option<AgentId>,
+    #[command(flatten)]
+    exec: ExecArgs,
     #[command(flatten)]
     listening: ListeningArgs,
 }
@@ -44,6 +51,11 @@ pub(super) fn run(args: ListenArgs, context: &Context) -> Result<Exit, CommandEr
         member: ("agent", agent.as_str().into()),
         until: None,
     };
+    if let Some(command) = args.exec.command(agent.as_str()) {
+        // The cursor stays that of the agent: its messages are one mailbox, which begins where it was registered.
+        let every = Filter::default();
+        return exec::run(command, role, every, args.listening, context, &settings);
+    }
     let reader = Reader { out: context.out };
     listening::run(args.listening, role, |_| Ok(reader), context, &settings)
 }

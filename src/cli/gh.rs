@@ -4,21 +4,17 @@
 //! and ends with whoever waits for it.
 
 use std::io;
-use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStdin, Command};
-use tokio::time::timeout;
+use tokio::process::Command;
+
+use crate::base::process::{End, Job, last_words};
 
 /// How long one run may take; `gh` itself knows no limit.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
 /// How much of what it says is read.
-const OUTPUT_MAX_BYTES: u64 = 16 * 1024 * 1024;
-
-/// How many of its last words are repeated: the reason, and what `gh` adds to it.
-const LINES_MAX: usize = 3;
+const OUTPUT_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The exit code of `gh` for somebody who is not logged in.
 const NOT_LOGGED_IN: i32 = 4;
@@ -65,14 +61,12 @@ pub struct GhFailure {
 impl GhFailure {
     /// The last lines of what it said, as one.
     pub fn words(&self) -> String {
-        let lines = self.said.lines().map(str::trim);
-        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-        match &lines[lines.len().saturating_sub(LINES_MAX)..] {
-            [] => match self.code {
-                Some(code) => format!("it gave no reason (exit code {code})"),
-                None => "it was ended by a signal".to_owned(),
-            },
-            last => last.join("; "),
+        match (last_words(&self.said), self.code) {
+            (words, Some(code)) if words.is_empty() => {
+                format!("it gave no reason (exit code {code})")
+            }
+            (words, None) if words.is_empty() => "it was ended by a signal".to_owned(),
+            (words, _) => words,
         }
     }
 
@@ -120,65 +114,31 @@ async fn run_within(
     arguments: &[&str],
     body: Option<&str>,
 ) -> Result<Vec<u8>, GhFault> {
-    let ran = timeout(limit, run(program, arguments, body)).await;
-    let output = ran.map_err(|_| GhFault::Slow(limit))??;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    Err(GhFault::Failed(GhFailure {
-        code: output.status.code(),
-        said: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }))
-}
-
-async fn run(program: &str, arguments: &[&str], body: Option<&str>) -> Result<Output, GhFault> {
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .envs(SET)
-        .stdin(match body {
-            Some(_) => Stdio::piped(),
-            None => Stdio::null(),
-        })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    command.args(arguments).envs(SET);
     for name in UNSET {
         command.env_remove(name);
     }
-    let mut child = command.spawn().map_err(|error| match error.kind() {
+    let job = Job {
+        command,
+        input: body.map(str::as_bytes),
+        limit,
+        stdout_max: Some(OUTPUT_MAX_BYTES),
+        is_aloud: false,
+    };
+    let ran = job.run().await.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => GhFault::Missing,
         _ => GhFault::Io(error),
     })?;
-    let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    // All at once: a pipe that nobody empties would hold up the others.
-    let ((), stdout, stderr, status) = tokio::join!(
-        feed(stdin, body.unwrap_or_default()),
-        read(out),
-        read(err),
-        child.wait()
-    );
-    Ok(Output {
-        status: status?,
-        stdout: stdout?,
-        stderr: stderr?,
-    })
-}
-
-async fn feed(stdin: Option<ChildStdin>, body: &str) {
-    if let Some(mut stdin) = stdin {
-        // Who ends without reading says why at its end.
-        let _ = stdin.write_all(body.as_bytes()).await;
-        let _ = stdin.shutdown().await;
-    }
-}
-
-async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(OUTPUT_MAX_BYTES).read_to_end(&mut bytes).await?;
-    }
-    Ok(bytes)
+    let code = match ran.end {
+        End::Done => return Ok(ran.stdout),
+        End::OutOfTime => return Err(GhFault::Slow(limit)),
+        End::TooMuch => return Err(GhFault::Io(io::Error::other("it prints too much"))),
+        End::Code(code) => Some(code),
+        End::Signal(_) => None,
+    };
+    let said = ran.said;
+    Err(GhFault::Failed(GhFailure { code, said }))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod emit;
 mod emit_batch;
 mod endpoints;
 mod endpoints_create;
+mod exec;
 mod filter;
 mod findings;
 mod gh;

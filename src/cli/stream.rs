@@ -1,9 +1,10 @@
-//! `kite stream`: the team's events, one line each, as they come.
+//! `kite stream`: the team's events as they come, one line each, or a command for each.
 
 use clap::Args;
 
 use super::context::Context;
 use super::error::CommandError;
+use super::exec::{self, ExecArgs};
 use super::exit::Exit;
 use super::filter::Filter;
 use super::listening::{self, ListeningArgs, Role, Taken, Taker};
@@ -12,15 +13,17 @@ use super::render;
 use super::stream_forward::{self, ForwardArgs};
 use crate::client::Delivery;
 
-/// Print the team's events as they come.
+/// Print the team's events as they come, or run a command for each.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Examples:
   kite stream --source github
   kite stream --source github --event-type push --compact
   kite stream --json --count 1 --timeout 30s --ready-file ready
   pass kite/acme | kite stream --federation-target https://kite.acme.example/hooks/TEAM/kite \
     --federation-token -
+  kite stream --source github --exec './deploy.sh' --exec-timeout 10m
+  kite stream --exec 'jq -r .data.title >> titles.txt'
 
 The first run begins with what comes from then on; later ones print first what came since the
 last. Each event is acknowledged after it was printed. --json prints one CloudEvent per line. The
@@ -30,15 +33,19 @@ With --federation-target each event goes to another instance, signed, and is ack
 has it; events of one source keep their order. While it cannot be reached (or answers 429, 502, 503
 or 504) the stream waits. What it refuses otherwise steps aside into the local queue and is tried
 again beside the stream; see `kite queue`. An event that was forwarded from here before, or three
-times already, is skipped.")]
+times already, is skipped.
+
+", exec::help!()))]
 pub(super) struct StreamArgs {
     #[command(flatten)]
     filter: Filter,
     /// Print the summary alone, or the type where there is none.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "exec")]
     compact: bool,
     #[command(flatten)]
     forward: ForwardArgs,
+    #[command(flatten)]
+    exec: ExecArgs,
     #[command(flatten)]
     listening: ListeningArgs,
 }
@@ -53,7 +60,7 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
     }
     let settings = context.settings()?;
     let name = args.filter.name();
-    let role = Role {
+    let mut role = Role {
         command: "stream",
         scopes: args.filter.scopes(),
         words: match name.as_str() {
@@ -64,6 +71,12 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
         until: None,
         subject: name,
     };
+    if let Some(command) = args.exec.command(&role.subject) {
+        // Another command has another cursor.
+        role.subject.clone_from(&command.subject);
+        let (filter, listening) = (args.filter, args.listening);
+        return exec::run(command, role, filter, listening, context, &settings);
+    }
     let printer = Printer {
         out: context.out,
         filter: args.filter,

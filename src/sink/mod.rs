@@ -7,15 +7,16 @@
 
 pub mod dedup;
 pub mod enrich;
+pub mod exec;
 pub mod facts;
 pub mod forward;
 pub mod glob;
 pub mod handover;
 pub mod lanes;
 pub mod manifest;
-pub mod pipeline;
 pub mod mcp;
 pub mod paperclip;
+pub mod pipeline;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
@@ -27,6 +28,7 @@ pub mod socket;
 
 mod answer;
 mod item;
+mod shell;
 #[cfg(test)]
 mod target;
 

@@ -113,7 +113,7 @@ impl Judge {
             if !hook.rule.matches(&item.event) {
                 continue;
             }
-            match enrich::run(&hook.run, hook.timeout, item.text()).await {
+            match enrich::run(&hook.run, hook.timeout, &item).await {
                 Ok(json) => return item.enriched_by(json),
                 Err(why) => {
                     tracing::warn!(hook = %hook.run, seq = item.seq, %why, "enrichment failed")

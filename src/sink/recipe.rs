@@ -10,10 +10,11 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::Sink;
+use super::exec::Exec;
 use super::forward::{Forward, TokenFault};
 use super::manifest::SinkSpec;
-use super::proxy::{Proxy, Routes, TARGET_LIMIT};
 use super::paperclip::{self, Paperclip, PaperclipFault};
+use super::proxy::{Proxy, Routes, TARGET_LIMIT};
 #[cfg(unix)]
 use super::socket::{Socket, SocketFault};
 use crate::base::clock::Clock;
@@ -61,6 +62,13 @@ pub enum Recipe {
         /// Which of its agents they wake.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent_id: Option<String>,
+    },
+    /// Runs a command.
+    Exec {
+        /// What the shell is given.
+        command: String,
+        /// How long it may take.
+        timeout_secs: u64,
     },
 }
 
@@ -132,7 +140,11 @@ impl Recipe {
                 company_id: company_id.clone(),
                 agent_id: agent_id.clone(),
             },
-            _ => return None,
+            SinkSpec::Exec { command, timeout } => Self::Exec {
+                command: command.clone(),
+                timeout_secs: timeout.as_secs(),
+            },
+            SinkSpec::Stdout { .. } | SinkSpec::McpServer { .. } => return None,
         })
     }
 
@@ -174,6 +186,13 @@ impl Recipe {
                 let key = workshop.paperclip_key.as_ref();
                 let key = key.ok_or(PaperclipFault::NoKey)?;
                 Arc::new(Paperclip::new(url, key, workshop.ca_file.as_deref())?)
+            }
+            Self::Exec {
+                command,
+                timeout_secs,
+            } => {
+                let limit = Duration::from_secs(*timeout_secs);
+                Arc::new(Exec::new(command.clone(), limit))
             }
         })
     }

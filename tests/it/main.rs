@@ -29,6 +29,7 @@ mod demo;
 mod deploy;
 mod doctor;
 mod emit;
+mod exec;
 mod forward;
 mod github;
 mod guards;
