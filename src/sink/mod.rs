@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
+pub mod replay;
 pub mod retry;
 pub mod rule;
 pub mod scoring;

@@ -82,6 +82,13 @@ impl Recipe {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Where it takes the events of a source, for people.
+    pub fn place(&self, source: &str) -> String {
+        let Self::Proxy { target, routes, .. } = self;
+        let url = routes.get(source).or(target.as_ref());
+        url.map_or("nowhere", Url::as_str).to_owned()
+    }
+
     /// Makes the sink.
     ///
     /// # Errors
@@ -113,8 +120,8 @@ impl Recipe {
         let ca_file = workshop.ca_file.as_deref();
         let proxy = Proxy::new(routes, limit, ca_file, workshop.clock.clone())?;
         match (&workshop.sign_secret, is_signed) {
-            (Some(secret), _) => Ok(proxy.signing(secret.clone())?),
-            (None, false) => Ok(proxy),
+            (_, false) => Ok(proxy),
+            (Some(secret), true) => Ok(proxy.signing(secret.clone())?),
             (None, true) => Err(MakeFault::NoSignSecret),
         }
     }
