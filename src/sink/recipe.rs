@@ -84,9 +84,12 @@ impl Recipe {
 
     /// Where it takes the events of a source, for people.
     pub fn place(&self, source: &str) -> String {
-        let Self::Proxy { target, routes, .. } = self;
-        let url = routes.get(source).or(target.as_ref());
-        url.map_or("nowhere", Url::as_str).to_owned()
+        match self {
+            Self::Proxy { target, routes, .. } => {
+                let url = routes.get(source).or(target.as_ref());
+                url.map_or("nowhere", Url::as_str).to_owned()
+            }
+        }
     }
 
     /// Makes the sink.

@@ -22,8 +22,8 @@ pub enum ReplayFault {
     /// It is not known where entries were to go.
     #[error("of {0} entries it is not known where they were to go")]
     NoSink(u64),
-    /// A sink is written down in a way that this kite does not know.
-    #[error("this kite does not know the sink `{recipe}`: {why}")]
+    /// A sink cannot be made again: it was that of a run alone, or of another kite.
+    #[error("the sink `{recipe}` cannot be made for a replay: {why}")]
     Recipe {
         /// What is written down.
         recipe: String,

@@ -40,6 +40,7 @@ mod order;
 mod outages;
 mod postgres;
 mod publish;
+mod queue;
 mod readme;
 mod retention;
 mod running;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::named_params;
 
+use super::super::manifest::QueueLimits;
 use super::file::File;
 use super::filter::{Filter, MATCHING};
 use super::{Consumer, Queue, QueueFault};
@@ -37,6 +38,17 @@ impl Default for Retention {
             done: 7 * DAY,
             failed: 30 * DAY,
             size_max: None,
+        }
+    }
+}
+
+impl Retention {
+    /// What a manifest says. What failed stays at least as long as what is done, and never less than usual.
+    pub fn of(limits: &QueueLimits) -> Self {
+        Self {
+            done: limits.retention,
+            failed: limits.retention.max(Self::default().failed),
+            size_max: limits.max_size,
         }
     }
 }

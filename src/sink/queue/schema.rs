@@ -98,7 +98,8 @@ pub(super) fn open(path: &Path, now: i64) -> Result<Connection, QueueFault> {
     Ok(connection)
 }
 
-/// Makes the directory and the file where they are missing, for their owner alone: payloads are in it.
+/// Makes the directory and the file where they are missing, for their owner alone: payloads are in it. A file that is
+/// there is not opened here: closing it would end the locks that this process has on it.
 fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         let mut builder = std::fs::DirBuilder::new();
@@ -108,10 +109,13 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         builder.create(directory)?;
     }
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

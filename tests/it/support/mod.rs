@@ -12,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod providers;
+pub(crate) mod receiver;
 pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod socket;
