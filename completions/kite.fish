@@ -43,6 +43,9 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the logi
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come, or run a command for each'
 complete -c kite -n "__fish_kite_needs_command" -f -a "proxy" -d 'Post each event to a local server, as its provider did'
+complete -c kite -n "__fish_kite_needs_command" -f -a "run" -d 'Hand events on as a manifest says: which ones, what is added to them, where they go'
+complete -c kite -n "__fish_kite_needs_command" -f -a "queue" -d 'Look at the events that were not handed on, and try them again'
+complete -c kite -n "__fish_kite_needs_command" -f -a "retry" -d 'Hand failed entries on again (older spelling of `kite queue replay`)'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
 complete -c kite -n "__fish_kite_needs_command" -f -a "emit" -d 'Put a CloudEvent into the team\'s log, or many of them'
 complete -c kite -n "__fish_kite_needs_command" -f -a "trigger" -d 'Send a realistic sample of what a source posts, signed with the endpoint\'s own secret'
@@ -235,6 +238,132 @@ complete -c kite -n "__fish_kite_using_subcommand proxy" -s q -l quiet -d 'Leave
 complete -c kite -n "__fish_kite_using_subcommand proxy" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand run" -l manifest -d 'The manifest' -r -F
+complete -c kite -n "__fish_kite_using_subcommand run" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l count -d 'End after this many events' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l ready-file -d 'Make this file when the subscription stands' -r -F
+complete -c kite -n "__fish_kite_using_subcommand run" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand run" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l check -d 'Only say what is wrong with the manifest; with --json, print it with all defaults'
+complete -c kite -n "__fish_kite_using_subcommand run" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand run" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand run" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand run" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand run" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "list" -d 'List the newest entries, the oldest of them first'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "show" -d 'Show an event and what became of it'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "replay" -d 'Hand entries on again, the oldest first'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "flush" -d 'Remove entries that came longer ago than this'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "stats" -d 'Count the entries of each status'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l status -d 'Only those that are pending, enriching, ready, delivered, failed or filtered' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l source -d 'Only those of the source of this name' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l importance -d 'Only those that are at least low, normal, high or critical' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l since -d 'Only those that came within this time' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l limit -d 'How many at most' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l status -d 'Those that are pending, enriching, ready, delivered, failed or filtered' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l source -d 'Only those of the source of this name' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l seq -d 'Only the event of this number' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l target -d 'Post them to this address, wherever they were to go' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l target-timeout -d 'How long the target may take to answer' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l sign-secret -d 'The secret to sign posts with, where they were signed or `--target` is given; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l dry-run -d 'Say what would be sent where, and send nothing'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l all -d 'Also remove those that are still to be tried: nobody will get these events'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand retry" -l source -d 'Only those of the source of this name' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l target -d 'Post them to this address, wherever they were to go' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l target-timeout -d 'How long the target may take to answer' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l sign-secret -d 'The secret to sign posts with, where they were signed or `--target` is given; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand retry" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand retry" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand retry" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand retry" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand logs" -l limit -d 'At most this many, up to 1000 without --since' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l event-type -l type -d 'Only events whose type contains this' -r
@@ -603,25 +732,26 @@ complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave 
 complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "fanout" -d 'Measure what reaches many listeners'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "replay" -d 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay bare" -f -a "bare" -d 'Run the bare server until stdin ends'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "fanout" -d 'Measure what reaches many listeners'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "replay" -d 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "proxy" -d 'Measure `kite proxy`: from the post at a throw-away server to the request at a local program that answers at once'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "bare" -d 'Run the bare server until stdin ends'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l in-flight -d 'How many requests are under way at the same time; each number is measured' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l duration -d 'How long it counts, such as 5s or 500ms' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
@@ -748,6 +878,25 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l rate -d 'Messages a second [default: as fast as they arrive]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l publishers -d 'How many publish at the same time, each over its own connection' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l duration -d 'How long it counts, such as 5s or 500ms' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l size -d 'How large a request\'s body is, in bytes' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l listen -d 'Where to listen; port 0 picks one' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l data-dir -d 'Where it keeps its database, which must be new' -r -F
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l profile -d 'Which identity of this machine to use' -r

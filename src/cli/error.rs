@@ -21,6 +21,7 @@ use crate::server::StartError;
 use crate::sink::paperclip::PaperclipFault;
 #[cfg(unix)]
 use crate::sink::socket::SocketFault;
+use crate::sink::replay::ReplayFault;
 use crate::sink::{MakeFault, QueueFault};
 #[cfg(feature = "server")]
 use crate::store::StoreError;
@@ -294,12 +295,31 @@ impl From<PrintFault> for CommandError {
 impl From<QueueFault> for CommandError {
     fn from(fault: QueueFault) -> Self {
         let message = fault.to_string();
+        if fault.is_damage() {
+            return Self::failed(message).with_hint(
+                "kite does not replace it: move it away, or give another directory with `KITE_DATA_DIR`",
+            );
+        }
         match fault {
             QueueFault::Open { .. } => Self::failed(message).with_hint("events that are not taken are kept in it: `KITE_DATA_DIR` names a directory that can be written"),
             QueueFault::Newer { .. } => {
                 Self::failed(message).with_hint("update this kite, or give it another `KITE_DATA_DIR`")
             }
-            QueueFault::Sql(_) | QueueFault::Interrupted => Self::failed(message),
+            QueueFault::Foreign { .. } | QueueFault::Sql(_) | QueueFault::Interrupted => {
+                Self::failed(message)
+            }
+        }
+    }
+}
+
+impl From<ReplayFault> for CommandError {
+    fn from(fault: ReplayFault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            ReplayFault::Queue(fault) => fault.into(),
+            ReplayFault::Make(fault) => fault.into(),
+            ReplayFault::NoSink(_) | ReplayFault::Recipe { .. } => Self::usage(message)
+                .with_hint("say where they are to go: `--target http://localhost:3000/webhooks`"),
         }
     }
 }

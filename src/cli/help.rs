@@ -9,7 +9,8 @@ use super::error::CommandError;
 use super::exit::Exit;
 
 /// The topics, each with its text.
-pub(super) const TOPICS: [(&str, &str); 4] = [
+pub(super) const TOPICS: [(&str, &str); 5] = [
+    ("delivery", include_str!("help/delivery.txt")),
     ("environment", include_str!("help/environment.txt")),
     ("exit-codes", include_str!("help/exit-codes.txt")),
     ("output", include_str!("help/output.txt")),
@@ -20,6 +21,7 @@ pub(super) const TOPICS: [(&str, &str); 4] = [
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Topics:
+  delivery     when an event counts as handed on, and what is done with one that is refused
   environment  the variables that kite reads
   exit-codes   what a script learns from how kite ended
   output       stdout and stderr, --json, colours

@@ -36,6 +36,8 @@ mod login;
 mod logs;
 mod man;
 mod proxy;
+mod queue;
+mod queue_replay;
 mod render;
 mod run;
 mod since;
@@ -89,7 +91,7 @@ Examples:
   kite endpoints create --source github
   kite stream --source github
 
-`kite help environment`, `exit-codes`, `output` and `scopes` explain what concerns all commands.";
+`kite help delivery`, `environment`, `exit-codes`, `output` and `scopes` explain what concerns all commands.";
 
 /// Flags that every verb understands, before it or after it.
 #[derive(Debug, Args)]
@@ -135,6 +137,8 @@ enum Verb {
     Proxy(proxy::ProxyArgs),
     Run(run::RunArgs),
     Listen(listen::ListenArgs),
+    Queue(queue::QueueArgs),
+    Retry(queue_replay::RetryArgs),
     Logs(logs::LogsArgs),
     Emit(emit::EmitArgs),
     Trigger(trigger::TriggerArgs),
@@ -167,6 +171,8 @@ impl Verb {
             Self::Proxy(args) => proxy::run(args, context),
             Self::Run(args) => run::run(args, context),
             Self::Listen(args) => listen::run(args, context),
+            Self::Queue(args) => args.run(context),
+            Self::Retry(args) => queue_replay::retry(args, context),
             Self::Logs(args) => logs::run(args, context),
             Self::Emit(args) => emit::run(args, context),
             Self::Trigger(args) => trigger::run(args, context),

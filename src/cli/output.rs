@@ -229,6 +229,20 @@ impl Output {
         })
     }
 
+    /// Shows how many of so many things are done, on a terminal.
+    pub fn counter(&self, total: u64) -> Spinner {
+        let draw = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            let _ = text.write_str(&filled_bar(f64::from(state.fraction())));
+        };
+        self.bar("", |bar| {
+            bar.set_length(total);
+            match ProgressStyle::with_template("{share} {pos} of {len}") {
+                Ok(style) => bar.with_style(style.with_key("share", draw)),
+                Err(_) => bar,
+            }
+        })
+    }
+
     fn bar(&self, words: &str, style: impl FnOnce(ProgressBar) -> ProgressBar) -> Spinner {
         if self.json || self.quiet || !io::stderr().is_terminal() {
             return Spinner(None);
@@ -268,6 +282,21 @@ impl Spinner {
     pub fn say(&self, words: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(visible_lines(&words()).into_owned());
+        }
+    }
+
+    /// One thing more is done.
+    pub fn advance(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+
+    /// Lets something else be printed, with nothing of this in between.
+    pub fn aside(&self, print: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 }

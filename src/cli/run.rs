@@ -21,7 +21,7 @@ use crate::client::Delivery;
 use crate::protocol::scope::Scope;
 use crate::sink::manifest::{MANIFEST_MAX_BYTES, Manifest, SinkSpec};
 use crate::sink::pipeline::{Judge, Pipeline, Took};
-use crate::sink::queue::Entry;
+use crate::sink::queue::{Entry, Retention};
 use crate::sink::{
     Consumer, Handover, Item, Keeps, Outcome, Queue, Recipe, Sink, Stages, Witness, Workshop,
 };
@@ -180,6 +180,7 @@ impl Running {
             keeps,
         };
         let sink = sink(&manifest.sink.kind, &workshop, out)?;
+        tokio::spawn(retain(queue.clone(), consumer.clone(), &manifest));
         let teller = Arc::new(Teller::new(out));
         let witness: Arc<dyn Witness> = Arc::<Teller>::clone(&teller);
         let team = consumer.team.to_string();
@@ -190,6 +191,20 @@ impl Running {
             teller,
             team,
         })
+    }
+}
+
+/// Writes down how long the queue keeps the entries of a manifest, for every command that tidies up.
+fn retain(
+    queue: Queue,
+    consumer: Consumer,
+    manifest: &Manifest,
+) -> impl Future<Output = ()> + use<> {
+    let retention = Retention::of(&manifest.queue);
+    async move {
+        if let Err(fault) = queue.retain(&consumer, retention).await {
+            tracing::warn!(%fault, "the retention of the manifest is not kept");
+        }
     }
 }
 

@@ -134,6 +134,7 @@ pub struct Handover {
     witness: Arc<dyn Witness>,
     stages: Stages,
     retrying: JoinHandle<()>,
+    tidying: JoinHandle<()>,
 }
 
 impl Handover {
@@ -164,6 +165,7 @@ impl Handover {
         };
         Self {
             retrying: tokio::spawn(retrier.run()),
+            tidying: tokio::spawn(queue.clone().keep_tidy()),
             sink,
             queue,
             consumer,
@@ -293,6 +295,7 @@ impl Drop for Handover {
     fn drop(&mut self) {
         // What is being tried again stays in the queue, and its claim runs out.
         self.retrying.abort();
+        self.tidying.abort();
     }
 }
 

@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod proxy;
 pub mod queue;
 pub mod recipe;
+pub mod replay;
 pub mod retry;
 pub mod rule;
 pub mod scoring;

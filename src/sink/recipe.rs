@@ -154,6 +154,20 @@ impl Recipe {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Where it takes the events of a source, for people.
+    pub fn place(&self, source: &str) -> String {
+        match self {
+            Self::Proxy { target, routes, .. } => {
+                let url = routes.get(source).or(target.as_ref());
+                url.map_or("nowhere", Url::as_str).to_owned()
+            }
+            Self::Federation { target, .. } => target.to_string(),
+            Self::Socket { path } => path.display().to_string(),
+            Self::Paperclip { api_url, .. } => api_url.to_string(),
+            Self::Exec { command, .. } => format!("`{command}`"),
+        }
+    }
+
     /// Makes the sink. A socket needs the runtime, and readers that connect to it then; one that is in use by a stream
     /// cannot be made a second time.
     ///
@@ -220,8 +234,8 @@ impl Recipe {
         let ca_file = workshop.ca_file.as_deref();
         let proxy = Proxy::new(routes, limit, ca_file, workshop.clock.clone())?;
         match (&workshop.sign_secret, is_signed) {
-            (Some(secret), _) => Ok(proxy.signing(secret.clone())?),
-            (None, false) => Ok(proxy),
+            (_, false) => Ok(proxy),
+            (Some(secret), true) => Ok(proxy.signing(secret.clone())?),
             (None, true) => Err(MakeFault::NoSignSecret),
         }
     }

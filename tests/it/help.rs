@@ -95,6 +95,7 @@ fn a_page_can_be_printed_and_completions_are_json_too() {
 fn topics_and_verbs_have_help() {
     let person = Person::new();
     for (topic, part) in [
+        ("delivery", "kite queue replay"),
         ("environment", "KITE_PROFILE"),
         ("exit-codes", "130  interrupted"),
         ("scopes", "agent_to:ID"),

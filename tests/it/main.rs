@@ -44,6 +44,7 @@ mod outages;
 mod postgres;
 mod proxy;
 mod publish;
+mod queue;
 mod readme;
 mod retention;
 mod running;

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::super::Item;
 use super::super::scoring::Importance;
+use crate::base::clock::rfc3339;
 use crate::protocol::event::EventFault;
 use crate::protocol::id::{Seq, TeamId};
 
@@ -219,9 +220,22 @@ impl Claim {
     }
 }
 
-/// An entry as it is stored. Times are Unix seconds.
+/// What came of claiming an entry.
+#[derive(Debug, Clone)]
+pub enum Claiming {
+    /// This process works on it now.
+    Claimed(Box<Claim>),
+    /// Another process works on it.
+    Busy,
+    /// It is not what it was any more.
+    Over,
+}
+
+/// An entry as it is stored. Times are Unix seconds, and are written as the wire does.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
+    #[serde(skip)]
+    pub(super) id: i64,
     /// The origin of the server; empty where an older kite did not write it down.
     pub server: String,
     /// The team.
@@ -245,10 +259,13 @@ pub struct Row {
     /// How often it was tried.
     pub attempts: u32,
     /// When it came.
+    #[serde(serialize_with = "write_time")]
     pub created_at: i64,
     /// When enrichment was done.
+    #[serde(serialize_with = "write_time_if_any")]
     pub enriched_at: Option<i64>,
     /// When its sink took it.
+    #[serde(serialize_with = "write_time_if_any")]
     pub delivered_at: Option<i64>,
     /// The sink, as a manifest writes it.
     #[serde(skip)]
@@ -261,7 +278,25 @@ pub struct Row {
     pub enriched_payload: Option<String>,
 }
 
+fn write_time<S: Serializer>(secs: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time(*secs))
+}
+
+fn write_time_if_any<S: Serializer>(secs: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    secs.map(time).serialize(serializer)
+}
+
+/// A time of an entry as the wire writes it.
+pub fn time(unix_secs: i64) -> String {
+    rfc3339(unix_secs.saturating_mul(1000))
+}
+
 impl Row {
+    /// Where it stands in the order of coming.
+    pub(crate) fn place(&self) -> (i64, i64) {
+        (self.created_at, self.id)
+    }
+
     /// The event, as its sink gets it.
     ///
     /// # Errors

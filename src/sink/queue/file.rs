@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::{Claim, Consumer, Entry, QueueFault, Row, Status, Verdict, schema};
+use super::{Claim, Claiming, Consumer, Entry, QueueFault, Row, Status, Verdict, schema};
 use crate::protocol::id::Seq;
 
 /// What a row is read from.
@@ -15,14 +15,15 @@ pub(super) const COLUMNS: &str = "id, claimed_until, server, team_id, consumer, 
 
 const PUT: &str = "
     INSERT INTO entries (server, team_id, consumer, seq, event_id, source, event_type, raw_payload, enriched_payload,
-        importance, status, failure_reason, attempts, due_at, sink, created_at, enriched_at, delivered_at)
+        importance, status, failure_reason, attempts, due_at, sink, created_at, enriched_at, delivered_at,
+        settled_at)
     VALUES (:server, :team_id, :consumer, :seq, :event_id, :source, :event_type, :raw, :enriched,
-        :importance, :status, :why, :attempts, :due_at, :sink, :now, :enriched_at, :delivered_at)
+        :importance, :status, :why, :attempts, :due_at, :sink, :now, :enriched_at, :delivered_at, :now)
     ON CONFLICT (server, team_id, consumer, seq, event_id) DO UPDATE SET
         enriched_payload = excluded.enriched_payload, importance = excluded.importance, status = excluded.status,
         failure_reason = excluded.failure_reason, attempts = excluded.attempts, due_at = excluded.due_at,
         claimed_until = 0, sink = excluded.sink, enriched_at = excluded.enriched_at,
-        delivered_at = excluded.delivered_at
+        delivered_at = excluded.delivered_at, settled_at = excluded.settled_at
     RETURNING id";
 
 const OF_CONSUMER: &str = "server = :server AND team_id = :team_id AND consumer = :consumer";
@@ -33,8 +34,8 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) fn open(path: &Path, _now: i64) -> Result<Self, QueueFault> {
-        let connection = schema::open(path)?;
+    pub(super) fn open(path: &Path, now: i64) -> Result<Self, QueueFault> {
+        let connection = schema::open(path, now / 1000)?;
         Ok(Self { connection })
     }
 
@@ -146,7 +147,7 @@ impl File {
     ) -> Result<(), QueueFault> {
         const SETTLE: &str = "
             UPDATE entries SET status = :status, failure_reason = :why, attempts = :attempts, due_at = :due_at,
-                claimed_until = 0, delivered_at = :delivered_at
+                claimed_until = 0, delivered_at = :delivered_at, settled_at = :now
             WHERE id = :id AND claimed_until = :until";
         self.set_safety(true)?;
         let is_delivered = verdict.status() == Status::Delivered;
@@ -162,8 +163,57 @@ impl File {
                 ":attempts": attempts,
                 ":due_at": verdict.due_at(),
                 ":delivered_at": is_delivered.then_some(now / 1000),
+                ":now": now / 1000,
                 ":id": claim.rowid,
                 ":until": claim.until,
+            })?;
+        Ok(())
+    }
+
+    /// Claims an entry that was looked at, for a replay.
+    pub(super) fn claim(
+        &mut self,
+        row: &Row,
+        now: i64,
+        until: i64,
+    ) -> Result<Claiming, QueueFault> {
+        // What the stream would try again is out of its sight meanwhile.
+        let sql = format!(
+            "UPDATE entries SET claimed_until = :until, due_at = CASE WHEN due_at IS NOT NULL THEN :until END
+             WHERE id = :id AND status = :status AND claimed_until <= :now RETURNING {COLUMNS}"
+        );
+        self.set_safety(false)?;
+        let claimed = self.connection.prepare_cached(&sql)?.query_row(
+            named_params! {
+                ":id": row.id,
+                ":status": row.status.as_str(),
+                ":now": now,
+                ":until": until,
+            },
+            claim,
+        );
+        if let Some(claim) = claimed.optional()? {
+            return Ok(Claiming::Claimed(Box::new(claim)));
+        }
+        let is_there = "SELECT 1 FROM entries WHERE id = ? AND status = ?";
+        let mut statement = self.connection.prepare_cached(is_there)?;
+        Ok(match statement.exists((row.id, row.status.as_str()))? {
+            true => Claiming::Busy,
+            false => Claiming::Over,
+        })
+    }
+
+    /// Gives a claim back: the entry is what it was.
+    pub(super) fn release(&mut self, claim: &Claim, now: i64) -> Result<(), QueueFault> {
+        const RELEASE: &str = "
+            UPDATE entries SET claimed_until = 0, due_at = CASE WHEN due_at IS NOT NULL THEN :now END
+            WHERE id = :id AND claimed_until = :until";
+        self.connection
+            .prepare_cached(RELEASE)?
+            .execute(named_params! {
+                ":id": claim.rowid,
+                ":until": claim.until,
+                ":now": now,
             })?;
         Ok(())
     }
@@ -225,7 +275,7 @@ pub(super) fn number(seq: Seq) -> i64 {
 fn claim(row: &rusqlite::Row<'_>) -> rusqlite::Result<Claim> {
     let row_read = self::row(row)?;
     Ok(Claim {
-        rowid: row.get("id")?,
+        rowid: row_read.id,
         until: row.get("claimed_until")?,
         attempts: row_read.attempts,
         row: row_read,
@@ -235,6 +285,7 @@ fn claim(row: &rusqlite::Row<'_>) -> rusqlite::Result<Claim> {
 /// Reads [`COLUMNS`].
 pub(super) fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
+        id: row.get("id")?,
         server: row.get("server")?,
         team_id: row.get("team_id")?,
         consumer: row.get("consumer")?,

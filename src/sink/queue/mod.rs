@@ -3,8 +3,14 @@
 //! Several processes share the file. Each consumer has its own entries: the same event may be delivered to one sink and
 //! refused by another.
 
+mod dead_letters;
 mod entry;
+mod fault;
 mod file;
+mod filter;
+mod look;
+mod old;
+mod retention;
 mod schema;
 mod windows;
 
@@ -21,33 +27,13 @@ use file::File;
 
 use super::Item;
 
-pub use entry::{Claim, Consumer, Entry, Row, Status, Verdict};
+pub use dead_letters::Imported;
+pub use entry::{Claim, Claiming, Consumer, Entry, Row, Status, Verdict, time};
+pub use fault::QueueFault;
+pub use filter::Filter;
+pub use look::Selection;
+pub use retention::Retention;
 pub use windows::Entered;
-
-/// Why the queue does not work.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueFault {
-    /// The file cannot be opened or made.
-    #[error("cannot open the local queue `{path}`: {why}")]
-    Open {
-        /// The file.
-        path: String,
-        /// Why.
-        why: String,
-    },
-    /// A newer kite has written it.
-    #[error("the local queue `{path}` was written by a newer kite")]
-    Newer {
-        /// The file.
-        path: String,
-    },
-    /// A statement failed, as on a full disk.
-    #[error("the local queue does not work: {0}")]
-    Sql(#[from] rusqlite::Error),
-    /// The work was interrupted.
-    #[error("the local queue does not answer")]
-    Interrupted,
-}
 
 /// The queue. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -60,14 +46,20 @@ struct Inner {
 }
 
 impl Queue {
-    /// Opens the file, which is made if need be, for its owner alone; an old one is brought up to date.
+    /// Opens the file, which is made if need be, for its owner alone; an old one is brought up to date, and what need
+    /// not be kept any longer goes.
     ///
     /// # Errors
     ///
     /// When it cannot be opened, is no queue, or was written by a newer kite.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, QueueFault> {
+        let mut file = File::open(path, clock.unix_millis())?;
+        if let Err(fault) = file.prune(clock.unix_millis()) {
+            // On a full disk, for one, what is there can still be read.
+            tracing::warn!(%fault, "old entries of the local queue stay");
+        }
         Ok(Self(Arc::new(Inner {
-            file: Mutex::new(File::open(path, clock.unix_millis())?),
+            file: Mutex::new(file),
             changed: Notify::new(),
             clock,
         })))
@@ -168,6 +160,88 @@ impl Queue {
             .await?;
         self.0.changed.notify_waiters();
         Ok(())
+    }
+
+    /// The newest entries that a filter matches, the oldest of them first, without their payloads.
+    pub async fn list(&self, filter: Filter, limit: u64) -> Result<Vec<Row>, QueueFault> {
+        self.with(move |file, _| file.list(&filter, limit)).await
+    }
+
+    /// The entries that a filter matches, whole, the oldest first; of very many the oldest.
+    pub async fn find(&self, filter: Filter) -> Result<Vec<Row>, QueueFault> {
+        self.with(move |file, _| file.find(&filter)).await
+    }
+
+    /// How many entries of each status a filter matches.
+    pub async fn counts(&self, filter: Filter) -> Result<[(Status, u64); 6], QueueFault> {
+        self.with(move |file, _| file.counts(&filter)).await
+    }
+
+    /// What a filter matches now, to go through it.
+    pub async fn select(&self, filter: Filter) -> Result<Selection, QueueFault> {
+        self.with(move |file, _| file.select(filter)).await
+    }
+
+    /// The entries of a selection that come next, the oldest first, without their payloads.
+    pub async fn page(
+        &self,
+        selection: &Selection,
+        after: Option<&Row>,
+    ) -> Result<Vec<Row>, QueueFault> {
+        let (selection, after) = (selection.clone(), after.map(Row::place));
+        self.with(move |file, _| file.page(&selection, after)).await
+    }
+
+    /// Takes an entry that was looked at, for so long: no other process tries it meanwhile.
+    pub async fn claim(&self, row: &Row, lease: Duration) -> Result<Claiming, QueueFault> {
+        let (row, lease) = (row.clone(), super::retry::millis(lease));
+        self.with(move |file, now| file.claim(&row, now, now.saturating_add(lease)))
+            .await
+    }
+
+    /// Gives a claim back, as if there had been none.
+    pub async fn release(&self, claim: &Claim) -> Result<(), QueueFault> {
+        let claim = claim.clone();
+        self.with(move |file, now| file.release(&claim, now)).await
+    }
+
+    /// Sets how long the entries of a consumer are kept, for every command that tidies up from now on.
+    pub async fn retain(
+        &self,
+        consumer: &Consumer,
+        retention: Retention,
+    ) -> Result<(), QueueFault> {
+        let consumer = consumer.clone();
+        self.with(move |file, _| file.retain(&consumer, &retention))
+            .await
+    }
+
+    /// Takes away what need not be kept any longer, or as much of it as one round does; how many entries that were.
+    pub async fn prune(&self) -> Result<u64, QueueFault> {
+        self.with(File::prune).await
+    }
+
+    /// Takes away the entries that a filter matches and that came so long ago; how many that were. What is still to be
+    /// tried stays, unless all is to go.
+    pub async fn flush(
+        &self,
+        filter: Filter,
+        age: Duration,
+        is_all: bool,
+    ) -> Result<u64, QueueFault> {
+        let age = super::retry::millis(age);
+        self.with(move |file, now| {
+            let before = now.saturating_sub(age) / 1000;
+            file.flush(&filter, before, is_all, now)
+        })
+        .await
+    }
+
+    /// Takes over the dead letters that an older kite left in a directory, once.
+    pub async fn import(&self, directory: &Path) -> Result<Imported, QueueFault> {
+        let directory = directory.to_owned();
+        self.with(move |file, now| file.import(&directory, now))
+            .await
     }
 
     /// Ends when something was put into the queue after this was called.

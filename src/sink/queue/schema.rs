@@ -6,16 +6,22 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::QueueFault;
+use super::{QueueFault, old};
 
 /// How long a statement waits for another process (spec 18).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a file is looked at that another process has just opened.
+const GLANCE: Duration = Duration::from_millis(10);
+
 /// The version that this kite writes.
 const VERSION: u32 = 1;
 
+/// What marks a SQLite file as kite's queue: `kite` in ASCII.
+const APPLICATION: u32 = 0x6b69_7465;
+
 /// The entries. One event can have one for each consumer. A server that was set up anew gives numbers again, so the id
-/// belongs to what an entry is known by.
+/// belongs to what an entry is known by. `settled_at` is when it came to its status: what counts for how long it stays.
 const TABLES: &str = "
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY,
@@ -38,11 +44,12 @@ CREATE TABLE entries (
     created_at INTEGER NOT NULL,
     enriched_at INTEGER,
     delivered_at INTEGER,
+    settled_at INTEGER NOT NULL,
     window_key BLOB,
     UNIQUE (server, team_id, consumer, seq, event_id)
 );
 CREATE INDEX entries_due ON entries (server, team_id, consumer, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX entries_by_status ON entries (status, created_at);
+CREATE INDEX entries_by_status ON entries (status, settled_at);
 CREATE INDEX entries_held ON entries (window_key) WHERE status = 'pending';
 CREATE TABLE windows (
     server TEXT NOT NULL,
@@ -55,28 +62,44 @@ CREATE TABLE windows (
     PRIMARY KEY (server, team_id, consumer, key)
 ) WITHOUT ROWID;
 CREATE INDEX windows_by_end ON windows (closes_at);
+CREATE TABLE retentions (
+    server TEXT NOT NULL,
+    team_id TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    done_secs INTEGER NOT NULL,
+    failed_secs INTEGER NOT NULL,
+    size_max INTEGER,
+    PRIMARY KEY (server, team_id, consumer)
+) WITHOUT ROWID;
 ";
 
-/// Opens the file.
-pub(super) fn open(path: &Path) -> Result<Connection, QueueFault> {
-    let fault = |why: &dyn ToString| QueueFault::Open {
-        path: path.display().to_string(),
-        why: why.to_string(),
-    };
-    make_private(path).map_err(|error| fault(&error))?;
+/// Opens the file. Nothing is written to what is no queue.
+pub(super) fn open(path: &Path, now: i64) -> Result<Connection, QueueFault> {
+    let fault = |error: rusqlite::Error| QueueFault::opening_sql(path, &error);
+    make_private(path).map_err(|error| QueueFault::opening(path, error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| fault(&error))?;
-    configure(&connection).map_err(|error| fault(&error))?;
-    let found = migrate(&mut connection).map_err(|error| fault(&error))?;
-    match found > VERSION {
-        true => Err(QueueFault::Newer {
-            path: path.display().to_string(),
-        }),
-        false => Ok(connection),
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    match Found::look(&connection).map_err(fault)? {
+        Found::Queue(version) if version > VERSION => {
+            let path = path.display().to_string();
+            return Err(QueueFault::Newer { path });
+        }
+        Found::Other => {
+            return Err(QueueFault::foreign(
+                path,
+                "it is the database of another program",
+            ));
+        }
+        Found::Queue(_) | Found::Nothing | Found::Old(_) => {}
     }
+    configure(&connection).map_err(fault)?;
+    migrate(&mut connection, now).map_err(fault)?;
+    Ok(connection)
 }
 
-/// Makes the directory and the file where they are missing, for their owner alone: payloads are in it.
+/// Makes the directory and the file where they are missing, for their owner alone: payloads are in it. A file that is
+/// there is not opened here: closing it would end the locks that this process has on it.
 fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(directory) = path.parent() {
         let mut builder = std::fs::DirBuilder::new();
@@ -86,34 +109,86 @@ fn make_private(path: &Path) -> std::io::Result<()> {
         builder.create(directory)?;
     }
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    use_log(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)
 }
 
-/// Makes or updates the tables, once, whoever comes first. The version that was found.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
-    let version = |connection: &Connection| {
-        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
-    };
-    let found = version(connection)?;
-    if found >= VERSION {
-        return Ok(found);
+/// Switches to the write-ahead log. Where another process does the same at this moment, SQLite does not wait for it.
+fn use_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let switched = connection.pragma_update(None, "journal_mode", "WAL");
+        match switched {
+            Err(error) if is_busy(&error) && waited < BUSY_TIMEOUT => {
+                std::thread::sleep(GLANCE);
+                waited += GLANCE;
+            }
+            switched => return switched,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
+
+/// What a file holds.
+enum Found {
+    /// Nothing yet.
+    Nothing,
+    /// A queue of this version.
+    Queue(u32),
+    /// The queue of a client before this one, in this table.
+    Old(String),
+    /// Something else.
+    Other,
+}
+
+impl Found {
+    fn look(connection: &Connection) -> rusqlite::Result<Self> {
+        let pragma = |name: &str| {
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0))
+        };
+        if pragma("application_id")? == APPLICATION {
+            return pragma("user_version").map(Self::Queue);
+        }
+        if let Some(table) = old::table(connection)? {
+            return Ok(Self::Old(table));
+        }
+        let count = "SELECT count(*) FROM sqlite_schema";
+        let is_empty = connection.query_row(count, [], |row| row.get::<_, u32>(0))? == 0;
+        Ok(if is_empty { Self::Nothing } else { Self::Other })
+    }
+}
+
+/// Makes the tables, once, whoever comes first; the entries of an old one move over.
+fn migrate(connection: &mut Connection, now: i64) -> rusqlite::Result<()> {
+    if matches!(Found::look(connection)?, Found::Queue(_)) {
+        return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found = version(&transaction)?;
-    if found < VERSION {
+    let found = Found::look(&transaction)?;
+    if !matches!(found, Found::Queue(_)) {
+        if let Found::Old(table) = &found {
+            old::set_aside(&transaction, table)?;
+        }
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        if matches!(found, Found::Old(_)) {
+            old::move_over(&transaction, now)?;
+        }
     }
-    transaction.commit()?;
-    Ok(found)
+    transaction.commit()
 }

@@ -114,9 +114,10 @@ impl File {
             let why = format!("#{} came after it in the same window", entry.seq);
             transaction
                 .prepare_cached(
-                    "UPDATE entries SET status = 'filtered', due_at = NULL, failure_reason = :why WHERE id = :id",
+                    "UPDATE entries SET status = 'filtered', due_at = NULL, failure_reason = :why, settled_at = :now
+                         WHERE id = :id",
                 )?
-                .execute(named_params! { ":why": why, ":id": older })?;
+                .execute(named_params! { ":why": why, ":now": now / 1000, ":id": older })?;
         }
         transaction.commit()?;
         Ok(())
