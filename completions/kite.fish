@@ -44,6 +44,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and recei
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come, or run a command for each'
 complete -c kite -n "__fish_kite_needs_command" -f -a "proxy" -d 'Post each event to a local server, as its provider did'
 complete -c kite -n "__fish_kite_needs_command" -f -a "run" -d 'Hand events on as a manifest says: which ones, what is added to them, where they go'
+complete -c kite -n "__fish_kite_needs_command" -f -a "listen" -d 'Give each event to whoever reads a Unix socket'
 complete -c kite -n "__fish_kite_needs_command" -f -a "queue" -d 'Look at the events that were not handed on, and try them again'
 complete -c kite -n "__fish_kite_needs_command" -f -a "retry" -d 'Hand failed entries on again (older spelling of `kite queue replay`)'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logs" -d 'Show stored events, oldest first'
@@ -193,6 +194,9 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l federation-target -d 'Forward each event to the hook of another instance instead of printing it' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l federation-token -d 'What opens that hook; `-` reads it from stdin. Otherwise KITE_FEDERATION_TOKEN' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l instance-id -d 'What to be called in the chain of each event; otherwise an id that this configuration keeps' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
@@ -258,6 +262,27 @@ complete -c kite -n "__fish_kite_using_subcommand run" -s q -l quiet -d 'Leave o
 complete -c kite -n "__fish_kite_using_subcommand run" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand run" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand listen" -l source -d 'Only events whose source contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l socket -d 'Where to make the socket' -r -F
+complete -c kite -n "__fish_kite_using_subcommand listen" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l count -d 'End after this many events' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l ready-file -d 'Make this file when the subscription stands' -r -F
+complete -c kite -n "__fish_kite_using_subcommand listen" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand listen" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand listen" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand listen" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand listen" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l team -d 'The team; otherwise that of the login' -r

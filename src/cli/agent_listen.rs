@@ -57,7 +57,13 @@ pub(super) fn run(args: ListenArgs, context: &Context) -> Result<Exit, CommandEr
         return exec::run(command, role, every, args.listening, context, &settings);
     }
     let reader = Reader { out: context.out };
-    listening::run(args.listening, role, |_| Ok(reader), context, &settings)
+    listening::run(
+        args.listening,
+        role,
+        async |_| Ok(reader),
+        context,
+        &settings,
+    )
 }
 
 /// Prints messages.

@@ -19,9 +19,9 @@ use crate::protocol::scope::ScopeError;
 #[cfg(feature = "server")]
 use crate::server::StartError;
 use crate::sink::paperclip::PaperclipFault;
+use crate::sink::replay::ReplayFault;
 #[cfg(unix)]
 use crate::sink::socket::SocketFault;
-use crate::sink::replay::ReplayFault;
 use crate::sink::{MakeFault, QueueFault};
 #[cfg(feature = "server")]
 use crate::store::StoreError;

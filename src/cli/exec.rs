@@ -87,7 +87,7 @@ pub(super) fn run(
     let workshop = handing::workshop(settings);
     let queue = handing::open_queue(settings)?;
     let out = context.out;
-    let taker = |place: &Place| {
+    let taker = async |place: &Place| {
         let sink = recipe.make(&workshop)?;
         let consumer = handing::consumer(place, name, &subject, &recipe);
         Ok(Handing::begin(sink, consumer, filter, queue, out))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::error::{CommandError, Kind};
 use super::filter::Filter;
@@ -118,6 +119,7 @@ pub(super) struct Teller {
     skipped: AtomicU64,
     aside: AtomicU64,
     recovered: AtomicU64,
+    released: watch::Sender<u64>,
 }
 
 impl Teller {
@@ -129,7 +131,15 @@ impl Teller {
             skipped: zero(),
             aside: zero(),
             recovered: zero(),
+            released: watch::Sender::new(0),
         }
+    }
+
+    /// Waits until more events than that have come out of their windows; how many more. It can be left alone.
+    pub(super) async fn released_since(&self, told: u64) -> u64 {
+        let mut released = self.released.subscribe();
+        let now = released.wait_for(|count| *count > told).await;
+        now.map_or(0, |count| *count - told)
     }
 
     /// Counts an event; an error where its sink takes nothing any more.
@@ -217,6 +227,7 @@ impl Witness for Teller {
             }
             Happening::Released { .. } => {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
+                self.released.send_modify(|count| *count += 1);
             }
             Happening::Recovered { item } => {
                 self.recovered.fetch_add(1, Ordering::Relaxed);

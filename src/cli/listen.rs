@@ -49,7 +49,7 @@ pub(super) fn run(args: ListenArgs, context: &Context) -> Result<Exit, CommandEr
     let role = handing::role("listen", subject.clone(), &args.filter, &words);
     let queue = handing::open_queue(&settings)?;
     let (filter, out) = (args.filter, context.out);
-    let taker = |place: &listening::Place| {
+    let taker = async |place: &listening::Place| {
         let sink = open(Path::new(&subject), out)?;
         let consumer = handing::consumer(place, "listen", &subject, &recipe);
         Ok(Handing::begin(sink, consumer, filter, queue, out))

@@ -122,7 +122,9 @@ pub(super) trait Taker: Send {
         None
     }
 
-    fn progress(&mut self) -> impl Future<Output = Result<(), CommandError>> + Send {
+    /// Waits until something that is in hand is done, or something else happened; how many events count now that did
+    /// not when they were taken.
+    fn progress(&mut self) -> impl Future<Output = Result<u64, CommandError>> + Send {
         std::future::pending()
     }
 
@@ -149,7 +151,7 @@ pub(super) struct Place {
 pub(super) fn run<T: Taker>(
     args: ListeningArgs,
     mut role: Role,
-    taker: impl FnOnce(&Place) -> Result<T, CommandError>,
+    taker: impl AsyncFnOnce(&Place) -> Result<T, CommandError>,
     context: &Context,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
@@ -169,7 +171,7 @@ pub(super) fn run<T: Taker>(
             origin: settings.origin()?,
             team,
         };
-        let listener = Listener::new(&args, role, taker(&place)?, context.out);
+        let listener = Listener::new(&args, role, taker(&place).await?, context.out);
         listen(args, listener, context, settings, server, place.team, stop).await
     })
 }
@@ -336,10 +338,14 @@ impl<T: Taker> Listener<T> {
             Taken::Passed => {}
             Taken::Unreadable(why) => lifecycle::unreadable(&why, &delivery.text, self.out),
         }
-        Ok(match self.tally.is_full() {
+        Ok(self.flow())
+    }
+
+    fn flow(&self) -> Flow {
+        match self.tally.is_full() {
             true => Flow::Stop,
             false => Flow::Continue,
-        })
+        }
     }
 
     /// The end when there was enough: nothing is in hand any more.
@@ -373,8 +379,9 @@ impl<T: Taker> Receiver for Listener<T> {
         self.taker.in_hand()
     }
 
-    async fn progress(&mut self) -> Result<(), CommandError> {
-        self.taker.progress().await
+    async fn progress(&mut self) -> Result<Flow, CommandError> {
+        self.tally.received += self.taker.progress().await?;
+        Ok(self.flow())
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -104,7 +104,7 @@ fn follow(args: LogsArgs, context: &Context, settings: &Settings) -> Result<Exit
     let newest = args.limit.unwrap_or(DEFAULT_LIMIT);
     let wanted = ListeningArgs::after_listing(args.since, newest);
     let printer = Printer::new(args.filter, context.out);
-    listening::run(wanted, role, |_| Ok(printer), context, settings)
+    listening::run(wanted, role, async |_| Ok(printer), context, settings)
 }
 
 /// Prints entries of the log.

@@ -40,6 +40,7 @@ mod queue;
 mod queue_replay;
 mod render;
 mod run;
+mod running;
 mod since;
 mod status;
 mod stream;

@@ -105,7 +105,7 @@ pub(super) fn run(args: ProxyArgs, context: &Context) -> Result<Exit, CommandErr
     }
     let queue = handing::open_queue(&settings)?;
     let out = context.out;
-    let taker = |place: &listening::Place| {
+    let taker = async |place: &listening::Place| {
         let sink = Arc::new(Told::new(recipe.make_proxy(&workshop)?, out));
         let consumer = handing::consumer(place, "proxy", &subject, &recipe);
         Ok(Handing::begin(sink, consumer, filter, queue, out))

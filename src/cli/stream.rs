@@ -82,7 +82,13 @@ pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandEr
         filter: args.filter,
         is_compact: args.compact,
     };
-    listening::run(args.listening, role, |_| Ok(printer), context, &settings)
+    listening::run(
+        args.listening,
+        role,
+        async |_| Ok(printer),
+        context,
+        &settings,
+    )
 }
 
 /// Prints events.

@@ -77,7 +77,7 @@ pub(super) fn run(
     };
     let queue = handing::open_queue(&settings)?;
     let out = context.out;
-    let taker = |place: &listening::Place| {
+    let taker = async |place: &listening::Place| {
         let consumer = handing::consumer(place, "stream", &subject, &recipe);
         let teller = Arc::new(Teller::new(out));
         let witness: Arc<dyn Witness> = Arc::<Teller>::clone(&teller);
@@ -137,14 +137,14 @@ impl Taker for Forwarding {
         self.lanes.in_hand()
     }
 
-    async fn progress(&mut self) -> Result<(), CommandError> {
+    async fn progress(&mut self) -> Result<u64, CommandError> {
         loop {
             tokio::select! {
                 biased;
                 handed = self.lanes.next() => {
                     self.teller.count(handed)?;
                     self.status.show(self.teller.counts());
-                    return Ok(());
+                    return Ok(0);
                 }
                 () = sleep_until(self.status.next_look) => self.status.look(self.teller.counts()),
             }

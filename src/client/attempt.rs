@@ -70,7 +70,7 @@ const IN_HAND_LIMIT: Duration = Duration::from_secs(2);
 /// What one look at the world yields.
 enum Step<E, T> {
     Frame(Option<Result<Message, WsError>>),
-    Progress(Result<(), E>),
+    Progress(Result<Flow, E>),
     Ack,
     Tick,
     Stop(T),
@@ -161,7 +161,7 @@ impl<'a> Attempt<'a> {
     async fn drain<R: Receiver>(&mut self, receiver: &mut R) -> Result<(), R::Error> {
         while receiver.in_hand().is_some() {
             tokio::select! {
-                result = receiver.progress() => result?,
+                result = receiver.progress() => drop(result?),
                 () = sleep_until(self.next_ping) => {
                     // Without the connection only the ack is lost.
                     let _ = self.ping().await;
@@ -235,7 +235,10 @@ impl<'a> Attempt<'a> {
                     None => Ok(()),
                 }
             }
-            Step::Progress(result) => result.map_err(Ended::Receiver),
+            Step::Progress(result) => match result.map_err(Ended::Receiver)? {
+                Flow::Continue => Ok(()),
+                Flow::Stop => Err(Ended::Enough),
+            },
             Step::Ack => match self.due(receiver) {
                 Some(seq) => Ok(self.ack(seq).await?),
                 None => Ok(()),

@@ -32,13 +32,13 @@ impl Receiver for Keeps {
         self.in_hand.iter().min().copied()
     }
 
-    async fn progress(&mut self) -> Result<(), Seq> {
+    async fn progress(&mut self) -> Result<Flow, Seq> {
         let done = match self.done.recv().await {
             Some(result) => result?,
             None => std::future::pending().await,
         };
         self.in_hand.retain(|seq| *seq != done);
-        Ok(())
+        Ok(Flow::Continue)
     }
 
     fn notice(&mut self, _: Notice) {}

@@ -107,7 +107,7 @@ pub trait Receiver {
 
     /// Waits until something that is in hand is done; for ever when there is nothing. It can be left alone at any
     /// moment.
-    fn progress(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+    fn progress(&mut self) -> impl Future<Output = Result<Flow, Self::Error>> + Send {
         std::future::pending()
     }
 

@@ -88,18 +88,23 @@ impl Pipeline {
     }
 }
 
+/// Hears that a hook, as the manifest writes it, added nothing to an event, and why.
+pub type HookFailed = Box<dyn Fn(&str, &Item, &str) + Send + Sync>;
+
 /// What a manifest says of one event: whether it is wanted, what is added to it, how important it is.
 pub struct Judge {
     filters: Filters,
     enrichment: Vec<Enrichment>,
     scoring: Option<Scoring>,
     least: Option<Importance>,
+    hook_failed: HookFailed,
 }
 
 impl Judge {
     /// The judge of a manifest.
-    pub fn of(manifest: &Manifest) -> Self {
+    pub fn of(manifest: &Manifest, hook_failed: HookFailed) -> Self {
         Self {
+            hook_failed,
             filters: manifest.filters.clone(),
             enrichment: manifest.enrichment.clone(),
             scoring: manifest.scoring.clone(),
@@ -115,9 +120,7 @@ impl Judge {
             }
             match enrich::run(&hook.run, hook.timeout, &item).await {
                 Ok(json) => return item.enriched_by(json),
-                Err(why) => {
-                    tracing::warn!(hook = %hook.run, seq = item.seq, %why, "enrichment failed")
-                }
+                Err(why) => (self.hook_failed)(&hook.run, &item, &why),
             }
         }
         item

@@ -127,6 +127,12 @@ impl Retrier {
                 self.witness.hear(Happening::Released { item });
             }
             Verdict::Delivered => self.witness.hear(Happening::Recovered { item }),
+            Verdict::Again {
+                attempts: 1.., why, ..
+            } if claim.row.status == Status::Pending => {
+                let wait = wait_after(attempts);
+                self.witness.hear(Happening::SetAside { item, why, wait });
+            }
             Verdict::Failed(why) => self.witness.hear(Happening::GaveUp { item, why }),
             _ => {}
         }

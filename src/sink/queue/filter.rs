@@ -14,6 +14,8 @@ pub struct Filter {
     pub server: Option<String>,
     /// Its team; likewise.
     pub team: Option<String>,
+    /// Who listened.
+    pub consumer: Option<String>,
     /// How far it has come.
     pub status: Option<Status>,
     /// The name of where it came in, in lower case.
@@ -29,7 +31,7 @@ pub struct Filter {
 /// The condition, over [`Filter::values`].
 pub(super) const MATCHING: &str = "
     (:server IS NULL OR server IN ('', :server)) AND (:team IS NULL OR team_id IN ('', :team))
-    AND (:status IS NULL OR status = :status) AND (:source IS NULL OR source = :source)
+    AND (:consumer IS NULL OR consumer = :consumer) AND (:status IS NULL OR status = :status) AND (:source IS NULL OR source = :source)
     AND (:rank IS NULL OR :rank <=
         CASE importance WHEN 'low' THEN 0 WHEN 'high' THEN 2 WHEN 'critical' THEN 3 ELSE 1 END)
     AND (:since IS NULL OR created_at >= :since) AND (:seq IS NULL OR seq = :seq)";
@@ -45,6 +47,7 @@ impl Filter {
         let own = [
             (":server", text(&self.server)),
             (":team", text(&self.team)),
+            (":consumer", text(&self.consumer)),
             (":status", status.into()),
             (":source", text(&self.source)),
             (":rank", self.importance.map(rank).into()),
