@@ -98,18 +98,21 @@ pub(super) async fn admit(
     filter: &Filter,
     handover: &Handover,
 ) -> Result<Item, Taken> {
-    if let Err(fault) = &delivery.event {
-        let why = fault.to_string();
-        let entry = Entry::unreadable(delivery.seq, delivery.text.clone(), why.clone());
-        handover.keep_entry(entry).await;
-        return Err(Taken::Unreadable(why));
-    }
+    let event = match &delivery.event {
+        Ok(event) => event,
+        Err(fault) => {
+            let why = fault.to_string();
+            let entry = Entry::unreadable(delivery.seq, delivery.text.clone(), why.clone());
+            handover.keep_entry(entry).await;
+            return Err(Taken::Unreadable(why));
+        }
+    };
     if !filter.admits(&delivery.event) {
         return Err(Taken::Passed);
     }
     let team = handover.consumer().team.to_string();
-    Item::read(delivery.seq, team, delivery.text.clone())
-        .map_err(|fault| Taken::Unreadable(fault.to_string()))
+    let text = delivery.text.clone();
+    Ok(Item::new(delivery.seq, team, event.clone(), text))
 }
 
 /// Says what happens to the events of one sink, and counts.

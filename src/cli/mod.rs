@@ -43,6 +43,7 @@ mod run;
 mod running;
 mod since;
 mod status;
+mod stdout;
 mod stream;
 mod stream_forward;
 mod trigger;

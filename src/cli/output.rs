@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::error::CommandError;
 use super::render;
+use super::stdout;
 use super::text::visible_lines;
 use crate::client::api::Answer;
 use crate::protocol::json;
@@ -98,31 +99,31 @@ impl Output {
 
     /// Prints a line (or several) for a person to stdout.
     pub fn line(&self, words: &str) -> Result<(), PrintFault> {
-        to_stdout(&visible_lines(words))
+        stdout::print(&visible_lines(words))
     }
 
     /// As [`Output::line`], without holding up everything else while the reader of stdout does not read.
     pub async fn line_aside(&self, words: String) -> Result<(), PrintFault> {
-        aside(move || to_stdout(&visible_lines(&words))).await
+        stdout::print_aside(visible_lines(&words).into_owned()).await
     }
 
     /// As [`Output::object`], likewise.
     pub async fn object_aside(&self, text: String) -> Result<(), PrintFault> {
-        aside(move || to_stdout(&json::compact(&text))).await
+        stdout::print_aside(json::compact(&text)).await
     }
 
     /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);
         match colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal() {
-            true => to_stdout(&format!("{} {words}", "✓".green().bold())),
-            false => to_stdout(&format!("✓ {words}")),
+            true => stdout::print(&format!("{} {words}", "✓".green().bold())),
+            false => stdout::print(&format!("✓ {words}")),
         }
     }
 
     /// Prints a JSON text to stdout, on one line.
     pub fn object(&self, text: &str) -> Result<(), PrintFault> {
-        to_stdout(&json::compact(text))
+        stdout::print(&json::compact(text))
     }
 
     /// Prints a server's answer in both its faces: as it came, or words for a person.
@@ -139,7 +140,7 @@ impl Output {
 
     /// As [`Output::object`], for an object that gets more members; one of the same name is replaced.
     pub fn object_with(&self, text: &str, members: &[(&str, Value)]) -> Result<(), PrintFault> {
-        to_stdout(&extended(text, members))
+        stdout::print(&extended(text, members))
     }
 
     /// Prints a list: one object per line, or aligned columns under their headings. Of an empty list nothing.
@@ -344,23 +345,6 @@ fn event_line(name: &str, members: &[(&str, Value)]) -> String {
         line.insert((*key).to_owned(), value.clone());
     }
     Value::Object(line).to_string()
-}
-
-async fn aside(
-    print: impl FnOnce() -> Result<(), PrintFault> + Send + 'static,
-) -> Result<(), PrintFault> {
-    let printed = tokio::task::spawn_blocking(print).await;
-    printed.unwrap_or_else(|error| Err(PrintFault::Failed(io::Error::other(error))))
-}
-
-fn to_stdout(text: &str) -> Result<(), PrintFault> {
-    let mut stdout = io::stdout().lock();
-    let mut write = || {
-        stdout.write_all(text.as_bytes())?;
-        stdout.write_all(b"\n")?;
-        stdout.flush()
-    };
-    write().map_err(|error: io::Error| PrintFault::from(error))
 }
 
 fn to_stderr(text: &str) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,7 +17,7 @@ use super::exit::Exit;
 use super::filter::Filter;
 use super::handing::{self, Handing};
 use super::listening::{self, ListeningArgs};
-use super::output::{Output, PrintFault};
+use super::output::Output;
 use super::text::visible;
 use crate::base::duration;
 use crate::base::secret::Secret;
@@ -142,7 +142,7 @@ pub(super) struct Told {
     proxy: Proxy,
     out: Output,
     /// Why the last line could not be printed. The post that it spoke of counts all the same; the next one is not made.
-    fault: Mutex<Option<PrintFault>>,
+    fault: OnceLock<io::ErrorKind>,
 }
 
 /// What is told of a request.
@@ -165,7 +165,7 @@ impl Told {
         Self {
             proxy,
             out,
-            fault: Mutex::new(None),
+            fault: OnceLock::new(),
         }
     }
 
@@ -198,7 +198,8 @@ impl Told {
             false => self.out.line_aside(words(&line)).await,
         };
         if let Err(fault) = printed {
-            *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+            // The first one is as good as the next.
+            let _ = self.fault.set(io::Error::from(fault).kind());
         }
     }
 }
@@ -218,13 +219,8 @@ fn words(line: &Line<'_>) -> String {
 #[async_trait]
 impl Sink for Told {
     async fn deliver(&self, item: &Item) -> Outcome {
-        let fault = self
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(fault) = fault {
-            return Outcome::Gone(io::Error::from(fault));
+        if let Some(fault) = self.fault.get() {
+            return Outcome::Gone((*fault).into());
         }
         let since = Instant::now();
         let posted = self.proxy.post(item).await;

@@ -32,14 +32,19 @@ impl Item {
     ///
     /// Why the text is no CloudEvent.
     pub fn read(seq: Seq, team: String, raw: String) -> Result<Self, EventFault> {
-        Ok(Self {
-            event: Event::parse(&raw)?,
+        Ok(Self::new(seq, team, Event::parse(&raw)?, raw))
+    }
+
+    /// An event that was read from this text.
+    pub fn new(seq: Seq, team: String, event: Event, raw: String) -> Self {
+        Self {
             seq,
             team,
+            event,
             raw,
             enriched: None,
             importance: Importance::default(),
-        })
+        }
     }
 
     /// The JSON of the event, for sinks that take it whole.
