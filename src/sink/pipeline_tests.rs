@@ -232,6 +232,19 @@ async fn of_a_window_the_last_is_handed_on_when_it_closes_and_only_that() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_another_process_has_put_into_its_window_is_not_put_there_again() {
+    let rig = Rig::new();
+    let queue = rig.queue();
+    for seq in [1, 2, 1] {
+        let entry = Entry::of(&push(seq, "a"), Verdict::Held { due_at: 0 });
+        let held = queue.hold(&consumer("a"), [0; 32], WINDOW, entry).await;
+        held.unwrap();
+    }
+    assert_eq!(rig.fate(1).await.0, Status::Filtered);
+    assert_eq!(rig.fate(2).await.0, Status::Pending);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_window_holds_outlives_the_run_and_comes_out_in_time() {
     let rig = Rig::new();
     let start = Instant::now();
