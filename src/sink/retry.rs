@@ -123,22 +123,7 @@ impl Retrier {
         item: &Item,
         outcome: Outcome,
     ) -> Result<Found, QueueFault> {
-        let attempts = claim.attempts.saturating_add(1);
-        let (verdict, handed) = match outcome {
-            Outcome::Delivered => (Verdict::Delivered, Some(Handed::Delivered)),
-            Outcome::Skipped(why) => (Verdict::Filtered(why.clone()), Some(Handed::Skipped(why))),
-            Outcome::Hopeless(why) => (Verdict::Failed(why), Some(Handed::Aside)),
-            Outcome::Refused(why) if attempts >= ATTEMPTS_MAX => {
-                (Verdict::Failed(why), Some(Handed::Aside))
-            }
-            Outcome::Refused(why) => (self.again(attempts, why), Some(Handed::Aside)),
-            // That says nothing about the event, so it does not count.
-            Outcome::Unreachable(why) => (self.again(claim.attempts, why), None),
-            Outcome::Gone(error) => {
-                let why = error.to_string();
-                (self.again(claim.attempts, why), Some(Handed::Gone(error)))
-            }
-        };
+        let (verdict, handed) = self.judge(claim, outcome);
         self.queue.settle_item(claim, verdict.clone(), item).await?;
         let found = match (&handed, &verdict) {
             (None, Verdict::Again { why, .. }) => {
@@ -155,6 +140,26 @@ impl Retrier {
             self.witness.hear(Happening::Released { item, handed });
         }
         Ok(found)
+    }
+
+    /// What an outcome means: for the queue, and for a stream, where it decides about the event.
+    fn judge(&self, claim: &Claim, outcome: Outcome) -> (Verdict, Option<Handed>) {
+        let attempts = claim.attempts.saturating_add(1);
+        match outcome {
+            Outcome::Delivered => (Verdict::Delivered, Some(Handed::Delivered)),
+            Outcome::Skipped(why) => (Verdict::Filtered(why.clone()), Some(Handed::Skipped(why))),
+            Outcome::Hopeless(why) => (Verdict::Failed(why), Some(Handed::Aside)),
+            Outcome::Refused(why) if attempts >= ATTEMPTS_MAX => {
+                (Verdict::Failed(why), Some(Handed::Aside))
+            }
+            Outcome::Refused(why) => (self.again(attempts, why), Some(Handed::Aside)),
+            // That says nothing about the event, so it does not count.
+            Outcome::Unreachable(why) => (self.again(claim.attempts, why), None),
+            Outcome::Gone(error) => {
+                let why = error.to_string();
+                (self.again(claim.attempts, why), Some(Handed::Gone(error)))
+            }
+        }
     }
 
     /// Says what became of an event that was tried.
