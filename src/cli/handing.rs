@@ -1,5 +1,6 @@
 //! Between a listening verb and a sink: every event goes through the delivery rule, and what happens is said.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,7 +123,16 @@ pub(super) struct Teller {
     skipped: AtomicU64,
     aside: AtomicU64,
     recovered: AtomicU64,
-    released: watch::Sender<u64>,
+    released: watch::Sender<Released>,
+}
+
+/// What came out of windows.
+#[derive(Default)]
+struct Released {
+    /// How many events were handed on.
+    count: u64,
+    /// Why the sink takes nothing any more.
+    gone: Option<io::Error>,
 }
 
 impl Teller {
@@ -134,15 +144,37 @@ impl Teller {
             skipped: zero(),
             aside: zero(),
             recovered: zero(),
-            released: watch::Sender::new(0),
+            released: watch::Sender::default(),
         }
     }
 
-    /// Waits until more events than that have come out of their windows; how many more. It can be left alone.
-    pub(super) async fn released_since(&self, told: u64) -> u64 {
+    /// Waits until more events than that were handed on after their windows; how many more. An error where their sink
+    /// takes nothing any more. It can be left alone.
+    pub(super) async fn released_since(&self, told: u64) -> Result<u64, CommandError> {
         let mut released = self.released.subscribe();
-        let now = released.wait_for(|count| *count > told).await;
-        now.map_or(0, |count| *count - told)
+        let now = released.wait_for(|now| now.gone.is_some() || now.count > told);
+        let Ok(now) = now.await else {
+            return Ok(0);
+        };
+        match &now.gone {
+            Some(error) => Err(PrintFault::from(io::Error::from(error.kind())).into()),
+            None => Ok(now.count - told),
+        }
+    }
+
+    /// Counts an event that had waited for its window.
+    fn release(&self, handed: Handed) {
+        if let Handed::Gone(error) = handed {
+            self.released
+                .send_modify(|released| released.gone = Some(error));
+            return;
+        }
+        let is_filtered = matches!(handed, Handed::Skipped(_));
+        // Only what is gone is an error.
+        let _ = self.count(handed);
+        if !is_filtered {
+            self.released.send_modify(|released| released.count += 1);
+        }
     }
 
     /// Counts an event; an error where its sink takes nothing any more.
@@ -228,10 +260,7 @@ impl Witness for Teller {
                 ];
                 self.tell("refused", item, &words, &more);
             }
-            Happening::Released { .. } => {
-                self.delivered.fetch_add(1, Ordering::Relaxed);
-                self.released.send_modify(|count| *count += 1);
-            }
+            Happening::Released { handed, .. } => self.release(handed),
             Happening::Recovered { item } => {
                 self.recovered.fetch_add(1, Ordering::Relaxed);
                 self.tell("recovered", item, "taken after all", &[]);

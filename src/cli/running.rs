@@ -20,7 +20,8 @@ use crate::sink::mcp::Mcp;
 use crate::sink::pipeline::{HookFailed, Judge, Pipeline, Took};
 use crate::sink::queue::{Entry, Filter, Retention, Status};
 use crate::sink::{
-    Consumer, Handover, Item, Keeps, Outcome, Queue, Recipe, Sink, Stages, Witness, Workshop,
+    Consumer, Handed, Handover, Item, Keeps, Outcome, Queue, Recipe, Sink, Stages, Witness,
+    Workshop,
 };
 
 /// What a run is made with.
@@ -65,7 +66,7 @@ impl Running {
             refinery: Some(Arc::new(Judge::of(&manifest, hook_failed(out)))),
             keeps,
         };
-        tokio::spawn(retain(queue.clone(), consumer.clone(), &manifest));
+        retain(&queue, &consumer, &manifest).await;
         let teller = Arc::new(Teller::new(out));
         let witness: Arc<dyn Witness> = Arc::<Teller>::clone(&teller);
         let team = consumer.team.to_string();
@@ -103,7 +104,7 @@ async fn serve(
         status: Some(Status::Delivered),
         ..Filter::default()
     };
-    let rows = queue.list(filter, buffer_size as u64).await?;
+    let rows = queue.newest(filter, buffer_size as u64).await?;
     let items = rows.iter().filter_map(|row| row.item().ok());
     let mcp = Arc::new(Mcp::new(buffer_size).with(items));
     let server = Arc::clone(&mcp);
@@ -130,16 +131,10 @@ fn hook_failed(out: Output) -> HookFailed {
 }
 
 /// Writes down how long the queue keeps the entries of a manifest, for every command that tidies up.
-fn retain(
-    queue: Queue,
-    consumer: Consumer,
-    manifest: &Manifest,
-) -> impl Future<Output = ()> + use<> {
+async fn retain(queue: &Queue, consumer: &Consumer, manifest: &Manifest) {
     let retention = Retention::of(&manifest.queue);
-    async move {
-        if let Err(fault) = queue.retain(&consumer, retention).await {
-            tracing::warn!(%fault, "the retention of the manifest is not kept");
-        }
+    if let Err(fault) = queue.retain(consumer, retention).await {
+        tracing::warn!(%fault, "the retention of the manifest is not kept");
     }
 }
 
@@ -169,8 +164,12 @@ impl Taker for Running {
         };
         match self.pipeline.take(item).await {
             Took::Handed(handed) => {
+                let is_filtered = matches!(handed, Handed::Skipped(_));
                 self.teller.count(handed)?;
-                Ok(Taken::Counted)
+                Ok(match is_filtered {
+                    true => Taken::Passed,
+                    false => Taken::Counted,
+                })
             }
             Took::Unsubscribed | Took::Known | Took::Held => Ok(Taken::Passed),
         }
@@ -178,7 +177,7 @@ impl Taker for Running {
 
     /// Events that had waited for their window count when they are handed on.
     async fn progress(&mut self) -> Result<u64, CommandError> {
-        let released = self.teller.released_since(self.told).await;
+        let released = self.teller.released_since(self.told).await?;
         self.told += released;
         Ok(released)
     }

@@ -57,10 +57,12 @@ pub enum Happening<'a> {
         /// When it is tried again.
         wait: Duration,
     },
-    /// An event that had waited for its window was taken.
+    /// An event had waited for its window, and this became of it.
     Released {
         /// The event.
         item: &'a Item,
+        /// What a stream would have been told.
+        handed: Handed,
     },
     /// An event that was set aside was taken after all.
     Recovered {
@@ -305,4 +307,4 @@ fn hold_backoff() -> Backoff {
 
 #[cfg(test)]
 #[path = "handover_tests.rs"]
-mod tests;
+pub(super) mod tests;

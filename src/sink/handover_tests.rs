@@ -56,7 +56,7 @@ impl Sink for Fake {
 
 /// What a witness heard, in words, and the waits that were said.
 #[derive(Default)]
-struct Heard {
+pub(in crate::sink) struct Heard {
     words: Mutex<Vec<String>>,
     waits: Mutex<Vec<Duration>>,
 }
@@ -71,7 +71,9 @@ impl Witness for Heard {
             Happening::SetAside { item, why, wait } => {
                 (format!("aside {}: {why}", item.seq), Some(wait))
             }
-            Happening::Released { item } => (format!("released {}", item.seq), None),
+            Happening::Released { item, handed } => {
+                (format!("released {}: {handed:?}", item.seq), None)
+            }
             Happening::Recovered { item } => (format!("recovered {}", item.seq), None),
             Happening::GaveUp { item, why } => (format!("gave up {}: {why}", item.seq), None),
             Happening::QueueFault { wait, .. } => ("queue fault".to_owned(), Some(wait)),
@@ -82,7 +84,7 @@ impl Witness for Heard {
 }
 
 impl Heard {
-    fn words(&self) -> Vec<String> {
+    pub(in crate::sink) fn words(&self) -> Vec<String> {
         self.words.lock().unwrap().clone()
     }
 
@@ -92,7 +94,7 @@ impl Heard {
     }
 
     /// Lets time pass until it was heard so often.
-    async fn until(&self, part: &str, count: usize) {
+    pub(in crate::sink) async fn until(&self, part: &str, count: usize) {
         let since = Instant::now();
         while self.count(part) < count {
             assert!(since.elapsed() < DAY, "{:?}", self.words());
@@ -144,7 +146,7 @@ impl Stage {
     }
 }
 
-fn consumer(name: &str) -> Consumer {
+pub(in crate::sink) fn consumer(name: &str) -> Consumer {
     Consumer {
         server: "http://localhost".to_owned(),
         team: "t".parse().unwrap(),

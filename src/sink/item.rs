@@ -52,12 +52,14 @@ impl Item {
         self.enriched.as_deref().unwrap_or(&self.raw)
     }
 
-    /// The same with what enrichment made of it. A CloudEvent replaces the event; any other JSON becomes its data.
+    /// The same with what enrichment made of it. A CloudEvent replaces the event, save its id: that is what it is known
+    /// by. Any other JSON becomes its data.
     pub fn enriched_by(mut self, json: String) -> Self {
         match Event::parse(&json) {
             Ok(event) => {
                 let is_same_data = data_text(&event) == data_text(&self.event);
-                self.event = event;
+                let id = self.event.id;
+                self.event = Event { id, ..event };
                 if !is_same_data {
                     self.event.extensions.remove(RAW_BODY);
                 }
@@ -121,6 +123,8 @@ mod tests {
         assert_eq!(same.event.extension(RAW_BODY), Some("YQ=="));
         let other = item.clone().enriched_by(event(r#"{"a":2}"#));
         assert_eq!(other.event.extension(RAW_BODY), None);
+        let renamed = event("1").replace(r#""id":"i""#, r#""id":"other""#);
+        assert_eq!(item.clone().enriched_by(renamed).event.id, "i");
         let plain = item.enriched_by(r#"{"b":1}"#.to_owned());
         assert_eq!(data_text(&plain.event), Some(r#"{"b":1}"#));
         assert_eq!((plain.event.id.as_str(), plain.text()), ("i", r#"{"b":1}"#));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::handover::{Happening, Refined, Refinery, Witness};
+use super::handover::{Handed, Happening, Refined, Refinery, Witness};
 use super::queue::{Claim, Consumer, Queue, QueueFault, Status, Verdict};
 use super::{Item, Outcome, Sink};
 use crate::base::backoff::Backoff;
@@ -19,6 +19,9 @@ pub const LEASE: Duration = Duration::from_secs(2 * 60);
 
 /// How long to sleep at most before looking again: another process may have put something there, or the clock jumped.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// The unit of the queue: no wait is shorter.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// How long to wait before the next attempt after so many: the powers of four, with half of it left to chance.
 pub fn wait_after(attempts: u32) -> Duration {
@@ -52,7 +55,12 @@ impl Retrier {
                     backoff.reset();
                     continue;
                 }
-                Ok(Found::Unreachable) => backoff.next(random::unit()),
+                Ok(Found::Unreachable(held)) => {
+                    let wait = backoff.next(random::unit());
+                    self.say_held(held.as_deref(), wait);
+                    self.until_changed(wait).await;
+                    continue;
+                }
                 Ok(Found::Nothing(wait)) => wait,
                 Err(fault) => {
                     tracing::warn!(%fault, "the local queue cannot be read");
@@ -64,14 +72,24 @@ impl Retrier {
         }
     }
 
+    /// Waits for a sign of the sink, so long at most.
+    async fn until_changed(&self, wait: Duration) {
+        let _ = timeout(wait, self.sink.changed()).await;
+    }
+
+    /// Nobody else would say why an event does not come out of its window.
+    fn say_held(&self, held: Option<&(Item, String)>, wait: Duration) {
+        if let Some((item, why)) = held {
+            self.witness.hear(Happening::Holding { item, why, wait });
+        }
+    }
+
     /// Tries one event that is due.
     async fn look(&self) -> Result<Found, QueueFault> {
         let Some(claim) = self.queue.claim_due(&self.consumer, LEASE).await? else {
             let due = self.queue.next_due(&self.consumer).await?;
-            let now = self.queue.clock().unix_millis();
-            let wait = due.map_or(i64::MAX, |due| due.saturating_sub(now).max(1));
-            let wait = Duration::from_millis(u64::try_from(wait).unwrap_or(1));
-            return Ok(Found::Nothing(wait.min(LOOK_EVERY)));
+            let wait = due.map_or(LOOK_EVERY, |due| self.until(due));
+            return Ok(Found::Nothing(wait.clamp(MOMENT, LOOK_EVERY)));
         };
         let item = match claim.item() {
             Ok(item) => item,
@@ -105,38 +123,70 @@ impl Retrier {
         item: &Item,
         outcome: Outcome,
     ) -> Result<Found, QueueFault> {
-        let attempts = claim.attempts.saturating_add(1);
-        let (verdict, found) = match outcome {
-            Outcome::Delivered => (Verdict::Delivered, Found::Tried),
-            Outcome::Skipped(why) => (Verdict::Filtered(why), Found::Tried),
-            Outcome::Hopeless(why) => (Verdict::Failed(why), Found::Tried),
-            Outcome::Refused(why) if attempts >= ATTEMPTS_MAX => {
-                (Verdict::Failed(why), Found::Tried)
+        let (verdict, handed) = self.judge(claim, outcome);
+        self.queue.settle_item(claim, verdict.clone(), item).await?;
+        let found = match (&handed, &verdict) {
+            (None, Verdict::Again { why, .. }) => {
+                let held = is_new(claim).then(|| Box::new((item.clone(), why.clone())));
+                Found::Unreachable(held)
             }
-            Outcome::Refused(why) => (self.again(attempts, why), Found::Tried),
+            (Some(Handed::Gone(_)), _) => Found::Unreachable(None),
+            _ => Found::Tried,
+        };
+        self.tell(claim, item, &verdict);
+        if let Some(handed) = handed
+            && is_new(claim)
+        {
+            self.witness.hear(Happening::Released { item, handed });
+        }
+        Ok(found)
+    }
+
+    /// What an outcome means: for the queue, and for a stream, where it decides about the event.
+    fn judge(&self, claim: &Claim, outcome: Outcome) -> (Verdict, Option<Handed>) {
+        let attempts = claim.attempts.saturating_add(1);
+        match outcome {
+            Outcome::Delivered => (Verdict::Delivered, Some(Handed::Delivered)),
+            Outcome::Skipped(why) => (Verdict::Filtered(why.clone()), Some(Handed::Skipped(why))),
+            Outcome::Hopeless(why) => (Verdict::Failed(why), Some(Handed::Aside)),
+            Outcome::Refused(why) if attempts >= ATTEMPTS_MAX => {
+                (Verdict::Failed(why), Some(Handed::Aside))
+            }
+            Outcome::Refused(why) => (self.again(attempts, why), Some(Handed::Aside)),
             // That says nothing about the event, so it does not count.
-            Outcome::Unreachable(why) => (self.again(claim.attempts, why), Found::Unreachable),
+            Outcome::Unreachable(why) => (self.again(claim.attempts, why), None),
             Outcome::Gone(error) => {
                 let why = error.to_string();
-                (self.again(claim.attempts, why), Found::Unreachable)
+                (self.again(claim.attempts, why), Some(Handed::Gone(error)))
             }
-        };
-        self.queue.settle_item(claim, verdict.clone(), item).await?;
-        match &verdict {
-            Verdict::Delivered if claim.row.status == Status::Pending => {
-                self.witness.hear(Happening::Released { item });
+        }
+    }
+
+    /// Says what became of an event that was tried.
+    fn tell(&self, claim: &Claim, item: &Item, verdict: &Verdict) {
+        let was_held = is_new(claim) && claim.row.status == Status::Ready;
+        match verdict {
+            Verdict::Delivered if was_held => self.witness.hear(Happening::Resumed { item }),
+            Verdict::Delivered if !is_new(claim) => {
+                self.witness.hear(Happening::Recovered { item });
             }
-            Verdict::Delivered => self.witness.hear(Happening::Recovered { item }),
             Verdict::Again {
-                attempts: 1.., why, ..
-            } if claim.row.status == Status::Pending => {
-                let wait = wait_after(attempts);
+                attempts: 1..,
+                due_at,
+                why,
+            } if is_new(claim) => {
+                let wait = self.until(*due_at);
                 self.witness.hear(Happening::SetAside { item, why, wait });
             }
             Verdict::Failed(why) => self.witness.hear(Happening::GaveUp { item, why }),
             _ => {}
         }
-        Ok(found)
+    }
+
+    /// How long it is until then.
+    fn until(&self, due_at: i64) -> Duration {
+        let wait = due_at.saturating_sub(self.queue.clock().unix_millis());
+        Duration::from_millis(u64::try_from(wait).unwrap_or(0))
     }
 
     fn again(&self, attempts: u32, why: String) -> Verdict {
@@ -149,12 +199,17 @@ impl Retrier {
     }
 }
 
+/// Whether an event only waited for its window so far: whatever its sink says of it is the first thing.
+fn is_new(claim: &Claim) -> bool {
+    claim.attempts == 0
+}
+
 /// What a look found.
 enum Found {
     /// An event, which was tried.
     Tried,
-    /// An event, and nobody to take it.
-    Unreachable,
+    /// An event, and nobody to take it. One that has just come out of its window is named, and why.
+    Unreachable(Option<Box<(Item, String)>>),
     /// Nothing that is due before so long.
     Nothing(Duration),
 }

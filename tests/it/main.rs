@@ -47,6 +47,7 @@ mod publish;
 mod queue;
 mod readme;
 mod retention;
+mod run;
 mod running;
 mod scripts;
 mod store;

@@ -79,21 +79,7 @@ impl File {
         seq: Seq,
         event_id: &str,
     ) -> Result<Option<Status>, QueueFault> {
-        let sql = format!(
-            "SELECT status FROM entries WHERE {OF_CONSUMER} AND seq = :seq AND event_id = :event_id"
-        );
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let found = statement.query_row(
-            named_params! {
-                ":server": consumer.server,
-                ":team_id": consumer.team.as_str(),
-                ":consumer": consumer.name,
-                ":seq": number(seq),
-                ":event_id": event_id,
-            },
-            |row| row.get(0),
-        );
-        Ok(found.optional()?)
+        status(&self.connection, consumer, seq, event_id)
     }
 
     pub(super) fn claim_due(
@@ -224,6 +210,29 @@ impl File {
         self.connection.pragma_update(None, "synchronous", mode)?;
         Ok(())
     }
+}
+
+/// What became of an event, if anything is known.
+pub(super) fn status(
+    connection: &Connection,
+    consumer: &Consumer,
+    seq: Seq,
+    event_id: &str,
+) -> Result<Option<Status>, QueueFault> {
+    let sql = format!(
+        "SELECT status FROM entries WHERE {OF_CONSUMER} AND seq = :seq AND event_id = :event_id"
+    );
+    let found = connection.prepare_cached(&sql)?.query_row(
+        named_params! {
+            ":server": consumer.server,
+            ":team_id": consumer.team.as_str(),
+            ":consumer": consumer.name,
+            ":seq": number(seq),
+            ":event_id": event_id,
+        },
+        |row| row.get(0),
+    );
+    Ok(found.optional()?)
 }
 
 /// Writes an entry in the place of what was known about the event; the row it has.

@@ -37,8 +37,25 @@ impl File {
         let sql = format!(
             "SELECT {heads} FROM entries WHERE {MATCHING} ORDER BY created_at DESC, id DESC LIMIT :limit"
         );
+        self.newest_of(&sql, filter, limit)
+    }
+
+    /// As [`File::list`], with the payloads.
+    pub(super) fn newest(&mut self, filter: &Filter, limit: u64) -> Result<Vec<Row>, QueueFault> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM entries WHERE {MATCHING} ORDER BY created_at DESC, id DESC LIMIT :limit"
+        );
+        self.newest_of(&sql, filter, limit)
+    }
+
+    fn newest_of(
+        &mut self,
+        sql: &str,
+        filter: &Filter,
+        limit: u64,
+    ) -> Result<Vec<Row>, QueueFault> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows = self.rows(&sql, filter, &[(":limit", limit)])?;
+        let mut rows = self.rows(sql, filter, &[(":limit", limit)])?;
         rows.reverse();
         Ok(rows)
     }

@@ -167,6 +167,11 @@ impl Queue {
         self.with(move |file, _| file.list(&filter, limit)).await
     }
 
+    /// The newest entries that a filter matches, whole, the oldest of them first.
+    pub async fn newest(&self, filter: Filter, limit: u64) -> Result<Vec<Row>, QueueFault> {
+        self.with(move |file, _| file.newest(&filter, limit)).await
+    }
+
     /// The entries that a filter matches, whole, the oldest first; of very many the oldest.
     pub async fn find(&self, filter: Filter) -> Result<Vec<Row>, QueueFault> {
         self.with(move |file, _| file.find(&filter)).await

@@ -86,6 +86,10 @@ impl File {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process of the same consumer may have been quicker.
+        if super::file::status(&transaction, consumer, entry.seq, &entry.event_id)?.is_some() {
+            return Ok(());
+        }
         let held = transaction
             .prepare_cached(
                 "SELECT id, due_at FROM entries WHERE window_key = :key AND status = 'pending'
