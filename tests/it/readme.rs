@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::support::cli::{Person, split};
 use crate::support::login::{approve, shown_code};
 use crate::support::process::Process;
+use crate::support::receiver::Receiver;
 use crate::support::server::Server;
 
 fn root() -> PathBuf {
@@ -62,6 +63,8 @@ enum Role {
     Serve,
     /// Runs until it is stopped.
     Listen,
+    /// Hands on until it is stopped, to the tests' own program.
+    HandOn,
     /// Waits until somebody approves on the page.
     Login,
     /// Runs and ends.
@@ -79,6 +82,7 @@ fn role(command: &str) -> Role {
         r#"export PATH="$PWD/target/debug:$PATH""# => Role::Path,
         "kite serve" => Role::Serve,
         "kite agent listen" | "kite stream --source builds" => Role::Listen,
+        "kite proxy --target http://localhost:3000/webhooks" => Role::HandOn,
         post if post.starts_with("curl ") && post.ends_with(" WEBHOOK_URL") => Role::Post,
         step if step.contains("&\n") => Role::Step,
         login if login.contains(" login --server ") => Role::Login,
@@ -101,7 +105,8 @@ fn every_command_of_the_readme_is_one_that_a_test_runs() {
 async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     let server = Server::start();
     let person = Person::new();
-    let mut listeners = Vec::new();
+    let program = Receiver::start();
+    let (mut listeners, mut proxies) = (Vec::new(), Vec::new());
     let mut webhook_url = None;
     for command in commands() {
         let line = command.replace("http://127.0.0.1:7700", server.url());
@@ -121,6 +126,15 @@ async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
                 let listener = person.shell(&format!("exec {line}")).start();
                 listener.wait_to_say("listening for");
                 listeners.push(listener);
+            }
+            Role::HandOn => {
+                let line = line.replace(
+                    "http://localhost:3000",
+                    program.url.trim_end_matches("/hook"),
+                );
+                let proxy = person.shell(&format!("exec {line}")).start();
+                proxy.wait_to_say("handing events to");
+                proxies.push(proxy);
             }
             Role::Verb => {
                 let said = person.shell(&line).succeeds().stdout;
@@ -148,6 +162,9 @@ async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     let line = builds.line();
     let (_, shown) = line.split_once("] #").unwrap();
     assert!(shown.ends_with(" com.builds.event  builds event"), "{line}");
+    let posted = program.wait(1);
+    assert_eq!(posted[0].path, "/webhooks");
+    assert_eq!(posted[0].body, br#"{"ok":true}"#);
     let event = fs::read_to_string(person.home().join("event.json")).unwrap();
     assert!(event.contains(r#""data":{"ok":true}"#), "{event}");
 }
