@@ -61,4 +61,6 @@ measure fanout-addressed-10 fanout --listeners 10 --addressed --publishers 64 "$
 measure fanout-addressed-9900 fanout --listeners "$((listeners * 99 / 10))" --addressed --publishers 64 "${beside[@]}"
 measure replay replay --events "$((listeners * 1000))" "${database[@]}"
 measure idle idle --listeners "$((listeners * 995 / 100))" "${database[@]}"
+measure proxy proxy "${paced[@]}"
+measure proxy-100 proxy --rate 100 "${paced[@]}"
 [[ -n $only ]] || cargo bench --locked --bench hot | tee "$out/hot.txt"

@@ -173,7 +173,7 @@ impl Told {
         let (outcome, reason) = match &posted.outcome {
             Outcome::Delivered => ("delivered", None),
             Outcome::Skipped(why) => ("skipped", Some(why.as_str())),
-            Outcome::Unreachable(why) => ("unreachable", Some(why.as_str())),
+            Outcome::Unreachable(why) | Outcome::Silent(why) => ("unreachable", Some(why.as_str())),
             Outcome::Refused(why) | Outcome::Hopeless(why) => ("refused", Some(why.as_str())),
             Outcome::Gone(_) => ("gone", None),
         };

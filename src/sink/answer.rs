@@ -14,15 +14,12 @@ const BODY_MAX_BYTES: usize = 64 * 1024;
 /// How long that may take: the status has said everything.
 const BODY_LIMIT: Duration = Duration::from_secs(1);
 
-/// How often in a row a connection may end without an answer before that is the event's doing: a server that is
-/// restarted does it once, one that falls over an event does it each time.
-const SILENCES_MAX: u32 = 3;
-
-/// Sends a request, made anew for each try, and says what the answer means; also its status.
+/// Sends a request, made anew for each try, and says what the answer means; also its status. A connection that ends
+/// without an answer may be one that was kept and has been closed meanwhile: then a fresh one is tried at once.
 pub(super) async fn send(
     request: impl Fn() -> reqwest::RequestBuilder,
 ) -> (Outcome, Option<StatusCode>) {
-    let mut silences = 0;
+    let mut is_fresh = false;
     loop {
         match request().send().await {
             Ok(response) => {
@@ -30,15 +27,23 @@ pub(super) async fn send(
                 finish(response).await;
                 return (judge(status), Some(status));
             }
-            Err(error) if is_silence(&error) => {
-                silences += 1;
-                if silences == SILENCES_MAX {
-                    let why = format!("no answer: {}", chain(&error.without_url()));
-                    return (Outcome::Refused(why), None);
-                }
+            Err(error) if is_silence(&error) && is_fresh => {
+                let why = format!("no answer: {}", chain(&error.without_url()));
+                return (Outcome::Silent(why), None);
             }
+            Err(error) if is_silence(&error) => is_fresh = true,
             Err(error) => return (unreachable(error), None),
         }
+    }
+}
+
+/// As [`send`], for a request that carries what opens the other side: an answer about that, or about the address, says
+/// nothing of the event, and all others would get it too.
+pub(super) async fn send_opening(request: impl Fn() -> reqwest::RequestBuilder) -> Outcome {
+    let (outcome, status) = send(request).await;
+    match (outcome, status.map(|status| status.as_u16())) {
+        (Outcome::Refused(why), Some(401..=404)) => Outcome::Unreachable(why),
+        (outcome, _) => outcome,
     }
 }
 

@@ -95,7 +95,7 @@ impl Sink for Forward {
             // The token was tried when it was given.
             return Outcome::Hopeless(TokenFault::Characters.to_string());
         };
-        let (outcome, _) = answer::send(|| {
+        let outcome = answer::send_opening(|| {
             let request = self.client.post(self.target.clone());
             request.headers(headers.clone()).body(body.clone())
         })

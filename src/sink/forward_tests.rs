@@ -70,11 +70,13 @@ async fn an_answer_takes_holds_or_refuses() {
             "503 Away",
             "400 Bad",
             "307 There",
+            "401 No",
+            "404 Nobody",
         ])
         .await,
     );
     let mut words = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..7 {
         words.push(match sink.deliver(&item("")).await {
             Outcome::Delivered => "taken",
             Outcome::Unreachable(_) => "held",
@@ -82,7 +84,10 @@ async fn an_answer_takes_holds_or_refuses() {
             other => panic!("{other:?}"),
         });
     }
-    assert_eq!(words, ["taken", "held", "held", "refused", "refused"]);
+    let expected = [
+        "taken", "held", "held", "refused", "refused", "held", "held",
+    ];
+    assert_eq!(words, expected);
 }
 
 #[tokio::test]

@@ -18,6 +18,10 @@ use crate::base::random;
 const HOLD_MIN: Duration = Duration::from_millis(250);
 const HOLD_MAX: Duration = Duration::from_secs(30);
 
+/// How often in a row a sink may give no answer, with the waits of a stream that holds in between, before that is the
+/// event's doing: a program that is restarted is back by then, one that falls over an event does it each time.
+const SILENCES_MAX: u32 = 5;
+
 /// What became of an event.
 #[derive(Debug)]
 pub enum Handed {
@@ -199,8 +203,22 @@ impl Handover {
     async fn deliver(&self, item: &Item) -> Handed {
         let mut backoff = hold_backoff();
         let mut is_held = false;
+        let mut silences = 0;
         loop {
-            match self.sink.deliver(item).await {
+            let outcome = match self.sink.deliver(item).await {
+                Outcome::Silent(why) => {
+                    silences += 1;
+                    match silences < SILENCES_MAX {
+                        true => Outcome::Unreachable(why),
+                        false => Outcome::Refused(why),
+                    }
+                }
+                outcome => {
+                    silences = 0;
+                    outcome
+                }
+            };
+            match outcome {
                 Outcome::Delivered => {
                     if is_held {
                         self.witness.hear(Happening::Resumed { item });
@@ -214,7 +232,7 @@ impl Handover {
                 }
                 Outcome::Skipped(why) => return self.skip(item, why).await,
                 Outcome::Gone(error) => return Handed::Gone(error),
-                Outcome::Refused(why) => {
+                Outcome::Silent(why) | Outcome::Refused(why) => {
                     self.set_aside(item, &why).await;
                     return Handed::Aside;
                 }

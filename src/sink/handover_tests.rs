@@ -235,6 +235,25 @@ async fn a_refused_event_steps_aside_and_the_next_is_handed_on_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_that_gives_no_answer_is_waited_for_and_an_event_it_falls_over_steps_aside() {
+    let stage = Stage::new();
+    let sink = Fake::new(|item, before| match (item.seq, before) {
+        (1, 3..) | (2, _) => Outcome::Delivered,
+        _ => Outcome::Silent("gone".to_owned()),
+    });
+    let handover = stage.begin(&sink, "a");
+    let handed = handover.hand_on(&item(1)).await;
+    assert!(matches!(handed, Handed::Delivered));
+    assert_eq!(stage.heard.count("holding 1: gone"), 3);
+    let handed = handover.hand_on(&item(3)).await;
+    assert!(matches!(handed, Handed::Aside));
+    assert_eq!(stage.heard.count("holding 3: gone"), 4);
+    assert_eq!(stage.heard.count("aside 3: gone"), 1);
+    let handed = handover.hand_on(&item(2)).await;
+    assert!(matches!(handed, Handed::Delivered));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_is_tried_five_times_with_growing_waits_and_then_given_up() {
     let stage = Stage::new();
     let sink = Fake::new(|_, _| refused());

@@ -53,6 +53,8 @@ pub enum Outcome {
     Skipped(String),
     /// Nobody took it, for this reason; that has nothing to do with this event.
     Unreachable(String),
+    /// Somebody was there and gave no answer: it is being restarted, or this event made it fall over.
+    Silent(String),
     /// The sink does not want this event, for this reason.
     Refused(String),
     /// The sink can never take this event, for this reason.

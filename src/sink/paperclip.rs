@@ -96,12 +96,11 @@ impl Sink for Paperclip {
     async fn deliver(&self, item: &Item) -> Outcome {
         let wake = Wake::of(item);
         let headers = self.headers(item, wake.wake_reason);
-        let (outcome, _) = answer::send(|| {
+        answer::send_opening(|| {
             let request = self.client.post(self.url.clone());
             request.headers(headers.clone()).json(&wake)
         })
-        .await;
-        outcome
+        .await
     }
 }
 

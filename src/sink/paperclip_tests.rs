@@ -95,7 +95,8 @@ async fn what_an_event_does_not_have_is_left_out_and_bytes_are_base64() {
 async fn the_answer_decides_and_redirects_are_not_followed() {
     for (status, expected) in [
         ("302 Found", "refused"),
-        ("401 Unauthorized", "refused"),
+        ("422 Unprocessable", "refused"),
+        ("401 Unauthorized", "held"),
         ("503 Service Unavailable", "held"),
     ] {
         let (url, serving) = answering(status);

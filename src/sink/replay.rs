@@ -184,7 +184,9 @@ impl Replay {
         match sink.deliver(item).await {
             Outcome::Delivered => Fate::Delivered,
             Outcome::Skipped(why) => Fate::Skipped(why),
-            Outcome::Refused(why) | Outcome::Hopeless(why) => Fate::Refused(why),
+            Outcome::Silent(why) | Outcome::Refused(why) | Outcome::Hopeless(why) => {
+                Fate::Refused(why)
+            }
             Outcome::Unreachable(why) => Fate::Unreachable(why),
             Outcome::Gone(error) => Fate::Unreachable(error.to_string()),
         }

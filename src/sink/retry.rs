@@ -149,10 +149,12 @@ impl Retrier {
             Outcome::Delivered => (Verdict::Delivered, Some(Handed::Delivered)),
             Outcome::Skipped(why) => (Verdict::Filtered(why.clone()), Some(Handed::Skipped(why))),
             Outcome::Hopeless(why) => (Verdict::Failed(why), Some(Handed::Aside)),
-            Outcome::Refused(why) if attempts >= ATTEMPTS_MAX => {
+            Outcome::Silent(why) | Outcome::Refused(why) if attempts >= ATTEMPTS_MAX => {
                 (Verdict::Failed(why), Some(Handed::Aside))
             }
-            Outcome::Refused(why) => (self.again(attempts, why), Some(Handed::Aside)),
+            Outcome::Silent(why) | Outcome::Refused(why) => {
+                (self.again(attempts, why), Some(Handed::Aside))
+            }
             // That says nothing about the event, so it does not count.
             Outcome::Unreachable(why) => (self.again(claim.attempts, why), None),
             Outcome::Gone(error) => {

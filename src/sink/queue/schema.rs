@@ -156,7 +156,13 @@ enum Found {
 }
 
 impl Found {
+    /// Looks into a file as it is at one moment: another process may be making the tables.
     fn look(connection: &Connection) -> rusqlite::Result<Self> {
+        let moment = connection.unchecked_transaction()?;
+        Self::look_within(&moment)
+    }
+
+    fn look_within(connection: &Connection) -> rusqlite::Result<Self> {
         let pragma = |name: &str| {
             connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u32>(0))
         };
@@ -178,7 +184,7 @@ fn migrate(connection: &mut Connection, now: i64) -> rusqlite::Result<()> {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found = Found::look(&transaction)?;
+    let found = Found::look_within(&transaction)?;
     if !matches!(found, Found::Queue(_)) {
         if let Found::Old(table) = &found {
             old::set_aside(&transaction, table)?;
