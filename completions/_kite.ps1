@@ -234,6 +234,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--source', '--source', [CompletionResultType]::ParameterName, 'Only events whose source contains this')
             [CompletionResult]::new('--event-type', '--event-type', [CompletionResultType]::ParameterName, 'Only events whose type contains this')
             [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Only events whose type contains this')
+            [CompletionResult]::new('--importance', '--importance', [CompletionResultType]::ParameterName, 'Only events that are at least so important, by their attribute `importance`: low, normal (also those that say nothing), high or critical')
             [CompletionResult]::new('--federation-target', '--federation-target', [CompletionResultType]::ParameterName, 'Forward each event to the hook of another instance instead of printing it')
             [CompletionResult]::new('--federation-token', '--federation-token', [CompletionResultType]::ParameterName, 'What opens that hook; `-` reads it from stdin. Otherwise KITE_FEDERATION_TOKEN')
             [CompletionResult]::new('--instance-id', '--instance-id', [CompletionResultType]::ParameterName, 'What to be called in the chain of each event; otherwise an id that this configuration keeps')

@@ -2948,7 +2948,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__stream)
-            opts="-q -v -h --source --type --event-type --compact --federation-target --federation-token --instance-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --source --type --event-type --importance --compact --federation-target --federation-token --instance-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2963,6 +2963,10 @@ _kite() {
                     return 0
                     ;;
                 --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --importance)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

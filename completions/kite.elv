@@ -221,6 +221,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --source 'Only events whose source contains this'
             cand --event-type 'Only events whose type contains this'
             cand --type 'Only events whose type contains this'
+            cand --importance 'Only events that are at least so important, by their attribute `importance`: low, normal (also those that say nothing), high or critical'
             cand --federation-target 'Forward each event to the hook of another instance instead of printing it'
             cand --federation-token 'What opens that hook; `-` reads it from stdin. Otherwise KITE_FEDERATION_TOKEN'
             cand --instance-id 'What to be called in the chain of each event; otherwise an id that this configuration keeps'

@@ -194,6 +194,7 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l event-type -l type -d 'Only events whose type contains this' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l importance -d 'Only events that are at least so important, by their attribute `importance`: low, normal (also those that say nothing), high or critical' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l federation-target -d 'Forward each event to the hook of another instance instead of printing it' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l federation-token -d 'What opens that hook; `-` reads it from stdin. Otherwise KITE_FEDERATION_TOKEN' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l instance-id -d 'What to be called in the chain of each event; otherwise an id that this configuration keeps' -r

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::protocol::event::{Event, EventFault};
 use crate::protocol::scope::{Scope, ScopeError};
+use crate::sink::scoring::Importance;
 
 /// The texts that source and type must contain, both of them. On the wire scopes are alternatives (spec 12), so what
 /// comes is looked at again here.
@@ -15,7 +16,13 @@ pub(super) struct Filter {
     /// Only events whose type contains this.
     #[arg(long = "event-type", visible_alias = "type", value_name = "T", value_parser = kind)]
     kind: Option<Scope>,
+    /// How important an event must be.
+    #[arg(skip)]
+    least: Option<Importance>,
 }
+
+/// The attribute by which an event says how important it is; without it, it is `normal`.
+const IMPORTANCE: &str = "importance";
 
 fn source(text: &str) -> Result<Scope, ScopeError> {
     format!("source:{text}").parse()
@@ -26,6 +33,19 @@ fn kind(text: &str) -> Result<Scope, ScopeError> {
 }
 
 impl Filter {
+    /// The same for events that are at least so important.
+    pub(super) fn at_least(self, least: Option<Importance>) -> Self {
+        Self { least, ..self }
+    }
+
+    fn is_important(&self, event: &Event) -> bool {
+        let own = event
+            .extension(IMPORTANCE)
+            .and_then(|word| word.parse().ok());
+        let own: Importance = own.unwrap_or_default();
+        self.least.is_none_or(|least| own >= least)
+    }
+
     /// What to ask a server for.
     pub(super) fn scopes(&self) -> Vec<Scope> {
         let given: Vec<Scope> = self.source.iter().chain(&self.kind).cloned().collect();
@@ -48,7 +68,7 @@ impl Filter {
         match event {
             Ok(event) => {
                 let header = event.header();
-                scopes.iter().all(|scope| scope.matches(&header))
+                scopes.iter().all(|scope| scope.matches(&header)) && self.is_important(event)
             }
             Err(_) => scopes.len() < 2,
         }
@@ -63,6 +83,7 @@ mod tests {
         Filter {
             source: source.map(|text| super::source(text).unwrap()),
             kind: kind.map(|text| super::kind(text).unwrap()),
+            least: None,
         }
     }
 
@@ -85,6 +106,21 @@ mod tests {
             (none.scopes(), none.name()),
             (vec![Scope::All], "*".to_owned())
         );
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_importance_is_normal() {
+        let event = |more: &str| {
+            Event::parse(&format!(
+                r#"{{"specversion":"1.0","id":"i","source":"s","type":"t"{more}}}"#
+            ))
+        };
+        let admits =
+            |least, more: &str| Filter::default().at_least(Some(least)).admits(&event(more));
+        assert!(admits(Importance::Normal, "") && !admits(Importance::High, ""));
+        assert!(admits(Importance::High, r#","importance":"critical""#));
+        assert!(!admits(Importance::Normal, r#","importance":"low""#));
+        assert!(admits(Importance::Normal, r#","importance":"urgent""#));
     }
 
     #[test]

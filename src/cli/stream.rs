@@ -12,6 +12,7 @@ use super::output::Output;
 use super::render;
 use super::stream_forward::{self, ForwardArgs};
 use crate::client::Delivery;
+use crate::sink::scoring::Importance;
 
 /// Print the team's events as they come, or run a command for each.
 #[derive(Debug, Args)]
@@ -39,6 +40,10 @@ times already, is skipped.
 pub(super) struct StreamArgs {
     #[command(flatten)]
     filter: Filter,
+    /// Only events that are at least so important, by their attribute `importance`: low, normal (also those that say
+    /// nothing), high or critical.
+    #[arg(long, value_name = "LEVEL")]
+    importance: Option<Importance>,
     /// Print the summary alone, or the type where there is none.
     #[arg(long, conflicts_with = "exec")]
     compact: bool,
@@ -50,7 +55,8 @@ pub(super) struct StreamArgs {
     listening: ListeningArgs,
 }
 
-pub(super) fn run(args: StreamArgs, context: &Context) -> Result<Exit, CommandError> {
+pub(super) fn run(mut args: StreamArgs, context: &Context) -> Result<Exit, CommandError> {
+    args.filter = args.filter.at_least(args.importance);
     if args.compact && context.out.json {
         let message = "`--compact` and `--json` are two forms of the same line";
         return Err(CommandError::usage(message).with_hint("leave out one of the two"));
