@@ -98,7 +98,7 @@ impl File {
             return Ok(None);
         }
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let claimed = statement.query_row(
+        let claimed = statement.query_one(
             named_params! {
                 ":server": consumer.server,
                 ":team_id": consumer.team.as_str(),
@@ -169,7 +169,7 @@ impl File {
              WHERE id = :id AND status = :status AND claimed_until <= :now RETURNING {COLUMNS}"
         );
         self.set_safety(false)?;
-        let claimed = self.connection.prepare_cached(&sql)?.query_row(
+        let claimed = self.connection.prepare_cached(&sql)?.query_one(
             named_params! {
                 ":id": row.id,
                 ":status": row.status.as_str(),
@@ -250,7 +250,8 @@ pub(super) fn put(
         Verdict::Held { .. } | Verdict::Filtered(_) => 0,
         _ => 1,
     };
-    let id = connection.prepare_cached(PUT)?.query_row(
+    // Read to its end, where the transaction is: on a full disk that fails after the row was returned.
+    let id = connection.prepare_cached(PUT)?.query_one(
         named_params! {
             ":server": consumer.server,
             ":team_id": consumer.team.as_str(),

@@ -642,3 +642,31 @@ async fn dead_letters_of_files_are_taken_in_once_and_bad_ones_stay() {
         0
     );
 }
+
+#[tokio::test]
+async fn what_fails_when_its_transaction_ends_is_not_taken_for_written() {
+    let home = Home::new();
+    let queue = home.open();
+    put(&queue, 1, again(NOW)).await;
+    let fail_late = |file: &mut File, _| {
+        // A reference that is judged at the end, as room on the disk is.
+        file.connection.execute_batch(
+            "PRAGMA foreign_keys = ON;
+             CREATE TABLE rooms (id INTEGER PRIMARY KEY);
+             ALTER TABLE entries ADD COLUMN room INTEGER REFERENCES rooms DEFERRABLE INITIALLY DEFERRED;
+             CREATE TRIGGER put AFTER INSERT ON entries BEGIN
+                 UPDATE entries SET room = 1 WHERE id = new.id; END;
+             CREATE TRIGGER claimed AFTER UPDATE OF claimed_until ON entries BEGIN
+                 UPDATE entries SET room = 1 WHERE id = new.id; END;",
+        )?;
+        Ok(())
+    };
+    queue.with(fail_late).await.unwrap();
+
+    let entry = Entry::of(&item(2, "github"), failed());
+    assert!(queue.put(&ours(), entry).await.is_err());
+    assert!(queue.claim_due(&ours(), LEASE).await.is_err());
+    let row = queue.list(Filter::default(), 1).await.unwrap().remove(0);
+    assert!(queue.claim(&row, LEASE).await.is_err());
+    assert_eq!(seqs(&queue, Filter::default()).await, [1]);
+}
