@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::queue::{Consumer, Entry, Queue, QueueFault, Verdict};
+use super::queue::{Consumer, Entry, Queue, QueueFault, Status, Verdict};
 use super::retry::{self, Retrier};
 use super::{Item, Outcome, Sink};
 use crate::base::backoff::Backoff;
@@ -178,6 +178,9 @@ impl Handover {
 
     /// Hands one event over. It returns when the event is done with: taken, not wanted, or in the local queue.
     pub async fn hand_on(&self, item: &Item) -> Handed {
+        if self.is_aside(item).await {
+            return Handed::Aside;
+        }
         let refined = match &self.stages.refinery {
             Some(refinery) => refinery.refine(item.clone()).await,
             None => return self.deliver(item).await,
@@ -186,6 +189,18 @@ impl Handover {
             Refined::Wanted(item) => self.deliver(&item).await,
             Refined::Filtered(item, why) => self.skip(&item, why).await,
         }
+    }
+
+    /// Whether an event is being tried beside the stream already: it was refused before, and comes again because its
+    /// acknowledgement was lost or somebody asked for it. Whoever keeps all events has looked before.
+    async fn is_aside(&self, item: &Item) -> bool {
+        if self.stages.keeps != Keeps::Refused {
+            return false;
+        }
+        let (queue, consumer) = (&self.queue, &self.consumer);
+        let status = queue.status(consumer, item.seq, &item.event.id).await;
+        // A queue that cannot be read holds up nobody.
+        matches!(status, Ok(Some(Status::Ready)))
     }
 
     /// Writes down, where that is kept, that an event is not handed on.

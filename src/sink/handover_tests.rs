@@ -412,6 +412,20 @@ async fn many_refused_events_hold_up_nobody_and_are_all_tried() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_again_while_it_is_tried_beside_the_stream_is_not_handed_on_twice() {
+    let stage = Stage::new();
+    let refusing = Fake::new(|_, _| refused());
+    let first = stage.begin(&refusing, "a");
+    first.hand_on(&item(1)).await;
+    drop(first);
+    let taking = Fake::new(|_, _| Outcome::Delivered);
+    let second = stage.begin(&taking, "a");
+    assert!(matches!(second.hand_on(&item(1)).await, Handed::Aside));
+    stage.heard.until("recovered 1", 1).await;
+    assert_eq!(taking.asked(1).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_taken_beside_the_stream_is_not_tried_again_because_the_queue_was_broken() {
     let stage = Stage::new();
     let path = stage.dir.path().join("queue.db");
