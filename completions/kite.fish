@@ -175,7 +175,7 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l count -d 'End after this many events' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l ready-file -d 'Make this file when the subscription stands' -r -F
@@ -201,7 +201,7 @@ complete -c kite -n "__fish_kite_using_subcommand stream" -l instance-id -d 'Wha
 complete -c kite -n "__fish_kite_using_subcommand stream" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
-complete -c kite -n "__fish_kite_using_subcommand stream" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand stream" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l count -d 'End after this many events' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l ready-file -d 'Make this file when the subscription stands' -r -F
@@ -226,7 +226,7 @@ complete -c kite -n "__fish_kite_using_subcommand proxy" -l route -d 'Where to p
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l target-timeout -d 'How long the target may take to answer' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l sign-secret -d 'Sign each post as Standard Webhooks do, with this secret (`whsec_…`); `-` reads it from stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
-complete -c kite -n "__fish_kite_using_subcommand proxy" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l count -d 'End after this many events' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l ready-file -d 'Make this file when the subscription stands' -r -F
@@ -245,7 +245,7 @@ complete -c kite -n "__fish_kite_using_subcommand proxy" -l insecure -d 'Let the
 complete -c kite -n "__fish_kite_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand run" -l manifest -d 'The manifest' -r -F
 complete -c kite -n "__fish_kite_using_subcommand run" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
-complete -c kite -n "__fish_kite_using_subcommand run" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand run" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l count -d 'End after this many events' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l ready-file -d 'Make this file when the subscription stands' -r -F
@@ -267,7 +267,7 @@ complete -c kite -n "__fish_kite_using_subcommand listen" -l source -d 'Only eve
 complete -c kite -n "__fish_kite_using_subcommand listen" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l socket -d 'Where to make the socket' -r -F
 complete -c kite -n "__fish_kite_using_subcommand listen" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
-complete -c kite -n "__fish_kite_using_subcommand listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand listen" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l count -d 'End after this many events' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l timeout -d 'End after this long; exit 8 when nothing came, or less than --count' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l ready-file -d 'Make this file when the subscription stands' -r -F

@@ -39,7 +39,8 @@ pub(super) struct ListeningArgs {
     /// Begin with what comes from now on, and keep no cursor.
     #[arg(long)]
     ephemeral: bool,
-    /// First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d).
+    /// First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and
+    /// what the cursor still owes.
     #[arg(long, value_name = "all|SEQ|DUR")]
     since: Option<Since>,
     /// End after this many events.
@@ -268,14 +269,15 @@ async fn follow<T: Taker>(
 }
 
 /// Hands on what is stored, as often as it takes to read it. The cursor stands before the reading begins, so nothing
-/// falls between the two.
+/// falls between the two; what it still owed comes first.
 async fn catch_up<T: Taker>(
     session: &mut Session,
     listener: &mut Listener<T>,
     past: Past,
 ) -> Result<Option<Ended>, CommandError> {
     let Past { mut history, api } = past;
-    session.stand_patiently(listener).await?;
+    let standing = session.stand_patiently(listener).await?;
+    history.reach_back_to(standing.last_seq.saturating_add(1));
     let mut backoff = session.backoff();
     loop {
         let page = match history.next_page(&api).await {

@@ -262,6 +262,42 @@ async fn a_listing_that_breaks_off_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_a_cursor_still_owes_is_not_passed_over_by_a_later_beginning() {
+    let page = |seqs: &[Seq]| {
+        let events: Vec<String> = seqs.iter().map(|seq| listed(*seq)).collect();
+        let events = events.join(",");
+        format!(
+            r#"{{"events":[{events}],"oldest_available_seq":1,"last_seq":4,"next_after_seq":4}}"#
+        )
+    };
+    let time = || Start::Time("2026-01-01T00:00:00Z".to_owned());
+    for (start, first) in [
+        (Start::Seq(4), None),
+        (time(), Some(page(&[4]))),
+        (time(), Some(page(&[]))),
+    ] {
+        let script = Script::new().await;
+        let server = async {
+            script.stand(2).await.read().await;
+            if let Some(first) = first {
+                script.respond(200, &first).await;
+            }
+            let head = script.respond(200, &page(&[3, 4])).await;
+            assert!(head.contains("&after_seq=2&"), "{head}");
+            let mut peer = script.stand(2).await;
+            for seq in 3..=5 {
+                event(&mut peer, seq, "s", "t").await;
+            }
+            peer.acked(5).await;
+        };
+        let listener = listener(3, Filter::default());
+        let (listener, exit) = beside(&script, listener, Some(start), server).await;
+        assert_eq!(exit, Ok(Exit::Done));
+        assert_eq!(listener.taker.kept, [3, 4, 5]);
+    }
+}
+
+#[tokio::test]
 async fn time_runs_out_also_while_nobody_answers() {
     let script = Script::new().await;
     let mut listener = listener(1, Filter::default());

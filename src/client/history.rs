@@ -6,7 +6,7 @@
 use super::api::EventsQuery;
 use super::rpc::Caller;
 use super::{Api, ClientError, Server};
-use crate::protocol::api::ListedEvent;
+use crate::protocol::api::{EventsPage, ListedEvent};
 use crate::protocol::event::Event;
 use crate::protocol::id::{Seq, TeamId};
 use crate::protocol::rpc::EventsRecent;
@@ -34,6 +34,8 @@ pub enum Start {
 /// A reading of the log.
 pub struct History {
     query: EventsQuery,
+    /// The first event that a cursor still owes.
+    owed: Option<Seq>,
     end: Option<Seq>,
     is_done: bool,
 }
@@ -54,9 +56,18 @@ impl History {
                 scopes,
                 since,
             },
+            owed: None,
             end: None,
             is_done: false,
         }
+    }
+
+    /// Begins no later than with this event, whatever else was asked for: a cursor that goes on behind the reading would
+    /// pass over it. The newest alone stay the newest alone.
+    pub fn reach_back_to(&mut self, seq: Seq) {
+        self.owed = Some(seq);
+        let after_seq = self.query.after_seq;
+        self.query.after_seq = after_seq.map(|after| after.min(seq.saturating_sub(1)));
     }
 
     /// The next events in ascending order; `None` after the last. A page may be empty.
@@ -71,7 +82,16 @@ impl History {
     }
 
     async fn ascend(&mut self, api: &Api) -> Result<Vec<ListedEvent>, ClientError> {
-        let page = api.events(&self.query).await?;
+        let mut page = api.events(&self.query).await?;
+        // The time said where to begin; a server takes only one of the two.
+        let is_since = self.query.since.take().is_some();
+        if let Some(owed) = self
+            .owed
+            .filter(|owed| is_since && *owed < beginning(&page))
+        {
+            self.query.after_seq = Some(owed.saturating_sub(1));
+            page = api.events(&self.query).await?;
+        }
         // What is stored while this reads belongs to whoever listens.
         let end = *self.end.get_or_insert(page.last_seq);
         let last_listed = page.events.last().map(|event| event.seq);
@@ -79,8 +99,6 @@ impl History {
         let is_stuck = Some(position) <= self.query.after_seq;
         self.is_done = position >= end || is_stuck;
         self.query.after_seq = Some(position);
-        // The time said where to begin; a server takes only one of the two.
-        self.query.since = None;
         let events = page.events.into_iter();
         Ok(events.filter(|event| event.seq <= end).collect())
     }
@@ -139,4 +157,11 @@ impl History {
     pub fn position(&self) -> Seq {
         self.end.unwrap_or(0)
     }
+}
+
+/// Where a first page begins, as far as it tells: an empty one behind what it has looked through.
+fn beginning(page: &EventsPage) -> Seq {
+    let behind = page.next_after_seq.unwrap_or(page.last_seq);
+    let first = page.events.first().map(|event| event.seq);
+    first.unwrap_or(behind.saturating_add(1))
 }

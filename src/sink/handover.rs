@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::queue::{Consumer, Entry, Queue, QueueFault, Verdict};
+use super::queue::{Consumer, Entry, Queue, QueueFault, Status, Verdict};
 use super::retry::{self, Retrier};
 use super::{Item, Outcome, Sink};
 use crate::base::backoff::Backoff;
 use crate::base::random;
+use crate::protocol::id::Seq;
 
 /// The waits of a stream that holds (spec 17): at most 30 s, so that a sink that is back is found soon.
 const HOLD_MIN: Duration = Duration::from_millis(250);
@@ -139,6 +141,8 @@ pub struct Handover {
     consumer: Consumer,
     witness: Arc<dyn Witness>,
     stages: Stages,
+    /// The highest number of what an earlier run has left to be tried.
+    left_through: OnceCell<Option<Seq>>,
     retrying: JoinHandle<()>,
     tidying: JoinHandle<()>,
 }
@@ -177,11 +181,15 @@ impl Handover {
             consumer,
             witness,
             stages,
+            left_through: OnceCell::new(),
         }
     }
 
     /// Hands one event over. It returns when the event is done with: taken, not wanted, or in the local queue.
     pub async fn hand_on(&self, item: &Item) -> Handed {
+        if self.is_aside(item).await {
+            return Handed::Aside;
+        }
         let refined = match &self.stages.refinery {
             Some(refinery) => refinery.refine(item.clone()).await,
             None => return self.deliver(item).await,
@@ -190,6 +198,23 @@ impl Handover {
             Refined::Wanted(item) => self.deliver(&item).await,
             Refined::Filtered(item, why) => self.skip(&item, why).await,
         }
+    }
+
+    /// Whether an event is being tried beside the stream already: it was refused before, and comes again because its
+    /// acknowledgement was lost or somebody asked for it. Whoever keeps all events has looked before.
+    async fn is_aside(&self, item: &Item) -> bool {
+        if self.stages.keeps != Keeps::Refused {
+            return false;
+        }
+        let (queue, consumer) = (&self.queue, &self.consumer);
+        // What this run sets aside is known to its session; so a look is needed only for what an earlier one left.
+        let left = async || queue.last_due(consumer).await.unwrap_or(Some(Seq::MAX));
+        if *self.left_through.get_or_init(left).await < Some(item.seq) {
+            return false;
+        }
+        let status = queue.status(consumer, item.seq, &item.event.id).await;
+        // A queue that cannot be read holds up nobody.
+        matches!(status, Ok(Some(Status::Ready)))
     }
 
     /// Writes down, where that is kept, that an event is not handed on.

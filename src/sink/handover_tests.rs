@@ -429,3 +429,45 @@ async fn many_refused_events_hold_up_nobody_and_are_all_tried() {
     let tries: Vec<_> = (1..=EVENTS).map(|seq| sink.asked(seq).len()).collect();
     assert!(tries.iter().all(|tries| *tries == 2), "{tries:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_while_it_is_tried_beside_the_stream_is_not_handed_on_twice() {
+    let stage = Stage::new();
+    let refusing = Fake::new(|_, _| refused());
+    let first = stage.begin(&refusing, "a");
+    first.hand_on(&item(1)).await;
+    drop(first);
+    let taking = Fake::new(|_, _| Outcome::Delivered);
+    let second = stage.begin(&taking, "a");
+    assert!(matches!(second.hand_on(&item(1)).await, Handed::Aside));
+    stage.heard.until("recovered 1", 1).await;
+    assert_eq!(taking.asked(1).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_beside_the_stream_is_not_tried_again_because_the_queue_was_broken() {
+    let stage = Stage::new();
+    let path = stage.dir.path().join("queue.db");
+    let breaking = move |_: &Item, before| match before {
+        0 => refused(),
+        1 => {
+            let file = Connection::open(&path).unwrap();
+            file.execute_batch("ALTER TABLE entries RENAME TO elsewhere")
+                .unwrap();
+            Outcome::Delivered
+        }
+        _ => Outcome::Delivered,
+    };
+    let sink = Fake::new(breaking);
+    let handover = stage.begin(&sink, "a");
+    handover.hand_on(&item(1)).await;
+    while sink.asked(1).len() < 2 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    sleep(Duration::from_secs(5)).await;
+    let mend = "ALTER TABLE elsewhere RENAME TO entries";
+    stage.file().execute_batch(mend).unwrap();
+    stage.heard.until("recovered 1", 1).await;
+    assert_eq!(stage.status(1).await, Some(Status::Delivered));
+    assert_eq!(sink.asked(1).len(), 2);
+}

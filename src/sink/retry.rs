@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::handover::{Handed, Happening, Refined, Refinery, Witness};
 use super::queue::{Claim, Consumer, Queue, QueueFault, Status, Verdict};
@@ -102,11 +102,11 @@ impl Retrier {
         let item = match self.refine(&claim, item).await {
             Refined::Wanted(item) => item,
             Refined::Filtered(item, why) => {
-                return self.settle(&claim, &item, Outcome::Skipped(why)).await;
+                return Ok(self.settle(&claim, &item, Outcome::Skipped(why)).await);
             }
         };
         let outcome = self.sink.deliver(&item).await;
-        self.settle(&claim, &item, outcome).await
+        Ok(self.settle(&claim, &item, outcome).await)
     }
 
     /// Judges an event that only waited for its time. What was tried before was judged before.
@@ -117,14 +117,9 @@ impl Retrier {
         }
     }
 
-    async fn settle(
-        &self,
-        claim: &Claim,
-        item: &Item,
-        outcome: Outcome,
-    ) -> Result<Found, QueueFault> {
+    async fn settle(&self, claim: &Claim, item: &Item, outcome: Outcome) -> Found {
         let (verdict, handed) = self.judge(claim, outcome);
-        self.queue.settle_item(claim, verdict.clone(), item).await?;
+        self.record(claim, &verdict, item).await;
         let found = match (&handed, &verdict) {
             (None, Verdict::Again { why, .. }) => {
                 let held = is_new(claim).then(|| Box::new((item.clone(), why.clone())));
@@ -139,7 +134,16 @@ impl Retrier {
         {
             self.witness.hear(Happening::Released { item, handed });
         }
-        Ok(found)
+        found
+    }
+
+    /// Writes down what became of an event, as often as it takes: one that was taken would be tried again otherwise.
+    async fn record(&self, claim: &Claim, verdict: &Verdict, item: &Item) {
+        let mut backoff = Backoff::new(Duration::from_secs(1), LOOK_EVERY);
+        while let Err(fault) = self.queue.settle_item(claim, verdict.clone(), item).await {
+            tracing::warn!(%fault, "the local queue cannot be written");
+            sleep(backoff.next(random::unit())).await;
+        }
     }
 
     /// What an outcome means: for the queue, and for a stream, where it decides about the event.

@@ -98,7 +98,7 @@ impl File {
             return Ok(None);
         }
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let claimed = statement.query_row(
+        let claimed = statement.query_one(
             named_params! {
                 ":server": consumer.server,
                 ":team_id": consumer.team.as_str(),
@@ -123,6 +123,21 @@ impl File {
             },
             |row| row.get(0),
         )?)
+    }
+
+    pub(super) fn last_due(&mut self, consumer: &Consumer) -> Result<Option<Seq>, QueueFault> {
+        let sql =
+            format!("SELECT max(seq) FROM entries WHERE {OF_CONSUMER} AND due_at IS NOT NULL");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let found: Option<i64> = statement.query_row(
+            named_params! {
+                ":server": consumer.server,
+                ":team_id": consumer.team.as_str(),
+                ":consumer": consumer.name,
+            },
+            |row| row.get(0),
+        )?;
+        Ok(found.map(|seq| u64::try_from(seq).unwrap_or(0)))
     }
 
     pub(super) fn settle(
@@ -169,7 +184,7 @@ impl File {
              WHERE id = :id AND status = :status AND claimed_until <= :now RETURNING {COLUMNS}"
         );
         self.set_safety(false)?;
-        let claimed = self.connection.prepare_cached(&sql)?.query_row(
+        let claimed = self.connection.prepare_cached(&sql)?.query_one(
             named_params! {
                 ":id": row.id,
                 ":status": row.status.as_str(),
@@ -250,7 +265,8 @@ pub(super) fn put(
         Verdict::Held { .. } | Verdict::Filtered(_) => 0,
         _ => 1,
     };
-    let id = connection.prepare_cached(PUT)?.query_row(
+    // Read to its end, where the transaction is: on a full disk that fails after the row was returned.
+    let id = connection.prepare_cached(PUT)?.query_one(
         named_params! {
             ":server": consumer.server,
             ":team_id": consumer.team.as_str(),

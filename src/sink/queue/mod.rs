@@ -110,6 +110,12 @@ impl Queue {
         self.with(move |file, _| file.next_due(&consumer)).await
     }
 
+    /// The highest number of a consumer's entries that are due at some time.
+    pub async fn last_due(&self, consumer: &Consumer) -> Result<Option<Seq>, QueueFault> {
+        let consumer = consumer.clone();
+        self.with(move |file, _| file.last_due(&consumer)).await
+    }
+
     /// Writes down what became of an entry that was claimed; nothing, where the claim has run out and another has it.
     pub async fn settle(&self, claim: &Claim, verdict: Verdict) -> Result<(), QueueFault> {
         let claim = claim.clone();

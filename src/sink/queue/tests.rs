@@ -642,3 +642,55 @@ async fn dead_letters_of_files_are_taken_in_once_and_bad_ones_stay() {
         0
     );
 }
+
+#[tokio::test]
+async fn what_fails_when_its_transaction_ends_is_not_taken_for_written() {
+    let home = Home::new();
+    let queue = home.open();
+    put(&queue, 1, again(NOW)).await;
+    let fail_late = |file: &mut File, _| {
+        // A reference that is judged at the end, as room on the disk is.
+        file.connection.execute_batch(
+            "PRAGMA foreign_keys = ON;
+             CREATE TABLE rooms (id INTEGER PRIMARY KEY);
+             ALTER TABLE entries ADD COLUMN room INTEGER REFERENCES rooms DEFERRABLE INITIALLY DEFERRED;
+             CREATE TRIGGER put AFTER INSERT ON entries BEGIN
+                 UPDATE entries SET room = 1 WHERE id = new.id; END;
+             CREATE TRIGGER claimed AFTER UPDATE OF claimed_until ON entries BEGIN
+                 UPDATE entries SET room = 1 WHERE id = new.id; END;",
+        )?;
+        Ok(())
+    };
+    queue.with(fail_late).await.unwrap();
+
+    let entry = Entry::of(&item(2, "github"), failed());
+    assert!(queue.put(&ours(), entry).await.is_err());
+    assert!(queue.claim_due(&ours(), LEASE).await.is_err());
+    let row = queue.list(Filter::default(), 1).await.unwrap().remove(0);
+    assert!(queue.claim(&row, LEASE).await.is_err());
+    assert_eq!(seqs(&queue, Filter::default()).await, [1]);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_window_open() {
+    const WINDOW: Duration = Duration::from_secs(60);
+    let home = Home::new();
+    let entered = |seq| Entered {
+        seq,
+        event_id: format!("e{seq}"),
+        window: WINDOW,
+    };
+    let held = |seq| Entry::of(&item(seq, "github"), Verdict::Held { due_at: 0 });
+    let ahead = home.open_at(NOW + 365 * DAY_MILLIS);
+    let enter = ahead.enter_window(&ours(), [1; 32], entered(1)).await;
+    assert_eq!(enter.unwrap(), None);
+    ahead.hold(&ours(), [2; 32], WINDOW, held(2)).await.unwrap();
+
+    let queue = home.open();
+    let enter = async |seq| queue.enter_window(&ours(), [1; 32], entered(seq)).await;
+    assert_eq!(enter(3).await.unwrap(), None);
+    assert_eq!(enter(4).await.unwrap(), Some(3));
+    queue.hold(&ours(), [2; 32], WINDOW, held(5)).await.unwrap();
+    let due_at = queue.next_due(&ours()).await.unwrap();
+    assert_eq!(due_at, Some(NOW + 60_000));
+}

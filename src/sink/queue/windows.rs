@@ -38,7 +38,10 @@ impl File {
         transaction
             .prepare_cached("DELETE FROM windows WHERE closes_at <= :now")?
             .execute(named_params! { ":now": now })?;
-        let sql = format!("SELECT seq, event_id FROM windows WHERE {OF_KEY}");
+        // One that closes later than any that opens now is of a clock that was set back, or of longer windows.
+        let closes_at = now.saturating_add(millis(entered.window));
+        let sql =
+            format!("SELECT seq, event_id FROM windows WHERE {OF_KEY} AND closes_at <= :closes_at");
         let found = transaction
             .prepare_cached(&sql)?
             .query_row(
@@ -47,6 +50,7 @@ impl File {
                     ":team_id": consumer.team.as_str(),
                     ":consumer": consumer.name,
                     ":key": key,
+                    ":closes_at": closes_at,
                 },
                 |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
             )
@@ -57,7 +61,7 @@ impl File {
         }
         transaction
             .prepare_cached(
-                "INSERT INTO windows (server, team_id, consumer, key, seq, event_id, closes_at)
+                "INSERT OR REPLACE INTO windows (server, team_id, consumer, key, seq, event_id, closes_at)
                  VALUES (:server, :team_id, :consumer, :key, :seq, :event_id, :closes_at)",
             )?
             .execute(named_params! {
@@ -67,7 +71,7 @@ impl File {
                 ":key": key,
                 ":seq": number(entered.seq),
                 ":event_id": entered.event_id,
-                ":closes_at": now.saturating_add(millis(entered.window)),
+                ":closes_at": closes_at,
             })?;
         transaction.commit()?;
         Ok(None)
@@ -108,7 +112,9 @@ impl File {
                 |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
             )
             .optional()?;
-        let due_at = held.map_or(now.saturating_add(window_millis), |(_, due_at)| due_at);
+        // No window closes later than one that opens now, even if the clock was set back.
+        let latest = now.saturating_add(window_millis);
+        let due_at = held.map_or(latest, |(_, due_at)| due_at.min(latest));
         entry.verdict = Verdict::Held { due_at };
         let id = super::file::put(&transaction, consumer, &entry, now)?;
         transaction
