@@ -37,6 +37,14 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_secs(secs))
 }
 
+/// As [`parse`], for what must last: a limit of nothing would leave no time at all.
+pub fn parse_some(text: &str) -> Result<Duration, String> {
+    match parse(text).map_err(|fault| fault.to_string())? {
+        Duration::ZERO => Err("it must be at least 1s".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
 /// The shortest text that [`parse`] reads as the duration; what is below a second is left out.
 pub fn text(duration: Duration) -> String {
     let secs = duration.as_secs();
@@ -65,6 +73,12 @@ mod tests {
             assert_eq!(text(parse(written).unwrap()), written);
         }
         assert_eq!(text(Duration::from_secs(60)), "1m");
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_none() {
+        assert!(parse_some("0m").is_err());
+        assert_eq!(parse_some("1s"), Ok(Duration::from_secs(1)));
     }
 
     proptest! {

@@ -26,8 +26,9 @@ Examples:
   kite agent listen --json --count 1 --timeout 5m
   kite agent listen --exec 'jq -r .data.body | ./answer.sh'
 
-What was sent while nobody listened comes first. Each message is acknowledged after it was printed. The connection is
-restored by itself; what happens to it is said on stderr.
+What was sent while nobody listened comes first. Each message is acknowledged
+after it was printed. The connection is restored by itself; what happens to it
+is said on stderr.
 
 ", exec::help!()))]
 pub(super) struct ListenArgs {

@@ -1,5 +1,7 @@
 //! The command line as one value: what the parser, the help, the completions and the manual pages are all made from.
 
+use std::ffi::OsString;
+
 use clap::{Command, CommandFactory};
 
 use super::{Cli, help};
@@ -11,6 +13,19 @@ pub(super) const NAME: &str = "kite";
 /// files must not depend on who generates them.
 pub(super) fn definition() -> Command {
     help::name_subjects(hide_values(Cli::command()))
+}
+
+/// The verb that arguments name, as it is typed: `kite queue list`. Flags and their values are passed over.
+pub(super) fn verb(args: &[OsString]) -> String {
+    let definition = definition();
+    let (mut command, mut typed) = (&definition, NAME.to_owned());
+    for arg in args.iter().skip(1).take_while(|arg| *arg != "--") {
+        if let Some(below) = command.find_subcommand(arg) {
+            typed = format!("{typed} {}", below.get_name());
+            command = below;
+        }
+    }
+    typed
 }
 
 fn hide_values(command: Command) -> Command {
@@ -39,6 +54,21 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn the_verb_is_found_among_flags() {
+        for (line, typed) in [
+            (
+                "kite --json queue --server x list --limit 0",
+                "kite queue list",
+            ),
+            ("kite proxy --target -- queue", "kite proxy"),
+            ("kite --color pink", "kite"),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(verb(&args), typed);
+        }
     }
 
     fn without_examples(command: &Command) -> Vec<String> {

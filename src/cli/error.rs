@@ -165,8 +165,9 @@ impl CommandError {
         serde_json::to_string(&Enveloped { error }).unwrap_or_default()
     }
 
-    /// A fault that the argument parser found: its suggestion is the hint, else where the usage is explained.
-    pub fn from_usage(error: &clap::Error) -> Self {
+    /// A fault that the argument parser found in what was said to a verb: its suggestion is the hint, else where the
+    /// usage is explained.
+    pub fn from_usage(error: &clap::Error, verb: &str) -> Self {
         let text = error.render().to_string();
         let mut paragraphs = text.trim().split("\n\n").map(one_line);
         let message = paragraphs.next().unwrap_or_default();
@@ -179,7 +180,7 @@ impl CommandError {
             (None, Some(usage)) => {
                 format!("usage: `{usage}`; `{} --help` explains it", verb_of(usage))
             }
-            (None, None) => "`kite --help` lists the commands".to_owned(),
+            (None, None) => format!("`{verb} --help` explains it"),
         };
         Self::usage(message).with_hint(hint)
     }
@@ -317,6 +318,9 @@ impl From<ReplayFault> for CommandError {
         let message = fault.to_string();
         match fault {
             ReplayFault::Queue(fault) => fault.into(),
+            ReplayFault::Make(MakeFault::NoFederationToken | MakeFault::FederationToken(_)) => {
+                Self::usage(message).with_hint(REPLAYED_TOKEN_HINT)
+            }
             ReplayFault::Make(fault) => fault.into(),
             ReplayFault::NoSink(_) | ReplayFault::Recipe { .. } => Self::usage(message)
                 .with_hint("say where they are to go: `--target http://localhost:3000/webhooks`"),
@@ -327,6 +331,9 @@ impl From<ReplayFault> for CommandError {
 /// Both ways of giving the token of another instance.
 const FEDERATION_TOKEN_HINT: &str =
     "put it into `KITE_FEDERATION_TOKEN`, or pipe it in: `--federation-token -`";
+
+/// A replay has no flag for it, and other entries need none.
+const REPLAYED_TOKEN_HINT: &str = "put it into `KITE_FEDERATION_TOKEN`, or pick entries that were not forwarded with `--source` or `--seq`";
 
 impl CommandError {
     /// There is nothing to open the hook of another instance with.

@@ -90,7 +90,7 @@ pub(super) fn run(args: HelpArgs, context: &Context) -> Result<Exit, CommandErro
             context.out.usage(&answer);
             Ok(Exit::Done)
         }
-        Err(fault) => Err(CommandError::from_usage(&fault)),
+        Err(fault) => Err(CommandError::from_usage(&fault, "kite help")),
         // `--help` always ends the parser.
         Ok(_) => Ok(Exit::Done),
     }

@@ -26,9 +26,11 @@ Examples:
   kite listen --socket events.sock --source github --event-type push
   socat -u UNIX-CONNECT:events.sock STDOUT | jq .type
 
-The socket is for this user alone, and goes when the program ends. Each reader gets one CloudEvent per line, from the
-moment it connects. An event is acknowledged when one reader was written all of it; while there is none the stream waits
-at its event. A reader that does not take an event within five seconds is cut off.")]
+The socket is for this user alone, and goes when the program ends. Each reader
+gets one CloudEvent per line, from the moment it connects. An event is
+acknowledged when one reader was written all of it; while there is none the
+stream waits at its event. A reader that does not take an event within five
+seconds is cut off.")]
 pub(super) struct ListenArgs {
     #[command(flatten)]
     filter: Filter,

@@ -272,7 +272,7 @@ fn explain(error: &clap::Error, args: &[OsString], environment: &Environment) ->
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     match is_answer || is_help && !is_json {
         true => out.usage(error),
-        false => out.error(&CommandError::from_usage(error)),
+        false => out.error(&CommandError::from_usage(error, &definition::verb(args))),
     }
     if is_answer { Exit::Done } else { Exit::Usage }
 }
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn a_fault_in_the_arguments_is_one_object_under_json() {
         let error = parse(["kite", "agent", "lsit", "--json"]).unwrap_err();
-        let worded = CommandError::from_usage(&error);
+        let worded = CommandError::from_usage(&error, "kite agent");
         assert_eq!(worded.exit(), Exit::Usage);
         assert!(worded.message().contains("lsit"), "{worded:?}");
         assert!(worded.hint().unwrap().contains("list"), "{worded:?}");

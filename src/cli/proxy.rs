@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use reqwest::Url;
 use serde::Serialize;
 
@@ -30,24 +30,26 @@ use crate::sink::{Item, Outcome, Recipe, Sink, Workshop};
 #[command(after_help = "\
 Examples:
   kite proxy --target http://localhost:3000/webhooks
-  kite proxy --route github=http://localhost:3000/gh --route stripe=http://localhost:4000/hook
-  kite proxy --source github --target http://localhost:3000 --json --count 1 --timeout 30s
+  kite proxy --route github=http://localhost:3000/gh --route stripe=http://localhost:4000/
+  kite proxy --source github --target http://localhost:3000 --json --count 1
 
-The body is what the provider sent, byte for byte, with its headers, so that its signature can be checked by the local
-program. 2xx acknowledges the event. While the target cannot be reached (or answers 429, 502, 503 or 504) the stream
-waits at its event. What it refuses otherwise steps aside into the local queue and is tried again beside the stream; see
-`kite queue`.")]
+The body is what the provider sent, byte for byte, with its headers, so that its
+signature can be checked by the local program. 2xx acknowledges the event. While
+the target cannot be reached (or answers 429, 502, 503 or 504) the stream waits
+at its event. What it refuses otherwise steps aside into the local queue and is
+tried again beside the stream; see `kite queue` and `kite help delivery`.")]
+#[command(group(ArgGroup::new("place").required(true).multiple(true)))]
 pub(super) struct ProxyArgs {
     #[command(flatten)]
     filter: Filter,
     /// Where to post events that have no route of their own.
-    #[arg(long, value_name = "URL", value_parser = target, required_unless_present = "route")]
+    #[arg(long, value_name = "URL", value_parser = target, group = "place")]
     target: Option<Url>,
     /// Where to post the events of one source; may be given several times.
-    #[arg(long, value_name = "SOURCE=URL", value_parser = route)]
+    #[arg(long, value_name = "SOURCE=URL", value_parser = route, group = "place")]
     route: Vec<(String, Url)>,
-    /// How long the target may take to answer.
-    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    /// How long the target may take to answer, instead of 30s.
+    #[arg(long, value_name = "DUR", value_parser = duration::parse_some)]
     target_timeout: Option<Duration>,
     /// Sign each post as Standard Webhooks do, with this secret (`whsec_…`); `-` reads it from stdin.
     #[arg(long, value_name = "-|SECRET", allow_hyphen_values = true)]
@@ -61,6 +63,9 @@ pub(super) fn target(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let url = url.ok_or("use an address such as http://localhost:3000/webhooks")?;
+    if url.port() == Some(0) {
+        return Err("nobody listens on port 0".to_owned());
+    }
     match url.username().is_empty() && url.password().is_none() {
         true => Ok(url),
         false => Err("leave the name and the password out of the address".to_owned()),
@@ -75,16 +80,25 @@ fn route(text: &str) -> Result<(String, Url), String> {
     Ok((source.to_lowercase(), target(url)?))
 }
 
+fn routes(given: Vec<(String, Url)>) -> Result<BTreeMap<String, Url>, CommandError> {
+    let mut routes = BTreeMap::new();
+    for (source, url) in given {
+        if routes.contains_key(&source) {
+            let message = format!("the source `{}` has two routes", visible(&source));
+            return Err(CommandError::usage(message).with_hint("leave out one of the two"));
+        }
+        routes.insert(source, url);
+    }
+    Ok(routes)
+}
+
 pub(super) fn run(args: ProxyArgs, context: &Context) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
     let secret = match args.sign_secret {
         Some(text) => Some(Secret::from(secret_of("--sign-secret", text, context)?)),
         None => None,
     };
-    let routes: BTreeMap<String, Url> = args.route.iter().cloned().collect();
-    if routes.len() < args.route.len() {
-        return Err(CommandError::usage("a source has two routes"));
-    }
+    let routes = routes(args.route)?;
     let recipe = Recipe::Proxy {
         target: args.target,
         timeout_secs: args.target_timeout.unwrap_or(TARGET_LIMIT).as_secs().max(1),

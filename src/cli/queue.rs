@@ -35,8 +35,8 @@ Examples:
   kite queue replay
   kite queue flush 30d
 
-The queue is a file of this machine: these commands need no login. `--server` and `--team` narrow them. `kite help
-delivery` explains how events get there.")]
+The queue is a file of this machine: these commands need no login. `--server`
+and `--team` narrow them. `kite help delivery` explains how events get there.")]
 pub(super) struct QueueArgs {
     #[command(subcommand)]
     verb: QueueVerb,
@@ -95,8 +95,9 @@ Examples:
   kite queue flush 30d
   kite queue flush 0s --all
 
-Entries that are still to be tried stay, unless `--all` is given. Without any of this, kite removes delivered and
-filtered entries after 7 days and failed ones after 30, unless a manifest says otherwise.")]
+Entries that are still to be tried stay, unless `--all` is given. Without any of
+this, kite removes delivered and filtered entries after 7 days and failed ones
+after 30, unless a manifest says otherwise.")]
 struct FlushArgs {
     /// How old they must be: 30s, 5m, 24h, 7d.
     #[arg(value_name = "BEFORE", value_parser = duration::parse)]

@@ -33,8 +33,8 @@ Examples:
   kite queue replay --seq 42 --target http://localhost:3000/webhooks
   kite queue replay --status ready
 
-Each goes where the command that got it had it go, with the same headers and the same body, unless `--target` says
-otherwise. Exit 7 when some were not taken, 1 when none was.")]
+Each goes where the command that got it had it go, with the same headers and the
+same body, unless `--target` says otherwise. Exit 7 when some were not taken, 1 when none was.")]
 pub(super) struct ReplayArgs {
     /// Those that are pending, enriching, ready, delivered, failed or filtered.
     #[arg(long, value_name = "S", default_value_t = Status::Failed)]
@@ -58,8 +58,8 @@ struct Way {
     /// Post them to this address, wherever they were to go.
     #[arg(long, value_name = "URL", value_parser = target)]
     target: Option<Url>,
-    /// How long the target may take to answer.
-    #[arg(long, value_name = "DUR", value_parser = duration::parse, requires = "target")]
+    /// How long the address of `--target` may take to answer, instead of 30s.
+    #[arg(long, value_name = "DUR", value_parser = duration::parse_some, requires = "target")]
     target_timeout: Option<Duration>,
     /// The secret to sign posts with, where they were signed or `--target` is given; `-` reads it from stdin.
     #[arg(long, value_name = "-|SECRET", allow_hyphen_values = true)]
@@ -294,7 +294,8 @@ fn report(tried: &Tried, bar: &Spinner, out: Output) -> Result<(), PrintFault> {
     let mut printed = Ok(());
     bar.aside(|| {
         printed = line.print(out);
-        if let Fate::Unreachable(why) = &tried.fate {
+        // Who closed stdout wants to hear no more.
+        if let (Ok(()), Fate::Unreachable(why)) = (&printed, &tried.fate) {
             let (place, why) = (visible(&tried.place), visible(why));
             out.warn(&format!(
                 "{place} cannot be reached: {why}; what else goes there is not tried"

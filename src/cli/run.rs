@@ -34,12 +34,16 @@ A manifest:
     \"name\": \"reviews\",
     \"subscriptions\": [{\"source\": \"github\"}],
     \"filters\": {\"drop\": [{\"actor\": \"*[bot]\"}]},
-    \"scoring\": {\"rules\": [{\"match\": {\"ref\": \"refs/heads/main\"}, \"importance\": \"high\"}]},
+    \"scoring\": {
+      \"rules\": [{\"match\": {\"ref\": \"refs/heads/main\"}, \"importance\": \"high\"}]
+    },
     \"sink\": {\"type\": \"exec\", \"command\": \"./review.sh\", \"importance\": \"high\"}
   }
 
-Sinks: stdout, proxy, socket, exec, mcp_server, paperclip. What became of each event is kept in the local queue; see
-`kite queue` and `kite help delivery`.")]
+Sinks: stdout, proxy, socket, exec, mcp_server, paperclip. What became of each
+event is kept in the local queue; see `kite queue` and `kite help delivery`.
+What is delivered or filtered there does not come to the same manifest again,
+with `--since` neither, until it is flushed: `kite queue flush 0s`.")]
 pub(super) struct RunArgs {
     /// The manifest.
     #[arg(long, value_name = "PATH", default_value = MANIFEST)]

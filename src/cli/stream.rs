@@ -21,19 +21,21 @@ Examples:
   kite stream --source github
   kite stream --source github --event-type push --compact
   kite stream --json --count 1 --timeout 30s --ready-file ready
-  pass kite/acme | kite stream --federation-target https://kite.acme.example/hooks/TEAM/kite \
-    --federation-token -
+  pass kite/acme | kite stream --federation-token - \\
+    --federation-target https://kite.acme.example/hooks/TEAM/kite
   kite stream --source github --exec './deploy.sh' --exec-timeout 10m
   kite stream --exec 'jq -r .data.title >> titles.txt'
 
-The first run begins with what comes from then on; later ones print first what came since the
-last. Each event is acknowledged after it was printed. --json prints one CloudEvent per line. The
-connection is restored by itself; what happens to it is said on stderr.
+The first run begins with what comes from then on; later ones print first what
+came since the last. Each event is acknowledged after it was printed. --json
+prints one CloudEvent per line. The connection is restored by itself; what
+happens to it is said on stderr.
 
-With --federation-target each event goes to another instance, signed, and is acknowledged when that
-has it; events of one source keep their order. While it cannot be reached (or answers 429, 502, 503
-or 504) the stream waits. What it refuses otherwise steps aside into the local queue and is tried
-again beside the stream; see `kite queue`. An event that was forwarded from here before, or three
+With --federation-target each event goes to another instance, signed, and is
+acknowledged when that has it; events of one source keep their order. While it
+cannot be reached (or answers 429, 502, 503 or 504) the stream waits. What it
+refuses otherwise steps aside into the local queue and is tried again beside the
+stream; see `kite queue`. An event that was forwarded from here before, or three
 times already, is skipped.
 
 ", exec::help!()))]

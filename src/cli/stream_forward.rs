@@ -26,7 +26,7 @@ use crate::sink::{Lanes, Recipe, Witness, Workshop};
 #[derive(Debug, Args)]
 pub(super) struct ForwardArgs {
     /// Forward each event to the hook of another instance instead of printing it.
-    #[arg(long, value_name = "URL", value_parser = forward_target, conflicts_with = "compact")]
+    #[arg(long, value_name = "URL", value_parser = forward_target, conflicts_with_all = ["compact", "exec"])]
     federation_target: Option<Url>,
     /// What opens that hook; `-` reads it from stdin. Otherwise KITE_FEDERATION_TOKEN.
     #[arg(

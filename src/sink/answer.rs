@@ -42,7 +42,12 @@ pub(super) async fn send(
 pub(super) async fn send_opening(request: impl Fn() -> reqwest::RequestBuilder) -> Outcome {
     let (outcome, status) = send(request).await;
     match (outcome, status.map(|status| status.as_u16())) {
-        (Outcome::Refused(why), Some(401..=404)) => Outcome::Unreachable(why),
+        (Outcome::Refused(why), Some(401..=403)) => {
+            Outcome::Unreachable(format!("{why}: the token is not accepted there"))
+        }
+        (Outcome::Refused(why), Some(404)) => {
+            Outcome::Unreachable(format!("{why}: is the address right?"))
+        }
         (outcome, _) => outcome,
     }
 }

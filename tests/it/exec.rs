@@ -232,6 +232,7 @@ fn a_command_and_a_form_of_printing_exclude_one_another() {
     for wrong in [
         &["stream", "--compact", "--exec", "cat"][..],
         &["stream", "--exec-timeout", "3s"],
+        &["stream", "--exec", "cat", "--exec-timeout", "0s"],
         &["stream", "--exec", " "],
     ] {
         Person::new()

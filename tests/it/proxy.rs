@@ -340,7 +340,14 @@ fn wrong_usage_is_said_before_anything_is_called() {
             &["--target", "http://localhost", "--target-timeout", "soon"],
             "soon",
         ),
+        (
+            &["--target", "http://localhost", "--target-timeout", "0s"],
+            "at least 1s",
+        ),
+        (&["--target", "http://localhost:0/"], "port 0"),
         (&["--target", "http://localhost", "--count", "0"], "--count"),
+        (&["--target", "localhost"], "kite proxy --help"),
+        (&[], "--route"),
     ] {
         let args = [&["proxy"], args].concat();
         person.kite(&args).stdout("").stderr_has(part).exits(2);
@@ -352,7 +359,7 @@ fn wrong_usage_is_said_before_anything_is_called() {
         "--route",
         "A=http://localhost",
     ];
-    owner.kite(&twice).stderr_has("two routes").exits(2);
+    owner.kite(&twice).stderr_has("`a` has two routes").exits(2);
     let secret = [
         "proxy",
         "--target",

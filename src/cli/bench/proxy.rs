@@ -30,8 +30,9 @@ Examples:
   kite bench proxy
   kite bench proxy --rate 100 --duration 30s
 
-What the proxy adds is the time from the frame at a listener beside it to the request. Without `--rate` a publisher posts
-its next message when the last one has arrived.")]
+What the proxy adds is the time from the frame at a listener beside it to the
+request. Without `--rate` a publisher posts its next message when the last one
+has arrived.")]
 pub(super) struct ProxyArgs {
     /// Messages a second [default: as fast as they arrive].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]

@@ -152,6 +152,7 @@ fn what_cannot_be_forwarded_to_or_with_is_wrong_usage() {
     refused(&[], "--federation-target");
     let target = "https://kite.example/hooks/t/kite";
     refused(&["--federation-target", target, "--compact"], "--compact");
+    refused(&["--federation-target", target, "--exec", "cat"], "--exec");
     refused(
         &["--federation-target", target, "--instance-id", ""],
         "instance id",
