@@ -223,7 +223,7 @@ complete -c kite -n "__fish_kite_using_subcommand proxy" -l source -d 'Only even
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l target -d 'Where to post events that have no route of their own' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l route -d 'Where to post the events of one source; may be given several times' -r
-complete -c kite -n "__fish_kite_using_subcommand proxy" -l target-timeout -d 'How long the target may take to answer' -r
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l target-timeout -d 'How long the target may take to answer, instead of 30s' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l sign-secret -d 'Sign each post as Standard Webhooks do, with this secret (`whsec_…`); `-` reads it from stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
@@ -334,7 +334,7 @@ complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l source -d 'Only those of the source of this name' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l seq -d 'Only the event of this number' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l target -d 'Post them to this address, wherever they were to go' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l target-timeout -d 'How long the target may take to answer' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l target-timeout -d 'How long the address of `--target` may take to answer, instead of 30s' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l sign-secret -d 'The secret to sign posts with, where they were signed or `--target` is given; `-` reads it from stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l server -d 'The server\'s http(s) address' -r
@@ -376,7 +376,7 @@ complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand retry" -l source -d 'Only those of the source of this name' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l target -d 'Post them to this address, wherever they were to go' -r
-complete -c kite -n "__fish_kite_using_subcommand retry" -l target-timeout -d 'How long the target may take to answer' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -l target-timeout -d 'How long the address of `--target` may take to answer, instead of 30s' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l sign-secret -d 'The secret to sign posts with, where they were signed or `--target` is given; `-` reads it from stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l server -d 'The server\'s http(s) address' -r

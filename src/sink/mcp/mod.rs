@@ -1,7 +1,7 @@
 //! A server of the Model Context Protocol, at which a program asks for the newest events (spec 17).
 //!
 //! Events are kept in memory, so delivered means that they can be asked for. Whoever runs it keeps each event in the
-//! local queue before, and fills a new one with those of the run before ([`Mcp::with`]): then an acknowledged event
+//! local queue before it is acknowledged, and fills a new one with those of the run before ([`Mcp::with`]): then an acknowledged event
 //! outlives the program.
 
 mod ring;
