@@ -41,6 +41,8 @@ pub enum Wrong {
     Unknown(Option<&'static str>),
     /// The older documentation has it; what to write today.
     Older(&'static str),
+    /// It is an address with a name or a password in it, which is not repeated here.
+    UserInfo,
     /// It is required and absent.
     Missing,
     /// It is given more than once.
@@ -73,6 +75,9 @@ impl fmt::Display for FieldFault {
                 write!(f, " is not a field of a manifest; `{near}` is near")
             }
             Wrong::Older(instead) => write!(f, " is no longer understood: {instead}"),
+            Wrong::UserInfo => {
+                f.write_str(" holds a name or a password; leave them out of the address")
+            }
             Wrong::Missing => f.write_str(" is required"),
             Wrong::Twice => f.write_str(" is given twice"),
             Wrong::Value { found, expected } => write!(f, " is `{found}`; expected {expected}"),

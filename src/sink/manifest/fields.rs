@@ -68,10 +68,21 @@ impl<'a> Fields<'a, '_> {
         is_older: impl Fn(&str) -> bool,
         instead: &'static str,
     ) {
-        if self.holds(name, is_older) {
+        self.refuse(name, now, is_older, Wrong::Older(instead));
+    }
+
+    /// Refuses a field that holds JSON of some form, and excuses what its absence would be blamed for.
+    pub(super) fn refuse(
+        &mut self,
+        name: &str,
+        now: &'static str,
+        is_so: impl Fn(&str) -> bool,
+        wrong: Wrong,
+    ) {
+        if self.holds(name, is_so) {
             self.members.retain(|(member, _)| member != name);
             self.excused.push(now);
-            self.faults.add(self.inner(name), Wrong::Older(instead));
+            self.faults.add(self.inner(name), wrong);
         }
     }
 

@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use url::Url;
 
-use super::ManifestFault;
-use super::faults::Faults;
-use super::fields::{Fields, object};
+use super::faults::Wrong;
+use super::fields::Fields;
 use crate::base::duration;
-use crate::protocol::json;
 use crate::sink::scoring::Importance;
 
 /// How long a command may take that says nothing else (spec 17).
@@ -30,8 +27,7 @@ const NO_BATCH: &str = "`false`: events are handed to the command one at a time"
 pub(super) const IMPORTANCE: &str = "`low`, `normal`, `high` or `critical`";
 
 /// A sink, and what it takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Box<RawValue>")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SinkEntry {
     /// Which one, with its settings.
     #[serde(flatten)]
@@ -41,10 +37,9 @@ pub struct SinkEntry {
     pub importance: Option<Importance>,
 }
 
-/// Where events go to. Written and read in the form of the manifest, also by the local queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where events go to. Written in the form of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[serde(try_from = "Box<RawValue>")]
 pub enum SinkSpec {
     /// The standard output.
     Stdout {
@@ -86,32 +81,6 @@ pub enum SinkSpec {
     },
 }
 
-impl SinkEntry {
-    /// Reads a sink, as a manifest holds one.
-    pub fn parse(text: &str) -> Result<Self, ManifestFault> {
-        let text = json::check(text)?;
-        let mut faults = Faults::default();
-        let sink = object("sink".to_owned(), text.get(), &mut faults, read);
-        faults.or(sink)
-    }
-}
-
-impl TryFrom<Box<RawValue>> for SinkEntry {
-    type Error = ManifestFault;
-
-    fn try_from(text: Box<RawValue>) -> Result<Self, ManifestFault> {
-        Self::parse(text.get())
-    }
-}
-
-impl TryFrom<Box<RawValue>> for SinkSpec {
-    type Error = ManifestFault;
-
-    fn try_from(text: Box<RawValue>) -> Result<Self, ManifestFault> {
-        SinkEntry::parse(text.get()).map(|sink| sink.kind)
-    }
-}
-
 /// Reads the fields of a sink.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<SinkEntry> {
     let is_http = |text: &str| text == r#""http""#;
@@ -149,6 +118,7 @@ fn stdout(fields: &mut Fields<'_, '_>) -> Option<SinkSpec> {
 fn proxy(fields: &mut Fields<'_, '_>) -> Option<SinkSpec> {
     fields.older("url", "target", |_| true, "use `target`");
     fields.require(&["target"]);
+    fields.refuse("target", "target", names_a_user, Wrong::UserInfo);
     let target = fields.parsed("target", URL, http_url)?;
     Some(SinkSpec::Proxy { target })
 }
@@ -179,6 +149,7 @@ fn mcp_server(fields: &mut Fields<'_, '_>) -> Option<SinkSpec> {
 
 fn paperclip(fields: &mut Fields<'_, '_>) -> Option<SinkSpec> {
     fields.require(&["api_url", "company_id"]);
+    fields.refuse("api_url", "api_url", names_a_user, Wrong::UserInfo);
     let api_url = fields.parsed("api_url", URL, http_url);
     let company_id = fields.filled("company_id");
     let agent_id = fields.filled("agent_id");
@@ -187,6 +158,12 @@ fn paperclip(fields: &mut Fields<'_, '_>) -> Option<SinkSpec> {
         company_id: company_id?,
         agent_id,
     })
+}
+
+/// Whether a field holds a URL with a name or a password: addresses are printed and kept, secrets are not.
+fn names_a_user(text: &str) -> bool {
+    let url = serde_json::from_str::<Url>(text);
+    url.is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
 /// A text that is a URL of http or https.
