@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::follower::Follower;
+use super::forwards::Forwards;
 use super::hub::Hub;
 use super::quota::Quota;
 use crate::base::clock::{Clock, month};
@@ -43,6 +44,7 @@ pub(super) struct Committer {
     pub(super) hub: Arc<Hub>,
     pub(super) follower: Arc<Follower>,
     pub(super) quota: Arc<Quota>,
+    pub(super) forwards: Arc<Forwards>,
     pub(super) clock: Clock,
 }
 
@@ -153,6 +155,7 @@ impl Committer {
         if is_at_limit {
             self.quota.reached(&event.team);
         }
+        self.forwards.note(&appended.forwards);
         if let Outcome::Stored(seq) = appended.outcome
             && !self.hub.publish(event, seq)
         {

@@ -293,6 +293,8 @@ mod tests {
             text: "{\"id\":\"e\"}".to_owned(),
             dedup: None,
             turn: None,
+            transit: crate::protocol::forward::Transit::default(),
+            pass: None,
         }
     }
 

@@ -6,6 +6,7 @@
 mod committer;
 mod cursor;
 mod follower;
+mod forwards;
 mod hub;
 mod queue;
 mod quota;
@@ -28,6 +29,7 @@ use crate::store::record::{
 use crate::store::{Store, StoreError};
 use committer::Append;
 use follower::Follower;
+pub use forwards::Forwards;
 pub use hub::{Delivery, Subscription};
 use quota::Quota;
 
@@ -45,6 +47,7 @@ pub struct Log {
     cursors: Arc<cursor::Cursors>,
     follower: Arc<Follower>,
     quota: Arc<Quota>,
+    forwards: Arc<Forwards>,
     appends: mpsc::Sender<Append>,
     /// How much text may wait for the committer.
     waiting_bytes: Arc<Semaphore>,
@@ -116,12 +119,14 @@ impl Log {
         let hub = Arc::new(hub::Hub::default());
         let follower = Follower::new(store.clone(), hub.clone());
         let quota = Quota::new(store.clone(), clock.clone(), limits.events_per_month);
+        let forwards = Arc::<Forwards>::default();
         let (appends, waiting) = mpsc::channel(QUEUE_MAX);
         let committer = committer::Committer {
             store: store.clone(),
             hub: hub.clone(),
             follower: follower.clone(),
             quota: quota.clone(),
+            forwards: forwards.clone(),
             clock: clock.clone(),
         };
         let (notices, noticed) = mpsc::channel(NOTICES_MAX);
@@ -150,6 +155,7 @@ impl Log {
             cursors,
             follower,
             quota,
+            forwards,
             appends,
             waiting_bytes: Arc::new(Semaphore::new(WAITING_MAX_BYTES)),
             clock,
@@ -184,6 +190,11 @@ impl Log {
             answered,
             events_limit: self.quota.events_limit,
         })
+    }
+
+    /// What tells for which peers there is something new.
+    pub fn forwards(&self) -> &Arc<Forwards> {
+        &self.forwards
     }
 
     /// Whether a team's events are refused because its quota is used up.
@@ -309,6 +320,8 @@ mod tests {
             text: "x".repeat(WAITING_MAX_BYTES * 2 / 3),
             dedup: None,
             turn: None,
+            transit: crate::protocol::forward::Transit::default(),
+            pass: None,
         }
     }
 

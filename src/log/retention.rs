@@ -120,6 +120,8 @@ mod tests {
                 fingerprint: None,
             }),
             turn: None,
+            transit: crate::protocol::forward::Transit::default(),
+            pass: None,
         };
         let batch = Batch {
             events: times.map(event).collect(),

@@ -391,7 +391,7 @@ impl Event {
 
     /// What makes the event the same one again: its source and id (spec 11).
     pub fn dedup_key(&self) -> [u8; 32] {
-        dedup_key("cloudevent", &[&self.source, &self.id])
+        name_key(&self.source, &self.id)
     }
 
     /// The event as JSON text, in the form that the log keeps: without `kiteseq`, which is given at the commit.
@@ -458,6 +458,11 @@ pub struct Header<'a> {
 pub fn with_seq(stored: &str, seq: Seq) -> String {
     let members = stored.strip_prefix('{').unwrap_or(stored);
     format!("{{\"kiteseq\":{seq},{members}")
+}
+
+/// The dedup key of a CloudEvent: its source and id (spec 11).
+pub fn name_key(source: &str, id: &str) -> [u8; 32] {
+    dedup_key("cloudevent", &[source, id])
 }
 
 /// A digest of what identifies an event to its producer. The parts cannot run into each other.

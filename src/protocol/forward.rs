@@ -2,6 +2,7 @@
 //! (spec 14.2).
 
 use super::event::{Event, Extension};
+use super::glob::{GLOB_MAX_CHARS, Glob};
 use super::id::InstanceId;
 use super::mac::Mac;
 
@@ -104,6 +105,113 @@ impl Provenance {
             (HOPS.to_owned(), Extension::Number(hops)),
         ]);
         event
+    }
+}
+
+/// Which types of events a peer gets (spec 14.4). None at all where there is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeScopes {
+    patterns: Vec<String>,
+    globs: Vec<Glob>,
+}
+
+/// How many patterns a peer may have.
+pub const TYPE_SCOPES_MAX: usize = 100;
+
+/// A pattern that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TypeScopeFault {
+    /// Somebody used the grammar of subscriptions.
+    #[error(
+        "`{0}` has a colon: a peer's scopes are patterns of types such as `stripe.*`, not `source:stripe`"
+    )]
+    Colon(String),
+    /// Too long.
+    #[error("a scope has more than {GLOB_MAX_CHARS} characters")]
+    TooLong,
+    /// Too many.
+    #[error("there are more than {TYPE_SCOPES_MAX} scopes")]
+    TooMany,
+}
+
+impl TypeScopes {
+    /// Reads patterns.
+    pub fn parse(patterns: Vec<String>) -> Result<Self, TypeScopeFault> {
+        if patterns.len() > TYPE_SCOPES_MAX {
+            return Err(TypeScopeFault::TooMany);
+        }
+        let glob = |pattern: &String| match pattern.contains(':') {
+            true => Err(TypeScopeFault::Colon(pattern.clone())),
+            false => Glob::new(pattern).ok_or(TypeScopeFault::TooLong),
+        };
+        let globs = patterns.iter().map(glob).collect::<Result<_, _>>()?;
+        Ok(Self { patterns, globs })
+    }
+
+    /// The patterns, as they were given.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Whether a type is among them, as it stands or without a leading `com.`.
+    pub fn match_type(&self, kind: &str) -> bool {
+        let short = kind.strip_prefix("com.");
+        self.globs
+            .iter()
+            .any(|glob| glob.matches(kind) || short.is_some_and(|short| glob.matches(short)))
+    }
+}
+
+/// A peer, as far as it matters for what is forwarded to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Destination<'a> {
+    /// The id that it puts into chains.
+    pub instance_id: &'a str,
+    /// What the team calls it.
+    pub name: &'a str,
+    /// What it gets.
+    pub scopes: &'a TypeScopes,
+    /// How far an event may have come when it gets there.
+    pub max_hops: u64,
+}
+
+/// How an event travels between instances: what its forwarding is decided by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transit {
+    /// Where it has been.
+    pub provenance: Provenance,
+    /// The one peer that it is for, by name or instance id (`kitetoinstance`).
+    pub to_instance: Option<String>,
+}
+
+impl Transit {
+    /// What an event says of its way. What cannot be read was refused on the way in.
+    pub fn of(event: &Event) -> Self {
+        Self {
+            provenance: Provenance::of(event).unwrap_or_default(),
+            to_instance: event.extension("kitetoinstance").map(str::to_owned),
+        }
+    }
+
+    /// Whether an event of this type goes to a peer: yes, `None` where nobody asked for that, or why not although
+    /// somebody did (spec 14.2).
+    pub fn judge(
+        &self,
+        kind: &str,
+        own_id: &str,
+        peer: Destination<'_>,
+    ) -> Option<Result<(), Declined>> {
+        let is_for_it = |to: &String| to == peer.instance_id || to == peer.name;
+        if !self.to_instance.as_ref().is_none_or(is_for_it) || !peer.scopes.match_type(kind) {
+            return None;
+        }
+        let instances = [peer.instance_id, own_id];
+        match self.provenance.decline(kind, &instances, peer.max_hops) {
+            // Nobody can want it.
+            Some(Declined::Own) => None,
+            Some(declined) => Some(Err(declined)),
+            None => Some(Ok(())),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use axum::response::Response;
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Read, Write};
+use super::door::not_admitted;
 use super::error::{ApiError, json};
 use super::limit::Sender;
 use super::path::Path;
@@ -60,6 +61,7 @@ pub(super) async fn send(
             ));
         }
         Outcome::Exhausted => return Err(ApiError::exhausted(usage)),
+        Outcome::NotAdmitted => return Err(not_admitted()),
         Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
     };
     let accepted = MessageAccepted {

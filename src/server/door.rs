@@ -167,8 +167,14 @@ pub(super) async fn store(
         }),
         Outcome::Duplicate { id, .. } => Ok(EventAnswer::DuplicateIgnored { id }),
         Outcome::Exhausted => Err(ApiError::exhausted(usage)),
+        Outcome::NotAdmitted => Err(not_admitted()),
         Outcome::NoTeam => Err(ApiError::not_found("the team is gone")),
     }
+}
+
+/// A peer that was let in, and may not be any more by the time its event would be stored.
+pub(super) fn not_admitted() -> ApiError {
+    ApiError::forbidden("the peer was paused or revoked, or its token was replaced")
 }
 
 /// Answers for an event that was stored (spec 8).
@@ -205,6 +211,7 @@ pub(super) async fn published(
             Outcome::Stored(_) => (own, PublishStatus::Accepted),
             Outcome::Duplicate { id, .. } => (id, PublishStatus::DuplicateIgnored),
             Outcome::Exhausted => (own, PublishStatus::QuotaExhausted),
+            Outcome::NotAdmitted => return Err(not_admitted()),
             Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
         };
         Ok(PublishResult { id, status })

@@ -10,7 +10,6 @@ pub mod enrich;
 pub mod exec;
 pub mod facts;
 pub mod forward;
-pub mod glob;
 pub mod handover;
 pub mod lanes;
 pub mod manifest;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::facts::Facts;
-use super::glob::Glob;
 use crate::protocol::event::Event;
+use crate::protocol::glob::Glob;
 
 /// Patterns, all of which must match. A rule without any means every event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::dedup::Dedup;
 use super::facts::Facts;
-use super::glob::PathGlob;
 use super::rule::Rule;
 use crate::protocol::event::Event;
+use crate::protocol::glob::PathGlob;
 use crate::protocol::json;
 use crate::protocol::view::View;
 
@@ -155,8 +155,8 @@ fn files(array: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::super::facts::tests::event;
-    use super::super::glob::Glob;
     use super::*;
+    use crate::protocol::glob::Glob;
 
     const PUSH: &str = r#"{"commits":[{"added":["src/a.rs"],"modified":["doc/b.md"],"removed":[]},
         {"removed":["old/c"]},7]}"#;

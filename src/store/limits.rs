@@ -22,3 +22,6 @@ pub(super) const LOGINS_MAX: i64 = 1000;
 
 /// By how much the interval grows when somebody polls too fast (RFC 8628, 3.5), in seconds.
 pub(super) const SLOW_DOWN_SECS: u64 = 5;
+
+/// How much text the forwards hold that are read at a time (one event more than that at the worst).
+pub(super) const WORK_MAX_BYTES: usize = 2 * 1024 * 1024;

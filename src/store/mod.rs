@@ -7,6 +7,7 @@ pub mod backup;
 mod check;
 mod dump;
 pub mod error;
+pub mod federation;
 mod limits;
 pub mod postgres;
 pub mod record;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use error::StoreError;
+use federation::FederationStore;
 pub use postgres::PostgresAddress;
 use record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
@@ -37,7 +39,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The durable state of an instance.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: FederationStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;
 
@@ -55,7 +57,7 @@ pub trait Store: Send + Sync + 'static {
     async fn prune(&self, team: TeamId, through: Seq, max_events: usize) -> Result<Seq>;
 
     /// Forgets what was accepted before a time, at most so much at a time: the same event again is a new one then. Says
-    /// how much it was.
+    /// how much it was. What peers know is kept for longer: see [`FederationStore::prune_federation`].
     async fn forget(&self, before: Millis, max: usize) -> Result<usize>;
 
     /// The newest matching events, newest first; fewer than the limit where they are large.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::protocol::event::{Event, Header};
+use super::federation::{Pass, PeerNumber};
+use crate::protocol::event::{Event, Header, name_key};
+use crate::protocol::forward::Transit;
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::permission::Permissions;
 use crate::protocol::scope::{Filter, Scopes};
@@ -40,6 +42,10 @@ pub struct NewEvent {
     /// Set for the server's own word that ingest stopped or goes on. It counts in no quota, and is stored only where it
     /// changes what was said last.
     pub turn: Option<QuotaTurn>,
+    /// How it travels between instances.
+    pub transit: Transit,
+    /// By what right it is stored, where it came from a peer.
+    pub pass: Option<Pass>,
 }
 
 /// A change of whether a team's events are taken.
@@ -86,7 +92,14 @@ impl NewEvent {
             text: event.to_text(),
             dedup,
             turn: None,
+            transit: Transit::of(event),
+            pass: None,
         }
+    }
+
+    /// What makes it the same one again wherever it comes back from.
+    pub(super) fn name_key(&self) -> [u8; 32] {
+        name_key(&self.source, &self.id)
     }
 
     /// What scopes look at.
@@ -118,6 +131,8 @@ pub struct Appended {
     pub outcome: Outcome,
     /// Events that the team had accepted in the month, after this one.
     pub events_used: u64,
+    /// The peers that it is forwarded to.
+    pub forwards: Vec<PeerNumber>,
 }
 
 /// Whether an event was new.
@@ -136,6 +151,8 @@ pub enum Outcome {
     },
     /// The team's quota is used up.
     Exhausted,
+    /// The peer that it came from may not send any more, or not with this token.
+    NotAdmitted,
     /// The team is gone.
     NoTeam,
 }

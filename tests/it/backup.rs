@@ -203,6 +203,8 @@ fn event(name: &str, created_at: i64) -> NewEvent {
             fingerprint: Some([3; 32]),
         }),
         turn: None,
+        transit: kite::protocol::forward::Transit::default(),
+        pass: None,
     }
 }
 

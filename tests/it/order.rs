@@ -71,6 +71,8 @@ fn event(team: &TeamId, name: String) -> NewEvent {
             fingerprint: None,
         }),
         turn: None,
+        transit: kite::protocol::forward::Transit::default(),
+        pass: None,
         id: name,
     }
 }

@@ -239,6 +239,8 @@ async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreEr
         text: "{}".to_owned(),
         dedup: None,
         turn: None,
+        transit: kite::protocol::forward::Transit::default(),
+        pass: None,
     };
     let events = (0..count).map(event).collect();
     let month = "2026-11".to_owned();

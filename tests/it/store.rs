@@ -136,6 +136,8 @@ fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
         text: format!("{{\"id\":\"{name}\"}}"),
         dedup: None,
         turn: None,
+        transit: kite::protocol::forward::Transit::default(),
+        pass: None,
     }
 }
 

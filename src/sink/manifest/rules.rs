@@ -2,9 +2,9 @@
 
 use super::fields::Fields;
 use super::spec::IMPORTANCE;
+use crate::protocol::glob::{Glob, PathGlob};
 use crate::protocol::json;
 use crate::sink::dedup::{Dedup, KeyField, Strategy};
-use crate::sink::glob::{Glob, PathGlob};
 use crate::sink::rule::Rule;
 use crate::sink::scoring::{Importance, Scoring, ScoringRule};
 

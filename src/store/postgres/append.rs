@@ -164,6 +164,7 @@ pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appende
         Appended {
             outcome,
             events_used,
+            forwards: Vec::new(),
         }
     };
     Ok(batch.events.iter().enumerate().map(appended).collect())

@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod append;
 pub(super) mod dump;
+mod federation;
 mod login;
 mod news;
 mod open;

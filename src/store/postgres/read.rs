@@ -249,6 +249,8 @@ pub(super) async fn follow(
             text: column(row, 7)?,
             dedup: None,
             turn: None,
+            transit: crate::protocol::forward::Transit::default(),
+            pass: None,
         };
         Ok((unsigned(column(row, 0)?), event))
     };

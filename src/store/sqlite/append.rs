@@ -1,11 +1,14 @@
 //! The batch: dedup, numbers, events and usage in one transaction.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
-use super::{signed, team_number, unsigned};
+use super::{federation, signed, team_number, unsigned};
+use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
+use crate::store::federation::{KnownPeers, Pass, PeerNumber, Peers};
 use crate::store::limits::MAX_SEQ;
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
@@ -32,10 +35,15 @@ struct Counter {
     events_used: u64,
     is_told: bool,
     is_changed: bool,
+    peers: Arc<Peers>,
 }
 
 /// Stores a batch; see [`crate::store::Store::append`].
-pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec<Appended>> {
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    known: &KnownPeers,
+) -> Result<Vec<Appended>> {
     let mut counters: HashMap<&TeamId, Option<Counter>> = HashMap::new();
     let mut statements = Statements::prepare(transaction)?;
     let mut results = Vec::with_capacity(batch.events.len());
@@ -43,14 +51,23 @@ pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
         if !counters.contains_key(&event.team) {
             counters.insert(
                 &event.team,
-                counter(transaction, &event.team, &batch.month)?,
+                counter(transaction, &event.team, &batch.month, known)?,
             );
         }
         let appended = match counters.get_mut(&event.team) {
-            Some(Some(counter)) => append_one(&mut statements, counter, event, batch.events_limit)?,
+            Some(Some(counter)) => {
+                let mut batch = Appending {
+                    statements: &mut statements,
+                    counter,
+                    events_limit: batch.events_limit,
+                    own_id: known.own_id(),
+                };
+                batch.append(event)?
+            }
             _ => Appended {
                 outcome: Outcome::NoTeam,
                 events_used: 0,
+                forwards: Vec::new(),
             },
         };
         results.push(appended);
@@ -71,80 +88,163 @@ pub(super) fn append(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec
     Ok(results)
 }
 
-fn counter(connection: &Connection, team: &TeamId, month: &str) -> Result<Option<Counter>> {
+fn counter(
+    connection: &Connection,
+    team: &TeamId,
+    month: &str,
+    known: &KnownPeers,
+) -> Result<Option<Counter>> {
     let row = |row: &rusqlite::Row<'_>| {
-        Ok(Counter {
+        let counter = Counter {
             number: row.get(0)?,
             last_seq: unsigned(row.get(1)?),
             events_used: unsigned(row.get(2)?),
             is_told: row.get(3)?,
             is_changed: false,
-        })
+            peers: Arc::default(),
+        };
+        Ok((counter, row.get(4)?))
     };
-    let counter = connection
+    let found = connection
         .prepare_cached(
-            "SELECT number, last_seq, CASE WHEN usage_month >= ?2 THEN events_used ELSE 0 END, quota_told
+            "SELECT number, last_seq, CASE WHEN usage_month >= ?2 THEN events_used ELSE 0 END, quota_told,
+                    peers_version
              FROM teams WHERE id = ?1",
         )?
         .query_row(params![team.as_str(), month], row)
         .optional()?;
-    Ok(counter)
+    let Some((mut counter, version)) = found else {
+        return Ok(None);
+    };
+    if version != 0 {
+        counter.peers = federation::known_peers(connection, team, version, known)?;
+    }
+    Ok(Some(counter))
 }
 
-fn append_one(
-    statements: &mut Statements<'_>,
-    counter: &mut Counter,
-    event: &NewEvent,
+/// An event on its way into its team's log.
+struct Appending<'a, 'c> {
+    statements: &'a mut Statements<'c>,
+    counter: &'a mut Counter,
     events_limit: Option<u64>,
-) -> Result<Appended> {
-    let refused = |outcome| {
-        Ok(Appended {
+    own_id: &'a str,
+}
+
+impl Appending<'_, '_> {
+    fn append(&mut self, event: &NewEvent) -> Result<Appended> {
+        match self.refuse(event)? {
+            Some(outcome) => Ok(self.appended(outcome, Vec::new())),
+            None => self.store(event),
+        }
+    }
+
+    fn appended(&self, outcome: Outcome, forwards: Vec<PeerNumber>) -> Appended {
+        Appended {
             outcome,
-            events_used: counter.events_used,
-        })
-    };
-    match event.turn {
-        Some(turn) if counter.is_told == (turn == QuotaTurn::Exhausted) => {
-            return refused(Outcome::known(event));
+            events_used: self.counter.events_used,
+            forwards,
         }
-        None if events_limit.is_some_and(|limit| counter.events_used >= limit) => {
-            let first = match &event.dedup {
-                Some(dedup) => statements.first(counter.number, dedup)?,
-                None => None,
-            };
-            return refused(first.unwrap_or(Outcome::Exhausted));
+    }
+
+    /// Why an event is not stored. The name of one that is, is remembered by this.
+    fn refuse(&mut self, event: &NewEvent) -> Result<Option<Outcome>> {
+        let counter = &*self.counter;
+        let may_enter = |pass: &Pass| counter.peers.admit(pass, event.created_at);
+        if !event.pass.as_ref().is_none_or(may_enter) {
+            return Ok(Some(Outcome::NotAdmitted));
         }
-        _ => {}
+        match event.turn {
+            Some(turn) if counter.is_told == (turn == QuotaTurn::Exhausted) => {
+                return Ok(Some(Outcome::known(event)));
+            }
+            None if self
+                .events_limit
+                .is_some_and(|limit| counter.events_used >= limit) =>
+            {
+                let first = match &event.dedup {
+                    Some(dedup) => self.statements.first(counter.number, dedup)?,
+                    None => None,
+                };
+                return Ok(Some(first.unwrap_or(Outcome::Exhausted)));
+            }
+            _ => {}
+        }
+        let Some(dedup) = &event.dedup else {
+            return Ok(None);
+        };
+        let is_federated = counter.peers.version != 0 && dedup.key == event.name_key();
+        self.statements
+            .known(counter.number, dedup, event, is_federated)
     }
-    if let Some(dedup) = &event.dedup
-        && let Some(outcome) = statements.known(counter.number, dedup, event)?
-    {
-        return refused(outcome);
+
+    fn store(&mut self, event: &NewEvent) -> Result<Appended> {
+        let counter = &mut *self.counter;
+        let seq = counter.last_seq + 1;
+        if seq > MAX_SEQ {
+            return Err(StoreError::Failed("the team's log is full".to_owned()));
+        }
+        self.statements.insert.execute(params![
+            key(counter.number, seq),
+            event.id,
+            event.kind,
+            event.source,
+            event.kitesource,
+            event.agent_to,
+            event.created_at,
+            event.text
+        ])?;
+        counter.last_seq = seq;
+        counter.is_changed = true;
+        match event.turn {
+            Some(turn) => counter.is_told = turn == QuotaTurn::Exhausted,
+            None => counter.events_used += 1,
+        }
+        let forwards = self.forward(event, seq)?;
+        Ok(self.appended(Outcome::Stored(seq), forwards))
     }
-    let seq = counter.last_seq + 1;
-    if seq > MAX_SEQ {
-        return Err(StoreError::Failed("the team's log is full".to_owned()));
+
+    /// Writes down where a stored event goes.
+    fn forward(&mut self, event: &NewEvent, seq: Seq) -> Result<Vec<PeerNumber>> {
+        let peers = &self.counter.peers;
+        if peers.version == 0 {
+            return Ok(Vec::new());
+        }
+        let name = Dedup {
+            key: event.name_key(),
+            fingerprint: None,
+        };
+        if event.dedup.is_none_or(|dedup| dedup.key != name.key) {
+            // Whatever way it comes back, it is known.
+            self.statements
+                .known(self.counter.number, &name, event, true)?;
+        }
+        let mut forwards = Vec::new();
+        for decision in peers.decide(&event.kind, &event.transit, self.own_id) {
+            match decision.declined {
+                None => {
+                    self.statements.forward.execute(params![
+                        decision.peer,
+                        signed(seq),
+                        event.created_at
+                    ])?;
+                    forwards.push(decision.peer);
+                }
+                Some(reason) => {
+                    self.statements.decline.execute(params![
+                        self.counter.number,
+                        random::uuid7(),
+                        decision.peer,
+                        signed(seq),
+                        event.id,
+                        event.kind,
+                        reason,
+                        event.created_at
+                    ])?;
+                }
+            }
+        }
+        Ok(forwards)
     }
-    statements.insert.execute(params![
-        key(counter.number, seq),
-        event.id,
-        event.kind,
-        event.source,
-        event.kitesource,
-        event.agent_to,
-        event.created_at,
-        event.text
-    ])?;
-    counter.last_seq = seq;
-    counter.is_changed = true;
-    match event.turn {
-        Some(turn) => counter.is_told = turn == QuotaTurn::Exhausted,
-        None => counter.events_used += 1,
-    }
-    Ok(Appended {
-        outcome: Outcome::Stored(seq),
-        events_used: counter.events_used,
-    })
 }
 
 /// What is done for each event, looked up once for all of them.
@@ -152,6 +252,8 @@ struct Statements<'c> {
     insert: CachedStatement<'c>,
     remember: CachedStatement<'c>,
     recall: CachedStatement<'c>,
+    forward: CachedStatement<'c>,
+    decline: CachedStatement<'c>,
 }
 
 impl<'c> Statements<'c> {
@@ -162,23 +264,37 @@ impl<'c> Statements<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
             remember: connection.prepare_cached(
-                "INSERT INTO dedup (team, key, event_id, created_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO NOTHING",
+                "INSERT INTO dedup (team, key, event_id, created_at, fingerprint, federated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
             )?,
             recall: connection.prepare_cached(
                 "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
+            )?,
+            forward: connection.prepare_cached(
+                "INSERT INTO outbox (peer, due_at, seq, attempts, created_at) VALUES (?1, 0, ?2, 0, ?3)",
+            )?,
+            decline: connection.prepare_cached(
+                "INSERT INTO deliveries (team, id, peer, seq, event_id, event_type, attempt, error, created_at, queued_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?8)",
             )?,
         })
     }
 
     /// Remembers a dedup key, or says what it was remembered for.
-    fn known(&mut self, team: i64, dedup: &Dedup, event: &NewEvent) -> Result<Option<Outcome>> {
+    fn known(
+        &mut self,
+        team: i64,
+        dedup: &Dedup,
+        event: &NewEvent,
+        is_federated: bool,
+    ) -> Result<Option<Outcome>> {
         let new = self.remember.execute(params![
             team,
             dedup.key,
             event.id,
             event.created_at,
-            dedup.fingerprint
+            dedup.fingerprint,
+            is_federated
         ])?;
         match new {
             1 => Ok(None),

@@ -7,6 +7,7 @@ mod access;
 mod append;
 mod checkpoint;
 pub(super) mod dump;
+mod federation;
 mod group;
 mod login;
 mod open;
@@ -24,6 +25,7 @@ use group::Group;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
 use tokio::sync::Semaphore;
 
+use super::federation::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
@@ -42,6 +44,8 @@ pub struct Sqlite {
     thread: Option<std::thread::JoinHandle<()>>,
     readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
+    /// What appends decide forwards by.
+    peers: Arc<KnownPeers>,
     /// None for a visitor.
     checkpointer: Option<Checkpointer>,
     /// Held as long as the store lives, so that no second server uses the file.
@@ -54,6 +58,9 @@ impl Sqlite {
         let lock = open::lock(path, role)?;
         let mut connection = open::connect(path, role)?;
         open::migrate(&mut connection, path, role)?;
+        if role == Role::Server {
+            federation::void_claims(&connection)?;
+        }
         let readers = (0..READERS)
             .map(|_| open::connect(path, Role::Visitor))
             .collect::<Result<Vec<_>>>()?;
@@ -77,6 +84,7 @@ impl Sqlite {
             thread: Some(thread),
             readers: Arc::new(Mutex::new(readers)),
             reading: Arc::new(Semaphore::new(READERS)),
+            peers: Arc::default(),
             checkpointer,
             _lock: lock,
         })
@@ -192,11 +200,18 @@ impl Store for Sqlite {
     }
 
     async fn instance(&self, identity: Identity) -> Result<String> {
-        self.write(move |t| access::instance(t, identity)).await
+        let id = self.write(move |t| access::instance(t, identity)).await?;
+        self.peers.set_own_id(&id);
+        Ok(id)
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
-        self.writer.work(move |t| append::append(t, &batch))
+        let known = self.peers.clone();
+        let appended = self.writer.work(move |t| append::append(t, &batch, &known));
+        if appended.is_err() {
+            self.peers.forget();
+        }
+        appended
     }
 
     async fn read(&self, stretch: Stretch) -> Result<Page> {

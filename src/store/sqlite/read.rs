@@ -234,6 +234,8 @@ pub(super) fn follow(
             text: row.get(7)?,
             dedup: None,
             turn: None,
+            transit: crate::protocol::forward::Transit::default(),
+            pass: None,
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));

@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::append::key;
 use super::read::bounds;
-use super::{signed, team_number};
+use super::{federation, signed, team_number};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::record::{Hold, Millis};
@@ -24,6 +24,7 @@ pub(super) fn prune(
     if through <= known.pruned {
         return Ok(known.pruned);
     }
+    federation::keep_events(transaction, number, known.pruned, through)?;
     transaction
         .prepare_cached("DELETE FROM events WHERE key > ?1 AND key <= ?2")?
         .execute([key(number, known.pruned), key(number, through)])?;
@@ -38,7 +39,7 @@ pub(super) fn forget(transaction: &Transaction<'_>, before: Millis, max: usize) 
     let forgotten = transaction
         .prepare_cached(
             "DELETE FROM dedup WHERE (team, key) IN
-                 (SELECT team, key FROM dedup WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
+                 (SELECT team, key FROM dedup WHERE created_at < ?1 AND federated = 0 ORDER BY created_at LIMIT ?2)",
         )?
         .execute(params![before, signed(max as Seq)])?;
     Ok(forgotten)

@@ -1,4 +1,5 @@
-//! Patterns of rules (spec 16): `*` is any run of characters, `?` is one, everything else stands for itself.
+//! Patterns of types, sources and paths (spec 14.4, 16): `*` is any run of characters, `?` is one, everything else stands
+//! for itself.
 //!
 //! A pattern is followed through a text with all its positions at once, so that no text makes it walk back.
 
