@@ -4,6 +4,7 @@
 //! values or typed refusals go out. The wire facts are those of the Kite protocol, version 1.
 
 pub mod address;
+pub mod address_class;
 pub mod agent;
 pub mod api;
 pub mod error;
@@ -13,11 +14,16 @@ pub mod forward;
 pub mod frame;
 pub mod glob;
 pub mod id;
+pub mod identity;
 pub mod json;
 pub mod login;
 pub(crate) mod mac;
 #[cfg(test)]
 pub(crate) mod made_up;
+pub mod outbound;
+#[cfg(test)]
+mod outbound_tests;
+pub mod peer_url;
 pub mod permission;
 pub mod quota;
 pub mod rpc;
