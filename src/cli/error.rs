@@ -571,6 +571,8 @@ impl From<StartError> for CommandError {
             StartError::Thread(source) => Self::failed(format!("{text}: {source}"))
                 .with_hint("the limit of processes (`ulimit -u`) may be too low"),
             StartError::Store(error) => error.into(),
+            StartError::Tls(_) => Self::usage(text)
+                .with_hint("`--ca-file` names a file with one or more PEM certificates"),
         }
     }
 }

@@ -260,6 +260,8 @@ impl ServeArgs {
             rate_limits,
             limits,
             drain_delay: drain_delay.unwrap_or_default(),
+            outbound: crate::protocol::outbound::Outbound::default(),
+            ca_file: None,
         })
     }
 }

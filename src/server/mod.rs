@@ -49,8 +49,11 @@ use crate::base::clock::Clock;
 use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
+use crate::base::tls::TlsError;
+use crate::federation::{self, Dial, Federation};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
+use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
@@ -98,6 +101,10 @@ pub struct Config {
     pub limits: Limits,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
     pub drain_delay: Duration,
+    /// Which addresses the server may call.
+    pub outbound: Outbound,
+    /// A CA to trust for that, beside the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Why a server does not start.
@@ -130,12 +137,16 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A server that is ready to serve.
 pub struct Server {
     app: Arc<App>,
     tasks: Tasks,
+    forwarding: federation::Tasks,
     notices: mpsc::Receiver<Notice>,
     listener: TcpListener,
     max_connections: usize,
@@ -160,7 +171,7 @@ impl Server {
 
         let now = clock.unix_millis();
         let secret_key = bootstrap::secret_key(config.secret_key.as_ref(), &config.data_dir)?;
-        let sealer = Sealer::new(&secret_key)?;
+        let sealer = Arc::new(Sealer::new(&secret_key)?);
         let identity = Identity {
             wanted: config.instance_id,
             fresh: random::uuid7(),
@@ -171,6 +182,15 @@ impl Server {
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
+        let dial = Dial::new(config.outbound, config.ca_file.as_deref())?;
+        let (federation, forwarding) = Federation::start(federation::Parts {
+            store: store.clone(),
+            forwards: log.forwards().clone(),
+            dial: Arc::new(dial),
+            sealer: sealer.clone(),
+            clock: clock.clone(),
+            instance_id: instance_id.clone(),
+        });
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,
@@ -180,6 +200,7 @@ impl Server {
             readiness: health::Readiness::default(),
             instance_id,
             sealer,
+            federation,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
@@ -192,6 +213,7 @@ impl Server {
         Ok(Self {
             app,
             tasks,
+            forwarding,
             notices,
             listener,
             max_connections: config.max_connections,
@@ -253,6 +275,7 @@ impl Server {
         let store = self.app.store.clone();
         // The log ends with its last user, the store after the log.
         drop(self.app);
+        self.forwarding.finish(DRAIN_LIMIT).await;
         self.tasks.finish(FLUSH_LIMIT).await;
         drop(store);
     }

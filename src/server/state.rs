@@ -11,6 +11,7 @@ use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
 use super::registry::Registry;
 use crate::base::clock::Clock;
+use crate::federation::Federation;
 use crate::log::{Limits, Log};
 use crate::store::Store;
 use crate::store::seal::Sealer;
@@ -32,7 +33,9 @@ pub struct App {
     /// The instance's id.
     pub instance_id: String,
     /// Seals secrets.
-    pub sealer: Sealer,
+    pub sealer: Arc<Sealer>,
+    /// Other instances.
+    pub federation: Federation,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.

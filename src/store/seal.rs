@@ -14,6 +14,7 @@ pub const KEY_LEN: usize = 32;
 pub struct Sealer {
     key: LessSafeKey,
     check: [u8; 32],
+    index_key: hmac::Key,
 }
 
 impl Sealer {
@@ -26,12 +27,23 @@ impl Sealer {
         Ok(Self {
             key: LessSafeKey::new(unbound),
             check,
+            index_key: hmac::Key::new(
+                hmac::HMAC_SHA256,
+                hmac::sign(&derived, b"kite token index").as_ref(),
+            ),
         })
     }
 
     /// What tells two keys apart without telling either: the database keeps it and refuses a server with another key.
     pub fn check(&self) -> [u8; 32] {
         self.check
+    }
+
+    /// What a token that has no public part is found by: without the key it tells nothing of the token.
+    pub fn index(&self, token: &str) -> [u8; 32] {
+        let mut index = [0; 32];
+        index.copy_from_slice(hmac::sign(&self.index_key, token.as_bytes()).as_ref());
+        index
     }
 
     /// Encrypts a secret for a place.

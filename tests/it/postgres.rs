@@ -81,6 +81,8 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         rate_limits: RateLimits::default(),
         limits: Limits::default(),
         drain_delay: Duration::ZERO,
+        outbound: kite::protocol::outbound::Outbound::default(),
+        ca_file: None,
     })
     .await
     .map(drop)

@@ -49,6 +49,8 @@ impl Running {
             rate_limits: RateLimits::default(),
             limits: Limits::default(),
             drain_delay,
+            outbound: kite::protocol::outbound::Outbound::default(),
+            ca_file: None,
         })
         .await
         .unwrap();

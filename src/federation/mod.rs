@@ -1,0 +1,15 @@
+//! Other servers: what is sent to them.
+//!
+//! All that the server calls goes through [`dial`], the only way out, which keeps promise 10: no errands to inside.
+
+pub mod dial;
+#[cfg(test)]
+mod dial_tests;
+mod fault;
+mod hub;
+mod resolver;
+
+pub use dial::{Answer, Dial, Limits};
+pub use fault::DialFault;
+pub use hub::{Federation, Parts, Tasks};
+pub use resolver::{Resolver, SystemResolver};
