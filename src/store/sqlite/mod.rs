@@ -195,6 +195,10 @@ impl Store for Sqlite {
         self.write(move |t| access::instance(t, identity)).await
     }
 
+    async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>> {
+        self.write(move |t| access::identity_key(t, &fresh)).await
+    }
+
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
         self.writer.work(move |t| append::append(t, &batch))
     }
