@@ -13,6 +13,9 @@ pub mod store;
 pub mod log;
 
 #[cfg(feature = "server")]
+pub mod federation;
+
+#[cfg(feature = "server")]
 pub mod server;
 
 pub mod config;
