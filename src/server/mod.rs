@@ -27,6 +27,7 @@ mod rpc;
 mod session;
 mod socket;
 mod state;
+mod tls;
 mod trigger;
 
 use std::net::SocketAddr;
@@ -49,8 +50,12 @@ use crate::base::clock::Clock;
 use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
+use crate::base::tls::TlsError;
+use crate::federation::Dial;
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
+use crate::protocol::identity::IDENTITY_KEY_LEN;
+use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
@@ -60,9 +65,11 @@ use error::{ApiError, json};
 use limit::{PerMinute, Rates};
 use registry::Registry;
 use state::App;
+use tls::Certificate;
 
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
+pub use tls::{TlsFileFault, TlsFiles};
 
 /// How long requests in flight may take when the server ends.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -75,6 +82,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(30);
 pub struct Config {
     /// Where to listen; port 0 picks one.
     pub listen: SocketAddr,
+    /// The certificate to show, where connections are to be over TLS.
+    pub tls: Option<TlsFiles>,
     /// The database.
     pub database: Address,
     /// Where files beside the database go.
@@ -92,6 +101,10 @@ pub struct Config {
     pub max_connections: usize,
     /// Who may say in `X-Forwarded-For` whom they speak for.
     pub trusted_proxies: Vec<IpNet>,
+    /// What the server may call on somebody's behalf.
+    pub outbound: Outbound,
+    /// A file of CAs to trust in addition when it calls others.
+    pub ca_file: Option<PathBuf>,
     /// How much may be sent in.
     pub rate_limits: RateLimits,
     /// What each team may have.
@@ -112,6 +125,12 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("cannot serve over TLS: {0}")]
+    Tls(#[from] TlsFileFault),
+    /// Whom to trust cannot be set up.
+    #[error(transparent)]
+    Trust(#[from] TlsError),
     /// The directory for files cannot be used.
     #[error("cannot use the data directory {}", .path.display())]
     DataDir {
@@ -138,6 +157,7 @@ pub struct Server {
     tasks: Tasks,
     notices: mpsc::Receiver<Notice>,
     listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
     max_connections: usize,
     trusted_proxies: Arc<[IpNet]>,
     drain_delay: Duration,
@@ -149,6 +169,9 @@ impl Server {
     /// Takes the address, the directory and the database; makes the first team and key in a new one.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let clock = Clock::system();
+        // What a slip of the pen gets wrong goes first: nothing is made yet.
+        let certificate = config.tls.map(Certificate::read).transpose()?;
+        let dial = Dial::new(config.outbound, config.ca_file.as_deref())?;
         bootstrap::prepare_dir(&config.data_dir)?;
         let store = store::open(&config.database, Role::Server).await?;
         let failed = |source| StartError::Listen {
@@ -168,6 +191,7 @@ impl Server {
             now,
         };
         let instance_id = store.instance(identity).await?;
+        let identity = bootstrap::identity(&store, &sealer).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
@@ -179,6 +203,9 @@ impl Server {
             store,
             readiness: health::Readiness::default(),
             instance_id,
+            identity,
+            dial,
+            is_tls: certificate.is_some(),
             sealer,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
@@ -189,11 +216,17 @@ impl Server {
             bootstrap_key_file: config.data_dir.join(KEY_FILE),
             ending: AtomicBool::new(false),
         });
+        for switch in app.dial.outbound().widened() {
+            tracing::warn!(
+                "`{switch}` is on: the server may call more than public addresses over https"
+            );
+        }
         Ok(Self {
             app,
             tasks,
             notices,
             listener,
+            certificate: certificate.map(Arc::new),
             max_connections: config.max_connections,
             trusted_proxies: config.trusted_proxies.into(),
             drain_delay: config.drain_delay,
@@ -207,9 +240,19 @@ impl Server {
         self.address
     }
 
+    /// Whether connections are over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.app.is_tls
+    }
+
     /// The instance's id.
     pub fn instance_id(&self) -> &str {
         &self.app.instance_id
+    }
+
+    /// The public half of the instance's Ed25519 key.
+    pub fn public_key(&self) -> [u8; IDENTITY_KEY_LEN] {
+        self.app.identity.public()
     }
 
     /// The first key, if this is the first start. Once.
@@ -228,15 +271,14 @@ impl Server {
                 ending.clone(),
             )),
         ];
-        let router = router(self.app.clone());
-        let serving = tokio::spawn(listen::serve(
-            self.listener,
-            router,
-            self.max_connections,
-            self.trusted_proxies,
+        let service = listen::Service {
+            router: router(self.app.clone()),
+            proxies: self.trusted_proxies,
+            certificate: self.certificate,
             ending,
-            DRAIN_LIMIT,
-        ));
+        };
+        let serving = listen::serve(self.listener, service, self.max_connections, DRAIN_LIMIT);
+        let serving = tokio::spawn(serving);
         stop.await;
         tracing::info!("the server ends: finishing what was taken");
         self.app.ending.store(true, Ordering::Relaxed);
