@@ -1,15 +1,9 @@
 //! Other servers: what is sent to them.
 //!
-//! All that the server calls goes through [`dial`], the only way out, which keeps promise 10: no errands to inside.
+//! All that the server calls goes through [`Dial`], the only way out, which keeps promise 10: no errands to inside.
 
-pub mod dial;
-#[cfg(test)]
-mod dial_tests;
-mod fault;
+mod dial;
 mod hub;
-mod resolver;
 
-pub use dial::{Answer, Dial, Limits};
-pub use fault::DialFault;
+pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
-pub use resolver::{Resolver, SystemResolver};
