@@ -8,8 +8,10 @@ mod dial_tests;
 mod fault;
 mod hub;
 mod resolver;
+mod token;
 
 pub use dial::{Answer, Dial, Limits};
 pub use fault::DialFault;
 pub use hub::{Federation, Parts, Tasks};
 pub use resolver::{Resolver, SystemResolver};
+pub use token::{FederationToken, FederationTokenError};
