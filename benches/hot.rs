@@ -214,3 +214,98 @@ macro_rules! steps {
 }
 
 steps! { github_push stripe_event slack_form }
+
+/// A peer that posts: what its hook does before an event is read, the database included.
+#[cfg(feature = "server")]
+mod peers {
+    use std::sync::Arc;
+
+    use divan::{Bencher, black_box};
+    use kite::base::clock::Clock;
+    use kite::federation::{FederationToken, Inbound};
+    use kite::protocol::forward::{TypeScopes, headers, is_signed};
+    use kite::protocol::id::TeamId;
+    use kite::protocol::permission::Permissions;
+    use kite::protocol::scope::Scopes;
+    use kite::store::federation::NewPeer;
+    use kite::store::seal::{KEY_LEN, Sealer};
+    use kite::store::{Address, Role, open};
+    use tokio::runtime::Runtime;
+
+    /// A server's way in with one peer behind it, whose token was verified once.
+    struct Hook {
+        runtime: Runtime,
+        inbound: Inbound,
+        team: TeamId,
+        token: FederationToken,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Hook {
+        fn new() -> Self {
+            let runtime = Runtime::new().unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let sealer = Arc::new(Sealer::new(&[7; KEY_LEN]).unwrap());
+            let token = FederationToken::mint(&[7; 20]);
+            let team: TeamId = "acme".parse().unwrap();
+            let opened = async {
+                let database = Address::Sqlite(dir.path().join("kite.db"));
+                let store = open(&database, Role::Server).await.unwrap();
+                let grant = (Permissions::default(), Scopes::all());
+                let key = kite::server::new_key(team.clone(), None, grant.0, grant.1, 1).1;
+                store.create_team(team.clone(), key).await.unwrap();
+                let peer = NewPeer {
+                    id: "0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f".to_owned(),
+                    team: team.clone(),
+                    name: "peer".to_owned(),
+                    instance_id: "peer".to_owned(),
+                    hook_url: "https://peer.example/hooks/t/kite".to_owned(),
+                    scopes: TypeScopes::parse(vec!["*".to_owned()]).unwrap(),
+                    max_hops: 3,
+                    rate_limit_per_sec: 100,
+                    outbound_token: Vec::new(),
+                    inbound: token.inbound(&sealer).unwrap(),
+                    now: 1,
+                };
+                store.create_peer(peer).await.unwrap();
+                let (inbound, _) = Inbound::start(store, sealer, Clock::system());
+                inbound
+            };
+            let inbound = runtime.block_on(opened);
+            let hook = Self {
+                runtime,
+                inbound,
+                team,
+                token,
+                _dir: dir,
+            };
+            hook.recognise();
+            hook
+        }
+
+        fn recognise(&self) {
+            let caller = self.inbound.caller(&self.team, &self.token);
+            self.runtime.block_on(caller).unwrap().unwrap();
+        }
+    }
+
+    #[divan::bench]
+    fn a_peer_is_recognised(bencher: Bencher<'_, '_>) {
+        let hook = Hook::new();
+        bencher.bench(|| hook.recognise());
+    }
+
+    #[divan::bench(args = super::SIZES)]
+    fn a_peers_signature_is_checked(bencher: Bencher<'_, '_>, size: usize) {
+        let body = super::event_text(size);
+        let token = FederationToken::mint(&[7; 20]);
+        let [_, (_, signature), _] = headers(token.reveal(), body.as_bytes());
+        bencher.bench(|| {
+            assert!(is_signed(
+                token.reveal(),
+                black_box(body.as_bytes()),
+                &signature
+            ));
+        });
+    }
+}

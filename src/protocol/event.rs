@@ -15,6 +15,9 @@ use super::summary;
 /// The type of an agent message (spec 13.3).
 pub const AGENT_MESSAGE: &str = "com.kite.agent.message";
 
+/// `kitesource` of what peers forward: the last part of their hook's path, and no endpoint's slug (spec 14.3).
+pub const PEER_SOURCE: &str = "kite";
+
 /// The longest attribute that is accepted, in characters. Nothing public sets one; an id or type longer than this is
 /// an accident, and it would be carried in every index. The source of an agent whose name is percent-encoded throughout
 /// has to fit.
@@ -316,6 +319,25 @@ impl Event {
         if is_reserved_type(&self.kind) {
             return Err(EventFault::ReservedType(self.kind.clone()));
         }
+        self.extensions
+            .retain(|name, _| !name.starts_with("kitefed"));
+        self.mark(kitesource, is_verified);
+        Ok(())
+    }
+
+    /// As [`Self::admit`], for an event that a peer forwards and has signed (spec 14.3): where it has been stays, and it
+    /// may be an agent's message. What another instance says of its own quota is refused: nobody forwards that, and here
+    /// it would be taken for this instance's.
+    pub fn admit_forwarded(&mut self) -> Result<(), EventFault> {
+        if is_of_one_instance(&self.kind) {
+            return Err(EventFault::ReservedType(self.kind.clone()));
+        }
+        self.mark(PEER_SOURCE, true);
+        Ok(())
+    }
+
+    /// Puts the server's word in the place of what the sender says.
+    fn mark(&mut self, kitesource: &str, is_verified: bool) {
         self.extensions.retain(|name, _| !is_server_extension(name));
         let summary = match self.extensions.get("kitesummary") {
             Some(Extension::Text(text)) => summary::one_line(text),
@@ -327,7 +349,6 @@ impl Event {
             .insert("kitesource".to_owned(), kitesource.into());
         self.extensions
             .insert("kiteverified".to_owned(), Extension::Flag(is_verified));
-        Ok(())
     }
 
     /// A string extension.
@@ -479,10 +500,15 @@ pub fn dedup_key(domain: &str, parts: &[&str]) -> [u8; 32] {
 pub fn is_reserved_type(kind: &str) -> bool {
     kind == AGENT_MESSAGE
         || kind == "com.kite.agent.message.undeliverable"
-        || kind.starts_with("kite.subscription.")
+        || is_of_one_instance(kind)
 }
 
-/// Extensions that only the server writes (spec 11).
+/// Types that tell of the instance that made them, and of no other (spec 14.2).
+pub fn is_of_one_instance(kind: &str) -> bool {
+    kind.starts_with("kite.subscription.")
+}
+
+/// Extensions that only the server writes, whoever sends (spec 11).
 fn is_server_extension(name: &str) -> bool {
     matches!(
         name,
@@ -492,7 +518,7 @@ fn is_server_extension(name: &str) -> bool {
             | "kiteoriginalheaders"
             | "kitesource"
             | "kiteverified"
-    ) || name.starts_with("kitefed")
+    )
 }
 
 fn non_empty(text: Option<String>) -> Option<String> {

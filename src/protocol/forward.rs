@@ -1,7 +1,7 @@
 //! Forwarding an event from one instance to another: where it has been, whether it may go on, what the next one gets
 //! (spec 14.2).
 
-use super::event::{Event, Extension};
+use super::event::{Event, Extension, is_of_one_instance};
 use super::glob::{GLOB_MAX_CHARS, Glob};
 use super::id::InstanceId;
 use super::mac::Mac;
@@ -11,7 +11,7 @@ pub const MAX_HOPS: u64 = 3;
 
 const ORIGIN: &str = "kitefedorigin";
 const CHAIN: &str = "kitefedchain";
-const HOPS: &str = "kitefedhops";
+pub(super) const HOPS: &str = "kitefedhops";
 
 /// What means something on the instance that forwards, and on no other.
 const LOCAL: [&str; 2] = ["kiteseq", "kitetoinstance"];
@@ -73,7 +73,7 @@ impl Provenance {
     /// Why an event of this type goes no further: one of these instances has had it, it has come too far, or it is
     /// nothing to others.
     pub fn decline(&self, kind: &str, instances: &[&str], max_hops: u64) -> Option<Declined> {
-        if kind.starts_with("kite.subscription.") && self.distance() == 0 {
+        if is_of_one_instance(kind) && self.distance() == 0 {
             return Some(Declined::Own);
         }
         let had = |id: &&&str| self.chain.iter().any(|link| link == *id);
@@ -82,6 +82,17 @@ impl Provenance {
         }
         let hops = self.distance();
         (hops >= max_hops).then_some(Declined::TooFar { hops, max_hops })
+    }
+
+    /// Why an event that comes in from a peer is dropped: it was here before, or has come further than that peer's events
+    /// may (spec 14.3).
+    pub fn refuse(&self, own_id: &str, max_hops: u64) -> Option<Declined> {
+        let is_own = |id: &String| id == own_id;
+        if self.origin.as_ref().is_some_and(is_own) || self.chain.iter().any(is_own) {
+            return Some(Declined::Loop(own_id.to_owned()));
+        }
+        let hops = self.distance();
+        (hops > max_hops).then_some(Declined::TooFar { hops, max_hops })
     }
 
     /// How far it has come. Either number may be the smaller one, where somebody on the way did not count.
@@ -261,6 +272,12 @@ pub fn headers(token: &str, body: &[u8]) -> [(&'static str, String); 3] {
     ]
 }
 
+/// Whether a body has the signature that [`headers`] gives it. `signature` is the header's value.
+pub fn is_signed(token: &str, body: &[u8], signature: &str) -> bool {
+    let digits = signature.strip_prefix("sha256=");
+    digits.is_some_and(|digits| Mac::sha256(token.as_bytes(), &[body]).is_hex(digits))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -324,6 +341,33 @@ mod tests {
         );
         let own = Provenance::default().decline("kite.subscription.quota_exhausted", &[], 3);
         assert_eq!(own, Some(Declined::Own));
+    }
+
+    #[test]
+    fn an_event_that_comes_home_or_from_too_far_is_dropped() {
+        let refused = |members: &str| provenance(members).unwrap().refuse("b", 3);
+        let is_loop = Some(Declined::Loop("b".to_owned()));
+        assert_eq!(refused(""), None);
+        assert_eq!(refused(r#","kitefedorigin":"a","kitefedhops":3"#), None);
+        assert_eq!(refused(r#","kitefedorigin":"b""#), is_loop);
+        assert_eq!(refused(r#","kitefedchain":"[\"a\",\"b\"]""#), is_loop);
+        let too_far = |hops| Some(Declined::TooFar { hops, max_hops: 3 });
+        assert_eq!(refused(r#","kitefedhops":"4""#), too_far(4));
+        let four = r#","kitefedchain":"[\"w\",\"x\",\"y\",\"z\"]","kitefedhops":1"#;
+        assert_eq!(refused(four), too_far(4));
+    }
+
+    #[test]
+    fn a_signature_is_of_one_body_with_one_token() {
+        let [_, (_, signature), _] = headers("token", b"body");
+        assert!(is_signed("token", b"body", &signature));
+        let upper = signature.to_uppercase().replacen("SHA256", "sha256", 1);
+        assert!(is_signed("token", b"body", &upper));
+        assert!(!is_signed("token", b"bodY", &signature));
+        assert!(!is_signed("tokeN", b"body", &signature));
+        for broken in ["", "sha256=", &signature[7..], &signature[..70], "sha1=00"] {
+            assert!(!is_signed("token", b"body", broken), "{broken}");
+        }
     }
 
     #[test]

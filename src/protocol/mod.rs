@@ -7,6 +7,7 @@ pub mod address;
 pub mod address_class;
 pub mod agent;
 pub mod api;
+pub mod arrival;
 pub mod error;
 pub mod event;
 pub mod federation;

@@ -157,12 +157,17 @@ pub(super) async fn store(
     dedup: Option<Dedup>,
 ) -> Result<EventAnswer, ApiError> {
     let now = app.clock.unix_millis();
-    let new = NewEvent::new(team, &event, now, dedup);
+    store_new(app, NewEvent::new(team, &event, now, dedup)).await
+}
+
+/// As [`store`], for an event that is ready.
+pub(super) async fn store_new(app: &App, new: NewEvent) -> Result<EventAnswer, ApiError> {
+    let (id, created_at) = (new.id.clone(), rfc3339(new.created_at));
     let (outcome, usage) = app.log.append(new).await?;
     match outcome {
         Outcome::Stored(_) => Ok(EventAnswer::Accepted {
-            id: event.id,
-            created_at: rfc3339(now),
+            id,
+            created_at,
             usage,
         }),
         Outcome::Duplicate { id, .. } => Ok(EventAnswer::DuplicateIgnored { id }),

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use crate::base::random;
 use crate::protocol::agent::MessageFault;
 use crate::protocol::api::Usage;
+use crate::protocol::arrival::ArrivalFault;
 use crate::protocol::error::{ErrorBody, ErrorCode};
 use crate::protocol::event::EventFault;
 use crate::protocol::id::IdError;
@@ -202,7 +203,14 @@ macro_rules! bad_request {
     };
 }
 
-bad_request!(MessageFault, JsonFault, IdError, ScopeError, SampleFault);
+bad_request!(
+    ArrivalFault,
+    MessageFault,
+    JsonFault,
+    IdError,
+    ScopeError,
+    SampleFault
+);
 
 impl From<EventFault> for ApiError {
     fn from(fault: EventFault) -> Self {

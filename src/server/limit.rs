@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use super::error::ApiError;
 use super::listen::Peer;
 use crate::protocol::id::TeamId;
+use crate::store::federation::PeerNumber;
 use crate::store::record::Millis;
 
 /// How many names are counted. Beyond it further ones are not: a flood from everywhere is nothing that a count per
@@ -145,6 +146,7 @@ pub(super) struct Rates {
     keys: Windows<String>,
     addresses: Windows<IpAddr>,
     server: Windows<()>,
+    peers: Windows<PeerNumber>,
 }
 
 impl Rates {
@@ -157,12 +159,26 @@ impl Rates {
             keys: Windows::of(window),
             addresses: Windows::of(window),
             server: Windows::of(window),
+            peers: Windows::of(Duration::from_secs(1)),
         }
     }
 
     /// What is too much.
     pub(super) fn limits(&self) -> &RateLimits {
         &self.limits
+    }
+
+    /// Counts an event of a peer, which may send so many a second (spec 14.3).
+    pub(super) fn admit_peer(
+        &self,
+        peer: PeerNumber,
+        max_per_sec: u32,
+        now: Millis,
+    ) -> Result<(), ApiError> {
+        self.peers.count(peer, now, max_per_sec).map_err(|left| {
+            let text = format!("more than {max_per_sec} events of this peer in a second");
+            ApiError::rate_limited(text, left)
+        })
     }
 
     /// Counts events of somebody who may send; 429 where they were too many.
@@ -225,6 +241,15 @@ mod tests {
         assert!(counted.count_all("acme", 0, 10, 2).is_err());
         assert!(counted.count("acme", 0, 10).is_ok());
         assert!(counted.count("acme", 0, 10).is_err());
+    }
+
+    #[test]
+    fn a_peer_may_send_so_much_in_each_second() {
+        let rates = Rates::new(RateLimits::default());
+        let admit = |peer, now| rates.admit_peer(peer, 2, now);
+        assert!(admit(1, 0).is_ok() && admit(1, 999).is_ok() && admit(2, 999).is_ok());
+        assert_eq!(admit(1, 999).unwrap_err().retry_after_secs(), Some(1));
+        assert!(admit(1, 1_000).is_ok());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod limit;
 mod listen;
 mod login;
 mod path;
+mod peer_hook;
 mod publish;
 mod registry;
 mod rpc;
@@ -51,7 +52,7 @@ use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
-use crate::federation::{self, Dial, Federation};
+use crate::federation::{self, Dial, Federation, Inbound, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::identity::IDENTITY_KEY_LEN;
@@ -156,6 +157,7 @@ pub struct Server {
     app: Arc<App>,
     tasks: Tasks,
     forwarding: federation::Tasks,
+    recorder: Recorder,
     notices: mpsc::Receiver<Notice>,
     listener: TcpListener,
     certificate: Option<Arc<Certificate>>,
@@ -204,6 +206,7 @@ impl Server {
             clock: clock.clone(),
             instance_id: instance_id.clone(),
         });
+        let (inbound, recorder) = Inbound::start(store.clone(), sealer.clone(), clock.clone());
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),
             log,
@@ -217,6 +220,7 @@ impl Server {
             is_tls: certificate.is_some(),
             sealer,
             federation,
+            inbound,
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
@@ -235,6 +239,7 @@ impl Server {
             app,
             tasks,
             forwarding,
+            recorder,
             notices,
             listener,
             certificate: certificate.map(Arc::new),
@@ -307,6 +312,7 @@ impl Server {
         // The log ends with its last user, the store after the log.
         drop(self.app);
         self.forwarding.finish(DRAIN_LIMIT).await;
+        self.recorder.finish(DRAIN_LIMIT).await;
         self.tasks.finish(FLUSH_LIMIT).await;
         drop(store);
     }
@@ -408,6 +414,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/activate.css", get(activate::style))
         .route("/api/auth/device-code", post(login::begin))
         .route("/api/auth/device-token", post(login::poll))
+        .route("/hooks/{team}/kite", post(peer_hook::post))
         .route("/hooks/{team}/{source}", post(hooks::bare))
         .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
         .route("/api/v1/agents/messages", post(agents::send))

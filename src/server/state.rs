@@ -11,7 +11,7 @@ use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
 use super::registry::Registry;
 use crate::base::clock::Clock;
-use crate::federation::{Dial, Federation};
+use crate::federation::{Dial, Federation, Inbound};
 use crate::log::{Limits, Log};
 use crate::protocol::identity::InstanceKey;
 use crate::store::Store;
@@ -43,6 +43,8 @@ pub struct App {
     pub sealer: Arc<Sealer>,
     /// Other instances.
     pub federation: Federation,
+    /// Their way in.
+    pub inbound: Inbound,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.

@@ -41,6 +41,7 @@ mod login;
 mod nodes;
 mod order;
 mod outages;
+mod peer_hook;
 mod postgres;
 mod proxy;
 mod publish;

@@ -9,6 +9,7 @@ pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod login;
+pub(crate) mod peers;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod providers;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use kite::base::random::uuid7;
+use kite::store::seal::{KEY_LEN, Sealer};
 use kite::store::{Address, Role, Store, open};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -152,6 +153,21 @@ impl Server {
             None => Address::Sqlite(self.data_dir().join("kite.db")),
         };
         open(&address, Role::Visitor).await.unwrap()
+    }
+
+    /// What seals its secrets, and knows tokens that have no public part.
+    pub(crate) fn sealer(&self) -> Sealer {
+        let given = self.surroundings.variables.iter();
+        let mut given = given.filter(|(name, _)| *name == "KITE_SECRET_KEY");
+        let key = match given.next() {
+            Some((_, key)) => key.as_bytes().to_vec(),
+            None => {
+                let digits = fs::read_to_string(self.data_dir().join("secret.key")).unwrap();
+                let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+                (0..KEY_LEN).map(|n| byte(2 * n)).collect()
+            }
+        };
+        Sealer::new(&key.try_into().unwrap()).unwrap()
     }
 
     /// Ends it as a power cut would.

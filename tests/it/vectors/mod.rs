@@ -25,6 +25,9 @@ const RUN: &[&str] = &[
     "agent_slugs",
     "device_login",
     "durations",
+    "federation_inbound",
+    "federation_outbound",
+    "federation_scopes",
     "federation_signing",
     "hook_auth",
     "ingest",
@@ -45,12 +48,7 @@ const RUN: &[&str] = &[
 ];
 
 /// The kinds that wait, and for what.
-const LATER: &[(&str, &str)] = &[
-    ("federation_inbound", "step 8: federation"),
-    ("federation_outbound", "step 8: federation"),
-    ("federation_peers", "step 8: federation"),
-    ("federation_scopes", "step 8: federation"),
-];
+const LATER: &[(&str, &str)] = &[("federation_peers", "step 8: federation")];
 
 #[test]
 fn every_kind_of_vector_is_known() {
