@@ -1,13 +1,40 @@
 //! Other servers: what is sent to them.
 //!
+//! ```text
+//!  outbox (claims peers) ──► sender, one per peer ──► posts ──► delivery ~ dial ~ the peer
+//!                              rows · circuit · pace               │
+//!                              ▲  ack                              ▼
+//!                              └────────── settler ◄──────── what became of it
+//! ```
+//!
+//! The log writes down what is to be forwarded in the transaction that stores the event. A row is delivered at least once,
+//! or becomes a dead letter (promise 5).
+//!
 //! All that the server calls goes through [`dial`], the only way out, which keeps promise 10: no errands to inside.
 
+mod circuit;
+mod delivery;
 pub mod dial;
 #[cfg(test)]
 mod dial_tests;
 mod fault;
+#[cfg(test)]
+mod fixtures;
 mod hub;
+mod line;
+mod maintenance;
+mod outbox;
+#[cfg(test)]
+mod outbox_tests;
+mod pace;
+mod posts;
 mod resolver;
+mod rows;
+mod sender;
+mod settler;
+mod trial;
+mod waits;
+mod works;
 
 pub use dial::{Answer, Dial, Limits};
 pub use fault::DialFault;

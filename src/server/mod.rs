@@ -53,6 +53,7 @@ use crate::base::tls::TlsError;
 use crate::federation::{self, Dial, Federation};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
+use crate::protocol::id::IdError;
 use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -105,6 +106,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// A CA to trust for that, beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// How old an event may be that is still forwarded.
+    pub federation_max_age: Duration,
 }
 
 /// Why a server does not start.
@@ -131,6 +134,9 @@ pub enum StartError {
     /// The key for sealed secrets cannot be used.
     #[error("cannot use the secret key: {0}")]
     SecretKey(String),
+    /// The instance's id is none.
+    #[error("the instance cannot be called that: {0}")]
+    InstanceId(#[source] IdError),
     /// The system gives no further thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -189,7 +195,8 @@ impl Server {
             dial: Arc::new(dial),
             sealer: sealer.clone(),
             clock: clock.clone(),
-            instance_id: instance_id.clone(),
+            instance_id: instance_id.parse().map_err(StartError::InstanceId)?,
+            max_age: config.federation_max_age,
         });
         let app = Arc::new(App {
             access: Access::new(store.clone(), clock.clone()),

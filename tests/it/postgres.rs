@@ -83,6 +83,7 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         drain_delay: Duration::ZERO,
         outbound: kite::protocol::outbound::Outbound::default(),
         ca_file: None,
+        federation_max_age: Duration::from_secs(3600),
     })
     .await
     .map(drop)

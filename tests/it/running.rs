@@ -51,6 +51,7 @@ impl Running {
             drain_delay,
             outbound: kite::protocol::outbound::Outbound::default(),
             ca_file: None,
+            federation_max_age: Duration::from_secs(3600),
         })
         .await
         .unwrap();
