@@ -580,6 +580,9 @@ impl From<StartError> for CommandError {
             StartError::Trust(error) => error.into(),
             StartError::SecretKey(_) => Self::failed(text)
                 .with_hint("`KITE_SECRET_KEY` gives it; otherwise it is made once"),
+            StartError::InstanceId(_) => {
+                Self::usage(text).with_hint("`--instance-id` gives it another name")
+            }
             StartError::Thread(source) => Self::failed(format!("{text}: {source}"))
                 .with_hint("the limit of processes (`ulimit -u`) may be too low"),
             StartError::Store(error) => error.into(),

@@ -37,6 +37,9 @@ const MAX_CONNECTIONS_DEFAULT: usize = 20_000;
 /// How many days events are kept (spec 3.3).
 const RETENTION_DAYS_DEFAULT: u32 = 30;
 
+/// How old an event may be that is still forwarded (spec 14.2).
+const FORWARD_MAX_AGE_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// The database in a data directory.
 const DATABASE_FILE: &str = "kite.db";
 
@@ -159,6 +162,34 @@ struct Settings {
     #[command(flatten)]
     #[serde(default)]
     outbound: OutboundSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
+    federation: FederationSettings,
+}
+
+/// What is said of other servers: the table `federation` of the file.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FederationSettings {
+    /// How old an event may be that is still tried at a peer, such as 7d; then it is a dead letter [default: 7d]
+    #[arg(
+        id = "federation_max_age",
+        long = "federation-max-age",
+        value_name = "DUR",
+        env = "KITE_FEDERATION_MAX_AGE"
+    )]
+    max_age: Option<String>,
+}
+
+impl FederationSettings {
+    fn max_age(&self) -> Result<Duration, CommandError> {
+        let max_age = self.max_age.as_deref().map(duration::parse).transpose();
+        let max_age = max_age.map_err(|error| {
+            CommandError::usage(format!("`--federation-max-age` cannot be used: {error}"))
+        })?;
+        Ok(max_age.unwrap_or(FORWARD_MAX_AGE_DEFAULT))
+    }
 }
 
 impl Settings {
@@ -187,6 +218,9 @@ impl Settings {
             events_limit: self.events_limit.or(other.events_limit),
             drain_delay: self.drain_delay.or(other.drain_delay),
             outbound: self.outbound.or(other.outbound),
+            federation: FederationSettings {
+                max_age: self.federation.max_age.or(other.federation.max_age),
+            },
         }
     }
 
@@ -271,6 +305,7 @@ impl ServeArgs {
         let rate_limits = settings.rate_limits();
         let trusted_proxies = settings.trusted_proxies()?;
         let tls = settings.tls()?;
+        let federation_max_age = settings.federation.max_age()?;
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
@@ -299,6 +334,7 @@ impl ServeArgs {
             rate_limits,
             limits,
             drain_delay: drain_delay.unwrap_or_default(),
+            federation_max_age,
         })
     }
 }

@@ -55,6 +55,7 @@ use crate::base::tls::TlsError;
 use crate::federation::{self, Dial, Federation, Inbound, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
+use crate::protocol::id::IdError;
 use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
@@ -112,6 +113,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
     pub drain_delay: Duration,
+    /// How old an event may be that is still forwarded.
+    pub federation_max_age: Duration,
 }
 
 /// Why a server does not start.
@@ -144,6 +147,9 @@ pub enum StartError {
     /// The key for sealed secrets cannot be used.
     #[error("cannot use the secret key: {0}")]
     SecretKey(String),
+    /// The instance's id is none.
+    #[error("the instance cannot be called that: {0}")]
+    InstanceId(#[source] IdError),
     /// The system gives no further thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -204,7 +210,8 @@ impl Server {
             dial: dial.clone(),
             sealer: sealer.clone(),
             clock: clock.clone(),
-            instance_id: instance_id.clone(),
+            instance_id: instance_id.parse().map_err(StartError::InstanceId)?,
+            max_age: config.federation_max_age,
         });
         let (inbound, recorder) = Inbound::start(store.clone(), sealer.clone(), clock.clone());
         let app = Arc::new(App {

@@ -53,6 +53,7 @@ impl Running {
             rate_limits: RateLimits::default(),
             limits: Limits::default(),
             drain_delay,
+            federation_max_age: Duration::from_secs(3600),
         })
         .await
         .unwrap();
