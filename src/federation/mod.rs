@@ -4,6 +4,8 @@
 
 mod dial;
 mod hub;
+mod token;
 
 pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
+pub use token::{FederationToken, FederationTokenError};
