@@ -72,6 +72,12 @@ impl NewPeerWish {
     /// Reads both forms of the body.
     pub(super) fn read(sent: &Bytes, app: &App) -> Result<Self, ApiError> {
         let draft: PeerDraft = parse(sent)?;
+        if let Some(name) = &draft.name {
+            check_name("`name`", name, NAME_MAX_CHARS)?;
+        }
+        if let Some(id) = &draft.peer_instance_id {
+            check_name("`peer_instance_id`", id, InstanceId::MAX_CHARS)?;
+        }
         let (name, instance_id) = match (draft.name, draft.peer_instance_id) {
             (Some(name), Some(id)) => (name, id),
             (Some(name), None) => (name.clone(), name),
@@ -82,8 +88,6 @@ impl NewPeerWish {
                 ));
             }
         };
-        check_name("`name`", &name, NAME_MAX_CHARS)?;
-        check_name("`peer_instance_id`", &instance_id, InstanceId::MAX_CHARS)?;
         if instance_id == app.instance_id {
             return Err(ApiError::bad_request(format!(
                 "`peer_instance_id`: `{instance_id}` is this instance itself"

@@ -14,6 +14,7 @@ mod manifests;
 mod messages;
 mod names;
 mod pattern;
+mod peers;
 mod scopes;
 mod sessions;
 mod tokens;
@@ -25,6 +26,7 @@ const RUN: &[&str] = &[
     "agent_slugs",
     "device_login",
     "durations",
+    "federation_peers",
     "federation_signing",
     "hook_auth",
     "ingest",
@@ -48,7 +50,6 @@ const RUN: &[&str] = &[
 const LATER: &[(&str, &str)] = &[
     ("federation_inbound", "step 8: federation"),
     ("federation_outbound", "step 8: federation"),
-    ("federation_peers", "step 8: federation"),
     ("federation_scopes", "step 8: federation"),
 ];
 
