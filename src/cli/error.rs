@@ -225,6 +225,19 @@ impl CommandError {
         Self::new(Kind::NotFound, message).with_hint("`kite endpoints list` shows those there are")
     }
 
+    /// The server has no paths for other instances.
+    pub fn no_federation() -> Self {
+        Self::new(Kind::NotFound, "the server does not manage other instances")
+            .with_hint("it is too old, or the hosted service; `kite serve` runs one that does, and `--server` names it")
+    }
+
+    /// There is no such peer.
+    pub fn no_peer(named: &str) -> Self {
+        let message = format!("there is no peer `{}`", visible(named));
+        Self::new(Kind::NotFound, message)
+            .with_hint("`kite federation peers list` shows those there are")
+    }
+
     /// `gh` may not manage the hooks of a repository.
     pub fn gh_denied(failure: &GhFailure) -> Self {
         let words = failure.words();

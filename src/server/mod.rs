@@ -14,14 +14,19 @@ mod door;
 mod endpoints;
 mod error;
 mod events;
+mod federation_tokens;
 mod health;
 mod hooks;
 mod keys;
 mod limit;
 mod listen;
 mod login;
+mod metrics;
+mod outbox;
 mod path;
+mod peer_body;
 mod peer_hook;
+mod peers;
 mod publish;
 mod registry;
 mod rpc;
@@ -228,6 +233,7 @@ impl Server {
             sealer,
             federation,
             inbound,
+            standings: metrics::Standings::default(),
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
@@ -416,6 +422,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))
+        .route("/metrics", get(metrics::get))
         .route("/ws", get(socket::upgrade))
         .route("/activate", get(activate::show).post(activate::decide))
         .route("/activate.css", get(activate::style))
@@ -441,9 +448,39 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/stats", get(stats))
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))
+        .nest("/api/federation", federation_routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
+}
+
+/// What is managed of other instances (spec 14.1).
+fn federation_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/status", get(peers::status))
+        .route("/peers", get(peers::get_all).post(peers::post))
+        .route(
+            "/peers/{id}",
+            get(peers::get).patch(peers::patch).delete(peers::delete),
+        )
+        .route("/peers/{id}/test", post(peers::test))
+        .route(
+            "/tokens",
+            get(federation_tokens::get_all).post(federation_tokens::post),
+        )
+        .route("/tokens/{id}", delete(federation_tokens::delete))
+        .route("/outbox", get(outbox::get_all))
+        .route("/deliveries", get(outbox::get_deliveries))
+        .route("/dead-letters", get(outbox::get_dead))
+        .route("/dead-letters/replay", post(outbox::post_replay))
+        .route(
+            "/dead-letters/{id}",
+            get(outbox::get_letter).delete(outbox::delete_letter),
+        )
+        .route(
+            "/dead-letters/{id}/replay",
+            post(outbox::post_letter_replay),
+        )
 }
 
 /// `GET /api/v1/stats`: the REST face of `dashboard.stats`.

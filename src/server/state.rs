@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::access::Access;
 use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
+use super::metrics::Standings;
 use super::registry::Registry;
 use crate::base::clock::Clock;
 use crate::federation::{Dial, Federation, Inbound};
@@ -45,6 +46,8 @@ pub struct App {
     pub federation: Federation,
     /// Their way in.
     pub inbound: Inbound,
+    /// How the peers of all teams do.
+    pub(super) standings: Standings,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.
