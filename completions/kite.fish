@@ -54,6 +54,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "verify" -d 'Check the sig
 complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and manage the addresses that webhooks are posted to'
 complete -c kite -n "__fish_kite_needs_command" -f -a "github" -d 'Connect a repository on GitHub'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
+complete -c kite -n "__fish_kite_needs_command" -f -a "federation" -d 'Exchange events with other instances: peers, what is on its way to them, dead letters'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams, keys and backups, straight on the database'
 complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
@@ -615,10 +616,120 @@ complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcomma
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "status" -d 'Show how each peer does: what waits for it, and whether it takes it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "peers" -d 'Add, list and change peers: the instances that events go to and come from'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "tokens" -d 'Make tokens for peers. One opens nothing until a peer has it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "outbox" -d 'Look at the outbox: events on their way to peers, and what became of them'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "deliveries" -d 'Look at deliveries: every attempt, and what was dropped on purpose'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "dead-letters" -d 'Look at dead letters: what a peer refused for good, or what waited for a week. Send or drop them'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "add" -d 'Add a peer. Tokens that are not given are made, and shown this once'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "list" -d 'List the team\'s peers'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "show" -d 'Show a peer. Its tokens are shown to nobody'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "update" -d 'Change a peer: what is not given stays'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "pause" -d 'Let everything for a peer wait, and take nothing from it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "resume" -d 'Let events go to a peer and come from it again'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "revoke" -d 'Send a peer nothing more, take nothing from it, and cancel what waits for it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "remove" -d 'Remove a peer with its tokens, and cancel what waits for it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "test" -d 'Post something to a peer that it does not keep, and say what it answers'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -f -a "create" -d 'Make a token. It is shown this once'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -f -a "list" -d 'List the labels of the tokens that were made'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -f -a "revoke" -d 'Forget the label of a token'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -f -a "list" -d 'List events on their way to peers: those that wait first, others newest first'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -f -a "list" -d 'List attempts, newest first. Attempt 0 is an event that was dropped on purpose; the error says why'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "list" -d 'List dead letters, newest first'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Show a dead letter with its event'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "replay" -d 'Send dead letters once more, with no attempts counted'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "discard" -d 'Drop a dead letter for good'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l config -d 'Read settings from a TOML file; flags and variables win over it' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l listen -d 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l host -d 'The host alone, as deployments of the hosted server set it; `--listen` wins' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l port -d 'The port alone, likewise' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l tls-cert -d 'Serve over TLS with the certificate chain in this PEM file; a renewed one is taken up without a restart' -r -F
+complete -c kite -n "__fish_kite_using_subcommand serve" -l tls-key -d 'The private key of that certificate, a PEM file too' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l public-url -d 'Where the outside finds this server, as an http(s) address' -r
@@ -635,6 +746,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'H
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r

@@ -225,6 +225,19 @@ impl CommandError {
         Self::new(Kind::NotFound, message).with_hint("`kite endpoints list` shows those there are")
     }
 
+    /// The server has no paths for other instances.
+    pub fn no_federation() -> Self {
+        Self::new(Kind::NotFound, "the server does not manage other instances")
+            .with_hint("it is too old, or the hosted service; `kite serve` runs one that does, and `--server` names it")
+    }
+
+    /// There is no such peer.
+    pub fn no_peer(named: &str) -> Self {
+        let message = format!("there is no peer `{}`", visible(named));
+        Self::new(Kind::NotFound, message)
+            .with_hint("`kite federation peers list` shows those there are")
+    }
+
     /// `gh` may not manage the hooks of a repository.
     pub fn gh_denied(failure: &GhFailure) -> Self {
         let words = failure.words();
@@ -447,10 +460,18 @@ impl From<ClientError> for CommandError {
             ClientError::Unreadable { .. } => {
                 Self::failed(message).with_hint("is that the address of a Kite server?")
             }
-            ClientError::Address(_) | ClientError::Tls(TlsError::CaFile { .. }) => {
-                Self::usage(message)
-            }
-            ClientError::Tls(TlsError::Setup(_)) => Self::failed(message),
+            ClientError::Address(_) => Self::usage(message),
+            ClientError::Tls(error) => error.into(),
+        }
+    }
+}
+
+impl From<TlsError> for CommandError {
+    fn from(error: TlsError) -> Self {
+        let message = error.to_string();
+        match error {
+            TlsError::CaFile { .. } => Self::usage(message),
+            TlsError::Setup(_) => Self::failed(message),
         }
     }
 }
@@ -566,13 +587,18 @@ impl From<StartError> for CommandError {
                 .with_hint("`--listen` takes another address; port 0 picks a free one"),
             StartError::DataDir { source, .. } => Self::failed(format!("{text}: {source}"))
                 .with_hint("`--data-dir` names another directory"),
+            StartError::Tls(_) => Self::failed(text).with_hint(
+                "`--tls-cert` names the chain, the server's own certificate first, `--tls-key` its private key; both in PEM",
+            ),
+            StartError::Trust(error) => error.into(),
             StartError::SecretKey(_) => Self::failed(text)
                 .with_hint("`KITE_SECRET_KEY` gives it; otherwise it is made once"),
+            StartError::InstanceId(_) => {
+                Self::usage(text).with_hint("`--instance-id` gives it another name")
+            }
             StartError::Thread(source) => Self::failed(format!("{text}: {source}"))
                 .with_hint("the limit of processes (`ulimit -u`) may be too low"),
             StartError::Store(error) => error.into(),
-            StartError::Tls(_) => Self::usage(text)
-                .with_hint("`--ca-file` names a file with one or more PEM certificates"),
         }
     }
 }

@@ -9,10 +9,11 @@ use super::error::CommandError;
 use super::exit::Exit;
 
 /// The topics, each with its text.
-pub(super) const TOPICS: [(&str, &str); 5] = [
+pub(super) const TOPICS: [(&str, &str); 6] = [
     ("delivery", include_str!("help/delivery.txt")),
     ("environment", include_str!("help/environment.txt")),
     ("exit-codes", include_str!("help/exit-codes.txt")),
+    ("federation", include_str!("help/federation.txt")),
     ("output", include_str!("help/output.txt")),
     ("scopes", include_str!("help/scopes.txt")),
 ];
@@ -24,6 +25,7 @@ Topics:
   delivery     when an event counts as handed on, and what is done with one that is refused
   environment  the variables that kite reads
   exit-codes   what a script learns from how kite ended
+  federation   how two instances exchange events, and what becomes of what is not taken
   output       stdout and stderr, --json, colours
   scopes       which events a connection gets, or a key may see
 

@@ -20,6 +20,7 @@ mod emit_batch;
 mod endpoints;
 mod endpoints_create;
 mod exec;
+mod federation;
 mod filter;
 mod findings;
 mod gh;
@@ -93,7 +94,8 @@ Examples:
   kite endpoints create --source github
   kite stream --source github
 
-`kite help delivery`, `environment`, `exit-codes`, `output` and `scopes` explain what concerns all commands.";
+`kite help delivery`, `environment`, `exit-codes`, `federation`, `output` and `scopes` explain what
+concerns all commands.";
 
 /// Flags that every verb understands, before it or after it.
 #[derive(Debug, Args)]
@@ -148,6 +150,7 @@ enum Verb {
     Endpoints(endpoints::EndpointsArgs),
     Github(github::GithubArgs),
     Keys(keys::KeysArgs),
+    Federation(federation::FederationArgs),
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
     #[cfg(feature = "server")]
@@ -182,6 +185,7 @@ impl Verb {
             Self::Endpoints(args) => args.run(context),
             Self::Github(args) => args.run(context),
             Self::Keys(args) => args.run(context),
+            Self::Federation(args) => args.run(context),
             #[cfg(feature = "server")]
             Self::Serve(args) => serve::run(args, context),
             #[cfg(feature = "server")]

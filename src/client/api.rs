@@ -193,6 +193,16 @@ impl Api {
     }
 
     fn request(&self, method: Method, path: &str, pairs: &[(&str, String)]) -> RequestBuilder {
+        self.request_at(method, &format!("api/v1/{path}"), pairs)
+    }
+
+    /// A request to a whole path.
+    pub(super) fn request_at(
+        &self,
+        method: Method,
+        path: &str,
+        pairs: &[(&str, String)],
+    ) -> RequestBuilder {
         let team = self.team.as_ref().map(|team| ("team_id", team.as_str()));
         let pairs = pairs.iter().map(|(name, value)| (*name, value.as_str()));
         let url = url(&self.server.http_base, path, team.into_iter().chain(pairs));
@@ -201,11 +211,14 @@ impl Api {
             .bearer_auth(self.server.key.reveal())
     }
 
-    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ClientError> {
         Ok(self.answer(request).await?.value)
     }
 
-    async fn answer<T: DeserializeOwned>(
+    pub(super) async fn answer<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
     ) -> Result<Answer<T>, ClientError> {
@@ -279,7 +292,7 @@ fn cause(error: &reqwest::Error) -> String {
     inner.or(outer).map_or_else(|| error.to_string(), chain)
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
@@ -288,7 +301,7 @@ fn url<'a>(base: &str, path: &str, pairs: impl Iterator<Item = (&'a str, &'a str
         .map(|(name, value)| format!("{name}={}", escape(value)))
         .collect();
     let mark = if query.is_empty() { "" } else { "?" };
-    format!("{base}/api/v1/{path}{mark}{}", query.join("&"))
+    format!("{base}/{path}{mark}{}", query.join("&"))
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ async fn a_history_since_a_time_names_the_time_once_and_then_where_it_is() {
 fn whatever_a_team_or_scope_holds_is_escaped_as_utf8() {
     let pairs = [("team_id", "clerk-user:a b"), ("scope", "agent_to:é&x=1")];
     assert_eq!(
-        url("http://h", "events", pairs.into_iter()),
+        url("http://h", "api/v1/events", pairs.into_iter()),
         "http://h/api/v1/events?team_id=clerk-user%3Aa%20b&scope=agent_to%3A%C3%A9%26x%3D1"
     );
     let path = format!("agents/{}", escape("../a"));

@@ -7,6 +7,7 @@ pub mod api;
 pub mod attempt;
 pub mod connect;
 pub mod error;
+pub mod federation;
 pub mod handshake;
 pub mod history;
 pub mod http;
@@ -30,6 +31,7 @@ use crate::protocol::token::Token;
 
 pub use api::Api;
 pub use error::{ClientError, Refusal};
+pub use federation::ForwardsQuery;
 pub use message::Letter;
 pub use receiver::{Delivery, Flow, Notice, Receiver};
 pub use session::{End, Session, Subscription, Timing};

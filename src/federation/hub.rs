@@ -1,18 +1,32 @@
 //! Federation as the server sees it: started once, told what has changed, ended with the server.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout};
+
 use super::dial::Dial;
+use super::line::Lines;
+use super::outbox::Outbox;
+use super::works::Works;
+use super::{maintenance, settler, trial};
 use crate::base::clock::Clock;
 use crate::log::Forwards;
 use crate::protocol::federation::PeerTest;
+use crate::protocol::id::InstanceId;
 use crate::store::federation::{PeerNumber, PeerRecord};
 use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
-/// How many rows of a peer that was revoked are cancelled in one transaction.
-const CANCEL_MAX: usize = 500;
+/// How often the store is asked whether a peer that is heard from is left alone, where this node does not know.
+const HEARD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many peers that were heard from are remembered.
+const HEARD_MAX: usize = 10_000;
 
 /// What federation works with.
 pub struct Parts {
@@ -27,46 +41,153 @@ pub struct Parts {
     /// The time.
     pub clock: Clock,
     /// The instance's own id.
-    pub instance_id: String,
+    pub instance_id: InstanceId,
+    /// How old an event may be that is still tried; after that its forward is a dead letter.
+    pub max_age: Duration,
 }
 
 /// The federation of a running server.
 pub struct Federation {
-    parts: Parts,
+    works: Arc<Works>,
+    poke: Arc<Notify>,
+    /// When the store was last asked about a peer.
+    asked: Mutex<HashMap<PeerNumber, Instant>>,
+    stop: watch::Sender<bool>,
+    /// What ends with this and has nothing to finish.
+    _background: JoinSet<()>,
 }
 
 /// Its running parts. They end when the [`Federation`] is dropped.
-pub struct Tasks {}
+pub struct Tasks {
+    outbox: JoinHandle<()>,
+    settler: JoinHandle<()>,
+}
 
 impl Tasks {
-    /// Waits until what is under way has ended, for a while.
-    pub async fn finish(self, _limit: Duration) {}
+    /// Waits until what is under way has ended and is written down, for a while. What is not is posted again by whoever
+    /// works the outbox next.
+    pub async fn finish(self, limit: Duration) {
+        let (stopped, settled) = (self.outbox.abort_handle(), self.settler.abort_handle());
+        let both = async {
+            // A panic in one of them was reported by the runtime; there is nothing to add here.
+            let _ = self.outbox.await;
+            let _ = self.settler.await;
+        };
+        if timeout(limit, both).await.is_err() {
+            stopped.abort();
+            settled.abort();
+            tracing::warn!("posts to peers did not end within {limit:?}; they are made again");
+        }
+    }
 }
 
 impl Federation {
     /// Starts delivering what is due.
     pub fn start(parts: Parts) -> (Self, Tasks) {
-        (Self { parts }, Tasks {})
+        let (stop, stopped) = watch::channel(false);
+        let (jobs, settling) = settler::start(parts.store.clone());
+        let works = Arc::new(Works {
+            store: parts.store,
+            dial: parts.dial,
+            sealer: parts.sealer,
+            clock: parts.clock,
+            instance_id: parts.instance_id,
+            max_age: parts.max_age,
+            lines: Lines::default(),
+            busy: Arc::default(),
+            wanted_back: AtomicUsize::new(0),
+        });
+        let poke = Arc::<Notify>::default();
+        let outbox = Outbox::new(works.clone(), parts.forwards, poke.clone(), jobs, stopped);
+        let mut background = JoinSet::new();
+        let tidied = works.clone();
+        background.spawn(async move { maintenance::run(&tidied).await });
+        let federation = Self {
+            works,
+            poke,
+            asked: Mutex::default(),
+            stop,
+            _background: background,
+        };
+        let tasks = Tasks {
+            outbox: tokio::spawn(outbox.run()),
+            settler: tokio::spawn(settling),
+        };
+        (federation, tasks)
     }
 
-    /// A peer was changed: it is looked at anew before the next post to it.
-    pub fn changed(&self, _peer: PeerNumber) {}
+    /// A peer was changed: it is looked at anew before the next post to it. When this has returned, this node begins
+    /// no post by what was known of the peer before.
+    pub fn changed(&self, peer: PeerNumber) {
+        match self.works.lines.of(peer) {
+            Some(line) => line.tell_change(),
+            // It may be active again.
+            None => self.poke.notify_one(),
+        }
+    }
 
-    /// A peer has proved to be there: what waits for it goes out now.
+    /// There may be something due that nobody told of: dead letters that are sent again.
+    pub fn look(&self) {
+        self.poke.notify_one();
+    }
+
+    /// A peer has proved to be there: what waits for it goes out now. Costs nothing while its circuit is closed.
     pub async fn heard_from(&self, peer: &PeerRecord) -> Result<(), StoreError> {
-        self.parts.store.wake_peer(peer.number).await?;
+        let may_wait = match self.works.lines.of(peer.number) {
+            Some(line) => line.is_open(),
+            None => self.is_to_ask(peer.number),
+        };
+        match may_wait {
+            true => self.wake(peer.number).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Makes everything due that waits for a peer, if its circuit is open.
+    async fn wake(&self, peer: PeerNumber) -> Result<(), StoreError> {
+        if self.works.store.wake_peer(peer).await? {
+            match self.works.lines.of(peer) {
+                Some(line) => line.tell_heard(),
+                None => self.poke.notify_one(),
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the store was not asked about a peer for a while.
+    fn is_to_ask(&self, peer: PeerNumber) -> bool {
+        let now = Instant::now();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked.len() >= HEARD_MAX {
+            asked.clear();
+        }
+        let last = asked.get(&peer);
+        let is_due = last.is_none_or(|last| now.duration_since(*last) >= HEARD_INTERVAL);
+        if is_due {
+            asked.insert(peer, now);
+        }
+        is_due
     }
 
     /// Cancels what waits for peers that are revoked or deleted.
     pub async fn cancel_rows(&self) -> Result<(), StoreError> {
-        let now = self.parts.clock.unix_millis();
-        while self.parts.store.cancel_rows(now, CANCEL_MAX).await? == CANCEL_MAX {}
-        Ok(())
+        self.works.cancel_rows().await
     }
 
-    /// Posts something to a peer that it does not keep.
-    pub async fn test(&self, _peer: &PeerRecord) -> Result<PeerTest, StoreError> {
-        Err(StoreError::Closed)
+    /// Posts something to a peer that it does not keep. When that goes well, what waits for the peer goes out too.
+    pub async fn test(&self, peer: &PeerRecord) -> Result<PeerTest, StoreError> {
+        let test = trial::run(&self.works, peer).await;
+        let is_there = test.status_code.is_some_and(|it| (200..300).contains(&it));
+        if is_there {
+            self.wake(peer.number).await?;
+        }
+        Ok(test)
+    }
+}
+
+impl Drop for Federation {
+    fn drop(&mut self) {
+        // Nobody listens any more when all tasks have ended by themselves.
+        let _ = self.stop.send(true);
     }
 }

@@ -1,19 +1,40 @@
 //! Other servers: what is sent to them, and what comes from them.
 //!
-//! All that the server calls goes through [`dial`], the only way out, which keeps promise 10: no errands to inside.
+//! ```text
+//!  outbox (claims peers) ──► sender, one per peer ──► posts ──► delivery ~ dial ~ the peer
+//!                              rows · circuit · pace               │
+//!                              ▲  ack                              ▼
+//!                              └────────── settler ◄──────── what became of it
+//! ```
+//!
+//! The log writes down what is to be forwarded in the transaction that stores the event. A row is delivered at least once,
+//! or becomes a dead letter (promise 5).
+//!
+//! All that the server calls goes through [`Dial`], the only way out, which keeps promise 10: no errands to inside.
 
-pub mod dial;
+mod circuit;
+mod delivery;
+mod dial;
 #[cfg(test)]
-mod dial_tests;
-mod fault;
+mod fixtures;
 mod hub;
 mod inbound;
-mod resolver;
+mod line;
+mod maintenance;
+mod outbox;
+#[cfg(test)]
+mod outbox_tests;
+mod pace;
+mod posts;
+mod rows;
+mod sender;
+mod settler;
 mod token;
+mod trial;
+mod waits;
+mod works;
 
-pub use dial::{Answer, Dial, Limits};
-pub use fault::DialFault;
+pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
 pub use inbound::{Caller, Inbound, Recorder};
-pub use resolver::{Resolver, SystemResolver};
 pub use token::{FederationToken, FederationTokenError};

@@ -153,6 +153,12 @@ pub struct PeerCreated {
     /// What the peer has to show: its outbound token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbound_token: Option<String>,
+    /// The id of the instance that answers: what the other one calls this peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_instance_id: Option<String>,
+    /// Where the other one posts: the path of the hook here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_endpoint: Option<String>,
 }
 
 /// A good random token with a label. It opens nothing by itself.

@@ -168,8 +168,13 @@ pub(super) async fn for_samples(
 
 /// `/hooks/<team>/<source>`.
 pub(super) fn path(endpoint: &EndpointRecord) -> String {
-    let team = utf8_percent_encode(endpoint.team.as_str(), UNRESERVED);
-    format!("/hooks/{team}/{}", endpoint.source)
+    path_of(&endpoint.team, endpoint.source.as_str())
+}
+
+/// Likewise, of a team and a source.
+pub(super) fn path_of(team: &TeamId, source: &str) -> String {
+    let team = utf8_percent_encode(team.as_str(), UNRESERVED);
+    format!("/hooks/{team}/{source}")
 }
 
 /// A secret as GitHub's own page suggests it: 64 hex digits.

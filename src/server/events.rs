@@ -150,7 +150,8 @@ fn push_event(text: &mut String, event: &StoredEvent) {
     );
 }
 
-fn limit(parts: &Parts) -> Result<usize, ApiError> {
+/// The query's `limit`.
+pub(super) fn limit(parts: &Parts) -> Result<usize, ApiError> {
     let Some(given) = query(parts, "limit").pop() else {
         return Ok(LIMIT_DEFAULT);
     };

@@ -9,10 +9,12 @@ use tokio::sync::Semaphore;
 use super::access::Access;
 use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
+use super::metrics::Standings;
 use super::registry::Registry;
 use crate::base::clock::Clock;
-use crate::federation::{Federation, Inbound};
+use crate::federation::{Dial, Federation, Inbound};
 use crate::log::{Limits, Log};
+use crate::protocol::identity::InstanceKey;
 use crate::store::Store;
 use crate::store::seal::Sealer;
 
@@ -32,12 +34,20 @@ pub struct App {
     pub readiness: Readiness,
     /// The instance's id.
     pub instance_id: String,
+    /// Its key pair, with which it signs what it says to other instances.
+    pub identity: InstanceKey,
+    /// The way to other servers.
+    pub dial: Arc<Dial>,
+    /// Whether connections are over TLS.
+    pub is_tls: bool,
     /// Seals secrets.
     pub sealer: Arc<Sealer>,
     /// Other instances.
     pub federation: Federation,
     /// Their way in.
     pub inbound: Inbound,
+    /// How the peers of all teams do.
+    pub(super) standings: Standings,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.

@@ -126,7 +126,7 @@ pub async fn restore(file: &Path, address: &Address, how: Restoring) -> Result<R
     };
     let nothing = Replaced::default();
     let replaced = target.replaced().unwrap_or(&nothing);
-    let renumbering = match how.keeps_numbers {
+    let mut renumbering = match how.keeps_numbers {
         true => Renumbering::none(&report.logs, replaced)?,
         false => Renumbering::upwards(&report.logs, replaced, how.now)?,
     };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::dump::{
-    AGENTS, CURSORS, DAMAGE, DEDUP, ENDPOINTS, EVENTS, INSTANCE, KEYS, ORPHANS, REPEATS, Row, Rows,
-    TEAMS,
+    AGENTS, CURSORS, DAMAGE, DEDUP, DELIVERIES, ENDPOINTS, EVENTS, INSTANCE, KEPT_EVENTS, KEYS, LETTERS,
+    ORPHANS, OUTBOX, PEER_STATES, PEERS, REPEATS, Row, Rows, TABLES, TEAMS,
 };
 use super::record::Millis;
 use super::{Result, StoreError};
@@ -50,7 +50,7 @@ pub enum Subject {
     Damage,
     /// The numbers of a log.
     Numbers,
-    /// A row that refers to a team that is not there.
+    /// A row that refers to something that is not there: a team, a peer, an event.
     References,
     /// The text of an event.
     Text,
@@ -101,6 +101,12 @@ pub struct Counts {
     pub endpoints: u64,
     /// Agents.
     pub agents: u64,
+    /// Peers.
+    pub peers: u64,
+    /// Forwards that are due or wait.
+    pub forwards: u64,
+    /// Forwards that ended without a delivery.
+    pub letters: u64,
 }
 
 /// The log of a team, as its row tells.
@@ -207,6 +213,10 @@ struct Judge {
     depth: Depth,
     report: Report,
     teams: BTreeMap<i64, Progress>,
+    /// The team of each peer.
+    peers: HashMap<i64, i64>,
+    /// Events that are kept for forwards, by their team and their number.
+    kept: BTreeSet<(i64, Seq)>,
     /// Numbers of teams that are not there.
     strangers: BTreeSet<i64>,
     /// The latest pair of each name.
@@ -228,6 +238,8 @@ impl Judge {
             depth,
             report: Report::default(),
             teams: BTreeMap::new(),
+            peers: HashMap::new(),
+            kept: BTreeSet::new(),
             strangers: BTreeSet::new(),
             repeats: HashMap::new(),
             repeats_left: 0,
@@ -245,22 +257,35 @@ impl Judge {
             (&KEYS, &mut counts.keys),
             (&ENDPOINTS, &mut counts.endpoints),
             (&AGENTS, &mut counts.agents),
+            (&PEERS, &mut counts.peers),
+            (&OUTBOX, &mut counts.forwards),
+            (&LETTERS, &mut counts.letters),
         ];
         for (counted, count) in counted {
-            if table.is(counted) {
-                *count += 1;
-                self.report.rows += 1;
-            }
+            *count += u64::from(table.is(counted));
         }
+        // Not the answers to questions.
+        self.report.rows += u64::from(TABLES.iter().any(|it| table.is(it)));
         if table.is(&DAMAGE) {
             let words = row.text("words").to_owned();
             self.report.find(Grade::Fault, Subject::Damage, None, words);
         } else if table.is(&INSTANCE) {
-            self.report.rows += 1;
             self.report.instance_id = Some(row.text("instance_id").to_owned());
         } else if table.is(&TEAMS) {
             self.team(row);
+        } else if table.is(&PEER_STATES) {
+            self.peer_of(row);
+        } else if table.is(&OUTBOX) || table.is(&LETTERS) {
+            self.forward(row);
         } else if !self.is_known(row) {
+        } else if table.is(&PEERS) {
+            let (number, team) = (row.integer("number"), row.integer("team"));
+            self.peers.insert(number, team);
+        } else if table.is(&KEPT_EVENTS) {
+            let kept = (row.integer("team"), row.number("seq"));
+            self.kept.insert(kept);
+        } else if table.is(&DELIVERIES) {
+            self.peer_of(row);
         } else if table.is(&EVENTS) {
             self.event(row);
         } else if table.is(&REPEATS) {
@@ -314,6 +339,40 @@ impl Judge {
                 .find(Grade::Fault, Subject::References, None, words);
         }
         false
+    }
+
+    /// The team of the peer that a row refers to. Says so where that peer is not there.
+    fn peer_of(&mut self, row: &Row) -> Option<i64> {
+        let number = row.integer("peer");
+        let team = self.peers.get(&number).copied();
+        if team.is_none() {
+            let words = format!(
+                "`{}` refers to peer number {number}, which is not there",
+                row.table.name
+            );
+            self.report
+                .find(Grade::Fault, Subject::References, None, words);
+        }
+        team
+    }
+
+    /// A forward needs its event, in the log or kept. One that is missing in the log is told of already.
+    fn forward(&mut self, row: &Row) {
+        let Some(number) = self.peer_of(row) else {
+            return;
+        };
+        let (seq, Some(team)) = (row.number("seq"), self.teams.get(&number)) else {
+            return;
+        };
+        let is_in_log = seq > team.log.pruned && seq <= team.log.last;
+        if !is_in_log && !self.kept.contains(&(number, seq)) {
+            let words = format!(
+                "`{}` refers to event {seq}, which is not there",
+                row.table.name
+            );
+            self.report
+                .fault(Subject::References, &team.log.team_id, words);
+        }
     }
 
     fn event(&mut self, row: &Row) {
@@ -370,6 +429,10 @@ impl Judge {
     /// An event that came under a name after it had been accepted and before it was forgotten is there twice. Names whose
     /// event was forgotten in between have a younger entry.
     fn accepted(&mut self, row: &Row) {
+        // A name without content is remembered for what comes back from peers, whatever the sender means by it.
+        if row.integer("federated") != 0 && row.bytes("fingerprint").is_empty() {
+            return;
+        }
         let Ok(key) = row.bytes("key").try_into() else {
             return;
         };

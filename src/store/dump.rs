@@ -51,6 +51,7 @@ pub(super) static INSTANCE: Table = Table {
         ("created_at", Integer),
         ("access_version", Integer),
         ("secret_check", Bytes),
+        ("identity_key", Bytes),
     ],
     order: "id",
 };
@@ -66,8 +67,49 @@ pub(super) static TEAMS: Table = Table {
         ("usage_month", Text),
         ("events_used", Integer),
         ("quota_told", Flag),
+        ("peers_version", Integer),
     ],
     order: "number",
+};
+
+pub(super) static PEERS: Table = Table {
+    name: "peers",
+    columns: &[
+        ("number", Integer),
+        ("id", Text),
+        ("team", Integer),
+        ("name", Text),
+        ("instance_id", Text),
+        ("status", Text),
+        ("hook_url", Text),
+        ("scopes", Text),
+        ("max_hops", Integer),
+        ("rate_limit_per_sec", Integer),
+        ("outbound_token", Bytes),
+        ("inbound_index", Bytes),
+        ("inbound_hash", Text),
+        ("old_inbound_index", Bytes),
+        ("old_inbound_hash", Text),
+        ("old_inbound_until", Integer),
+        ("created_at", Integer),
+        ("updated_at", Integer),
+    ],
+    order: "number",
+};
+
+pub(super) static PEER_STATES: Table = Table {
+    name: "peer_states",
+    columns: &[
+        ("peer", Integer),
+        ("failures", Integer),
+        ("retry_at", Integer),
+        ("last_success_at", Integer),
+        ("last_error", Text),
+        ("latency_ms", Integer),
+        ("claim", Integer),
+        ("claimed_until", Integer),
+    ],
+    order: "peer",
 };
 
 /// SQLite packs `team` and `seq` into one column.
@@ -87,6 +129,75 @@ pub(super) static EVENTS: Table = Table {
     order: "team, seq",
 };
 
+pub(super) static KEPT_EVENTS: Table = Table {
+    name: "kept_events",
+    columns: &[
+        ("team", Integer),
+        ("seq", Integer),
+        ("id", Text),
+        ("type", Text),
+        ("text", Text),
+    ],
+    order: "team, seq",
+};
+
+pub(super) static OUTBOX: Table = Table {
+    name: "outbox",
+    columns: &[
+        ("peer", Integer),
+        ("due_at", Integer),
+        ("seq", Integer),
+        ("attempts", Integer),
+        ("last_error", Text),
+        ("created_at", Integer),
+    ],
+    order: "peer, due_at, seq",
+};
+
+pub(super) static LETTERS: Table = Table {
+    name: "letters",
+    columns: &[
+        ("peer", Integer),
+        ("seq", Integer),
+        ("status", Text),
+        ("attempts", Integer),
+        ("last_error", Text),
+        ("created_at", Integer),
+        ("settled_at", Integer),
+    ],
+    order: "peer, seq",
+};
+
+pub(super) static DELIVERIES: Table = Table {
+    name: "deliveries",
+    columns: &[
+        ("team", Integer),
+        ("id", Text),
+        ("peer", Integer),
+        ("seq", Integer),
+        ("event_id", Text),
+        ("event_type", Text),
+        ("attempt", Integer),
+        ("status_code", Integer),
+        ("error", Text),
+        ("latency_ms", Integer),
+        ("created_at", Integer),
+        ("queued_at", Integer),
+    ],
+    order: "team, id",
+};
+
+pub(super) static FEDERATION_TOKENS: Table = Table {
+    name: "federation_tokens",
+    columns: &[
+        ("id", Text),
+        ("team", Integer),
+        ("label", Text),
+        ("created_at", Integer),
+    ],
+    order: "id",
+};
+
 pub(super) static DEDUP: Table = Table {
     name: "dedup",
     columns: &[
@@ -95,6 +206,7 @@ pub(super) static DEDUP: Table = Table {
         ("event_id", Text),
         ("created_at", Integer),
         ("fingerprint", Bytes),
+        ("federated", Flag),
     ],
     order: "team, key",
 };
@@ -163,8 +275,22 @@ pub(super) static AGENTS: Table = Table {
 
 /// Everything durable, in the order in which it is written: what others refer to comes first. Device logins are not
 /// among it: they last for minutes.
-pub(super) static TABLES: [&Table; 8] = [
-    &INSTANCE, &TEAMS, &EVENTS, &DEDUP, &CURSORS, &KEYS, &ENDPOINTS, &AGENTS,
+pub(super) static TABLES: [&Table; 15] = [
+    &INSTANCE,
+    &TEAMS,
+    &PEERS,
+    &PEER_STATES,
+    &EVENTS,
+    &KEPT_EVENTS,
+    &OUTBOX,
+    &LETTERS,
+    &DELIVERIES,
+    &FEDERATION_TOKENS,
+    &DEDUP,
+    &CURSORS,
+    &KEYS,
+    &ENDPOINTS,
+    &AGENTS,
 ];
 
 /// A question: what the database itself finds broken in its pages and indexes.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Result;
 use super::record::Millis;
+use super::{Result, StoreError};
 use crate::protocol::federation::{OutboxStatus, PeerStatus};
 use crate::protocol::forward::{Destination, Transit, TypeScopes};
 use crate::protocol::id::{Seq, TeamId};
@@ -516,8 +516,9 @@ pub trait FederationStore: Send + Sync + 'static {
     /// What a claimed peer has to do; `None` when the claim was lost. Rows stay where they are until they are settled.
     async fn due(&self, query: DueQuery) -> Result<Option<Work>>;
 
-    /// Settles attempts, all in one transaction, and records each. Answers for each whether its claim still stood; what
-    /// was settled under another changes nothing.
+    /// Settles attempts, all in one transaction, and records each; a row at most once. Answers for each whether its claim
+    /// still stood; what was settled under another changes nothing. A row that was woken during its attempt is settled
+    /// like any other.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>>;
 
     /// Makes dead letters of rows whose event was stored before a time, at most so many. Says how many. Rows that are due
@@ -574,7 +575,112 @@ pub(super) struct Decision {
     pub(super) declined: Option<String>,
 }
 
+impl NewPeer {
+    /// The peer that comes of it.
+    pub(super) fn numbered(self, number: PeerNumber) -> PeerRecord {
+        PeerRecord {
+            number,
+            id: self.id,
+            team: self.team,
+            name: self.name,
+            instance_id: self.instance_id,
+            status: PeerStatus::Active,
+            hook_url: self.hook_url,
+            scopes: self.scopes,
+            max_hops: self.max_hops,
+            rate_limit_per_sec: self.rate_limit_per_sec,
+            outbound_token: self.outbound_token,
+            inbound: self.inbound,
+            old_inbound: None,
+            created_at: self.now,
+            updated_at: self.now,
+        }
+    }
+}
+
+impl PeerRecord {
+    /// Of the peers that a token with this index was ever for, the one that it is for now: one that was taken over from
+    /// a peer that is not active any more belongs to the newer one.
+    pub(super) fn owner(found: Vec<Self>, index: &[u8; 32]) -> Option<Self> {
+        found.into_iter().max_by_key(|peer| {
+            let is_active = peer.status == PeerStatus::Active;
+            (is_active, peer.inbound.index == *index, peer.number)
+        })
+    }
+
+    /// Refuses what would make two peers one. Tokens of peers that are not active may come again.
+    fn refuse_twin(
+        &self,
+        instance_id: &str,
+        name: &str,
+        inbound: Option<&InboundToken>,
+        now: Millis,
+    ) -> Result<()> {
+        let exists = |what: String| Err(StoreError::Exists(what));
+        if self.instance_id == instance_id {
+            return exists(format!("a peer with the instance id `{instance_id}`"));
+        }
+        if self.name == name {
+            return exists(format!("a peer called `{name}`"));
+        }
+        let has_token = |token: &InboundToken| {
+            self.status == PeerStatus::Active && self.inbound_at(&token.index, now).is_some()
+        };
+        match inbound.is_some_and(has_token) {
+            true => exists("another active peer with this inbound token".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A stored status.
+pub(super) fn stored_status(word: String) -> Result<PeerStatus> {
+    PeerStatus::of(&word).ok_or_else(|| StoreError::Failed(format!("`{word}` is no status")))
+}
+
+/// Stored scopes.
+pub(super) fn stored_scopes(json: String) -> Result<TypeScopes> {
+    let fault = |why: String| StoreError::Failed(format!("stored scopes: {why}"));
+    let patterns = serde_json::from_str(&json).map_err(|error| fault(error.to_string()))?;
+    TypeScopes::parse(patterns).map_err(|error| fault(error.to_string()))
+}
+
+/// Scopes as they are stored.
+pub(super) fn scopes_text(scopes: &TypeScopes) -> String {
+    // Strings always serialise.
+    serde_json::to_string(scopes.patterns()).unwrap_or_default()
+}
+
 impl Peers {
+    /// Refuses a peer that there is no room for, or that would be one with another.
+    pub(super) fn check_new(&self, new: &NewPeer) -> Result<()> {
+        if self.peers.len() >= PEERS_MAX {
+            return Err(StoreError::Failed(format!(
+                "the team has {PEERS_MAX} peers, which is the most there can be"
+            )));
+        }
+        let check = |other: &PeerRecord| {
+            other.refuse_twin(&new.instance_id, &new.name, Some(&new.inbound), new.now)
+        };
+        self.peers.iter().try_for_each(check)
+    }
+
+    /// A peer as a change makes it.
+    pub(super) fn changed(&self, id: &str, update: PeerUpdate, now: Millis) -> Result<PeerRecord> {
+        let found = self.peers.iter().find(|peer| peer.id == id);
+        let found = found.ok_or_else(|| StoreError::NotFound(format!("peer `{id}`")))?;
+        let mut peer = found.clone();
+        peer.apply(update, now);
+        // Also a token that comes into use again, with its peer, may be another's by now.
+        let is_used_anew = peer.inbound != found.inbound || peer.status != found.status;
+        let inbound = is_used_anew.then_some(&peer.inbound);
+        for other in self.peers.iter().filter(|other| other.id != id) {
+            let inbound = inbound.filter(|_| peer.status == PeerStatus::Active);
+            other.refuse_twin(&peer.instance_id, &peer.name, inbound, now)?;
+        }
+        Ok(peer)
+    }
+
     /// Which peers an event goes to, and which it does not although their scopes name it. Revoked ones get nothing.
     pub(super) fn decide(&self, kind: &str, transit: &Transit, own_id: &str) -> Vec<Decision> {
         let live = |peer: &&PeerRecord| peer.status != PeerStatus::Revoked;

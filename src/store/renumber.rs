@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::check::Log;
-use super::dump::{CURSORS, EVENTS, INSTANCE, Row, TEAMS};
+use super::dump::{
+    CURSORS, DELIVERIES, EVENTS, INSTANCE, KEPT_EVENTS, LETTERS, OUTBOX, PEER_STATES, PEERS, Row,
+    TEAMS,
+};
 use super::limits::MAX_SEQ;
 use super::record::Millis;
 use super::{Result, StoreError};
@@ -47,6 +50,8 @@ pub struct Renumbered {
 pub(super) struct Renumbering {
     /// By the number that stands for the team.
     shifts: HashMap<i64, i64>,
+    /// By the number that stands for the peer, as far as peers went by.
+    peer_shifts: HashMap<i64, i64>,
     access_version: i64,
     pub(super) logs: Vec<Renumbered>,
 }
@@ -102,26 +107,41 @@ impl Renumbering {
         }
         Ok(Self {
             shifts,
+            peer_shifts: HashMap::new(),
             access_version: replaced.access_version,
             logs: renumbered,
         })
     }
 
-    /// Gives a row its new numbers. Connections that held a cursor, and what a server remembered of keys, are of the past.
-    pub(super) fn apply(&self, row: &mut Row) {
-        let shift = |team: i64| self.shifts.get(&team).copied().unwrap_or(0);
-        if row.table.is(&TEAMS) {
-            let shift = shift(row.integer("number"));
+    /// Gives a row its new numbers. Connections that held a cursor, claims on peers, and what a server remembered of keys,
+    /// are of the past.
+    pub(super) fn apply(&mut self, row: &mut Row) {
+        let of_team = self.shifts.get(&row.integer("team")).copied().unwrap_or(0);
+        let table = row.table;
+        if table.is(&TEAMS) {
+            let shift = self.shifts.get(&row.integer("number")).copied();
+            let shift = shift.unwrap_or(0);
             raise(row, "last_seq", shift);
             raise(row, "pruned_seq", shift);
-        } else if row.table.is(&EVENTS) {
-            raise(row, "seq", shift(row.integer("team")));
-        } else if row.table.is(&CURSORS) {
-            let shift = shift(row.integer("team"));
-            raise(row, "acked", shift);
-            raise(row, "scanned", shift);
+        } else if table.is(&PEERS) {
+            self.peer_shifts.insert(row.integer("number"), of_team);
+        } else if table.is(&PEER_STATES) {
+            row.put("claimed_until", 0);
+        } else if table.is(&EVENTS) || table.is(&KEPT_EVENTS) {
+            raise(row, "seq", of_team);
+        } else if table.is(&OUTBOX) || table.is(&LETTERS) {
+            let shift = self.peer_shifts.get(&row.integer("peer")).copied();
+            raise(row, "seq", shift.unwrap_or(0));
+        } else if table.is(&DELIVERIES) {
+            // What was dropped on its way in has none.
+            if row.integer("seq") > 0 {
+                raise(row, "seq", of_team);
+            }
+        } else if table.is(&CURSORS) {
+            raise(row, "acked", of_team);
+            raise(row, "scanned", of_team);
             raise(row, "hold", 1);
-        } else if row.table.is(&INSTANCE) {
+        } else if table.is(&INSTANCE) {
             let known = row.integer("access_version").max(self.access_version);
             row.put("access_version", known + 1);
         }

@@ -98,6 +98,7 @@ fn topics_and_verbs_have_help() {
         ("delivery", "kite queue replay"),
         ("environment", "KITE_PROFILE"),
         ("exit-codes", "130  interrupted"),
+        ("federation", "kite federation peers add"),
         ("scopes", "agent_to:ID"),
         ("output", "--json"),
     ] {

@@ -4,12 +4,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Instant;
 
 use crate::support::cli::{Person, split};
 use crate::support::login::{approve, shown_code};
 use crate::support::process::Process;
 use crate::support::receiver::Receiver;
 use crate::support::server::Server;
+use crate::support::{GLANCE, PATIENCE};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -51,6 +54,14 @@ fn only_commands_in_shell_blocks_count() {
     assert_eq!(commands_in(text), ["one", "two &\nthree", "four"]);
 }
 
+/// What the section about several servers has people type.
+fn between_servers() -> Vec<String> {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = text.split_once("\n## Between servers\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    commands_in(section)
+}
+
 /// What the tests do with a command of the README.
 enum Role {
     /// A script: looked at by a test of its own.
@@ -73,9 +84,14 @@ enum Role {
     Post,
     /// A step of a script, for `sh`.
     Step,
+    /// Connects two servers: run by a test of its own.
+    Between,
 }
 
 fn role(command: &str) -> Role {
+    if between_servers().iter().any(|between| between == command) {
+        return Role::Between;
+    }
     match command {
         "scripts/test.sh" | "./install.sh" => Role::Script,
         "cargo run --locked -- demo" => Role::Demo,
@@ -111,7 +127,7 @@ async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     for command in commands() {
         let line = command.replace("http://127.0.0.1:7700", server.url());
         match role(&command) {
-            Role::Script | Role::Path | Role::Serve => {}
+            Role::Script | Role::Path | Role::Serve | Role::Between => {}
             Role::Demo => {
                 let line = line.replace("cargo run --locked --", "kite");
                 person.shell(&line).stdout_has("none lost").succeeds();
@@ -167,6 +183,52 @@ async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     assert_eq!(posted[0].body, br#"{"ok":true}"#);
     let event = fs::read_to_string(person.home().join("event.json")).unwrap();
     assert!(event.contains(r#""data":{"ok":true}"#), "{event}");
+}
+
+#[test]
+fn the_two_servers_of_the_readme_exchange_events() {
+    let commands = between_servers();
+    let [serve_a, serve_b, make_a, make_b, trigger, status, logs] = &commands[..] else {
+        panic!("the section has other commands: {commands:#?}");
+    };
+    let flags = ["--instance-id", "--allow-insecure-peers"];
+    for serve in [serve_a, serve_b] {
+        assert!(flags.iter().all(|flag| serve.contains(flag)), "{serve}");
+    }
+    let start = |id| Server::start_with(&["--allow-insecure-peers", "--instance-id", id]);
+    let (a, b) = (start("kite-a"), start("kite-b"));
+    let person = Person::new();
+    let run = |line: &str| {
+        let line = line
+            .replace("http://127.0.0.1:7700", a.url())
+            .replace("http://127.0.0.1:7701", b.url());
+        let typed = person.shell(&line).env("KEY_A", &a.owner().key);
+        typed.env("KEY_B", &b.owner().key)
+    };
+    let made = run(&format!("{make_a} --fail -sS")).succeeds().json();
+    let token = |name: &str| made[name].as_str().unwrap().to_owned();
+    let exchanged = make_b
+        .replace("INBOUND_TOKEN", &token("inbound_token"))
+        .replace("OUTBOUND_TOKEN", &token("outbound_token"));
+    run(&format!("{exchanged} --fail -sS")).succeeds();
+    run(trigger).succeeds();
+    run(status).stdout_has("kite-b").succeeds();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let listed = run(logs).succeeds().stdout;
+        if listed.contains("com.stripe.payment_intent.succeeded") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it never came: {}", a.log());
+        thread::sleep(GLANCE);
+    }
+    // It is not sent back to where it came from.
+    let drops = b.owner();
+    let person = Person::with(&drops);
+    person
+        .kite(&["federation", "deliveries", "list"])
+        .stdout_has("in its chain")
+        .succeeds();
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub(super) fn run(args: CheckArgs, address: &Address, out: &Output) -> Result<Ex
         let counts = &summary.counts;
         format!(
             "{verdict}: {} faults and {} warnings in {} teams, {} events, {} accepted names, {} cursors, {} keys, \
-             {} endpoints, {} agents",
+             {} endpoints, {} agents, {} peers, {} forwards",
             summary.faults,
             summary.warnings,
             counts.teams,
@@ -65,7 +65,9 @@ pub(super) fn run(args: CheckArgs, address: &Address, out: &Output) -> Result<Ex
             counts.cursors,
             counts.keys,
             counts.endpoints,
-            counts.agents
+            counts.agents,
+            counts.peers,
+            counts.forwards
         )
     })?;
     Ok(match report.is_sound() {

@@ -1,196 +1,448 @@
-//! The batch: dedup, numbers, events and usage in one transaction and one round trip.
+//! The batch: dedup, numbers, events, usage and forwards in one transaction and one round trip.
 //!
 //! The teams' rows are locked first, always in the same order, and everything after that is a statement of its own: so it
 //! sees all that the holder of the lock before it has committed. Numbers come from the locked row. Nothing is left to a
 //! node between the lock and the commit: it has sent the whole transaction before the first answer comes, and one that
 //! stands still keeps nobody waiting.
+//!
+//! Where an event goes is decided before, by the peers that the node remembers. The statement stores nothing of a team
+//! whose peers have changed since; the node learns their version from the lock, reads them and comes again with what is
+//! left. A team that never had a peer has nothing to remember, and its statement says nothing of forwards.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use deadpool_postgres::Object;
+use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{column, signed, unsigned};
+use super::{column, json, peers, signed, unsigned};
+use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
-use crate::store::Result;
+use crate::store::federation::{Decision, KnownPeers, Pass, PeerNumber, Peers};
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
 };
+use crate::store::{Result, StoreError};
+
+/// How often what is left of a batch is tried again because peers change meanwhile.
+const ROUNDS_MAX: usize = 10;
 
 const LOCK: &str = "
-    SELECT id, CASE WHEN usage_month >= $2 THEN events_used ELSE 0 END
+    SELECT id, CASE WHEN usage_month >= $2 THEN events_used ELSE 0 END, peers_version
     FROM teams WHERE id = ANY ($1) ORDER BY number FOR NO KEY UPDATE";
 
-const INSERT: &str = "
-    WITH input AS (
-        SELECT teams.number, teams.last_seq, teams.quota_told,
-               CASE WHEN teams.usage_month >= $11 THEN teams.events_used ELSE 0 END AS used, given.*
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-                    $9::bytea[], $10::bytea[], $12::boolean[])
-             WITH ORDINALITY AS given (team, id, type, source, kitesource, agent_to, created_at, text, key, fingerprint,
-                                       turn, place)
-        JOIN teams ON teams.id = given.team
-    ), known AS (
-        SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint
-        FROM input JOIN dedup ON dedup.team = input.number AND dedup.key = input.key
-    ), unknown AS (
-        SELECT input.*, turn IS NOT NULL OR $13::bigint IS NULL OR
-               used + count(*) FILTER (WHERE turn IS NULL) OVER (PARTITION BY number ORDER BY place) <= $13 AS fits
-        FROM input
-        WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place) AND (turn IS NULL OR turn <> quota_told)
-    ), fresh AS (
-        SELECT unknown.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
-        FROM unknown WHERE fits
-    ), stored AS (
-        INSERT INTO events (team, seq, id, type, source, kitesource, agent_to, created_at, text)
-        SELECT number, seq, id, type, source, kitesource, agent_to, created_at, text FROM fresh
-    ), remembered AS (
-        INSERT INTO dedup (team, key, event_id, created_at, fingerprint)
-        SELECT number, key, id, created_at, fingerprint FROM fresh WHERE key IS NOT NULL
-    ), counted AS (
-        UPDATE teams
-        SET last_seq = teams.last_seq + counts.events,
-            events_used = CASE WHEN usage_month >= $11 THEN events_used ELSE 0 END + counts.counted,
-            usage_month = greatest(usage_month, $11),
-            quota_told = coalesce(counts.told, quota_told)
-        FROM (
-            SELECT number, count(*) AS events, count(*) FILTER (WHERE turn IS NULL) AS counted, bool_or(turn) AS told
-            FROM fresh GROUP BY number
-        ) AS counts
-        WHERE teams.number = counts.number
-    )
-    SELECT place, seq, NULL, NULL, NULL FROM fresh
-    UNION ALL
-    SELECT place, NULL, event_id, created_at, fingerprint FROM known
-    UNION ALL
-    SELECT place, NULL, NULL, NULL, NULL FROM unknown WHERE NOT fits
-    UNION ALL
-    SELECT place, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told";
-
-/// Stores a batch; see [`crate::store::Store::append`].
-pub(super) async fn append(client: &Object, batch: &Batch) -> Result<Vec<Appended>> {
-    let (first, repeated) = within_batch(batch);
-    let events = |place: &usize| &batch.events[*place];
-    let teams: HashSet<&str> = first
-        .iter()
-        .map(|place| events(place).team.as_str())
-        .collect();
-    let teams: Vec<&str> = teams.into_iter().collect();
-    let texts = |of: fn(&NewEvent) -> &str| -> Vec<&str> {
-        first.iter().map(|place| of(events(place))).collect()
-    };
-    let options = |of: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> {
-        first.iter().map(|place| of(events(place))).collect()
-    };
-    let digests = |of: fn(&Dedup) -> Option<&[u8]>| -> Vec<Option<&[u8]>> {
-        let digest = |place| events(place).dedup.as_ref().and_then(of);
-        first.iter().map(digest).collect()
-    };
-    let (of_teams, ids) = (texts(|event| event.team.as_str()), texts(|event| &event.id));
-    let (kinds, sources) = (texts(|event| &event.kind), texts(|event| &event.source));
-    let kitesources = options(|event| event.kitesource.as_deref());
-    let agents_to = options(|event| event.agent_to.as_deref());
-    let times: Vec<i64> = first.iter().map(|place| events(place).created_at).collect();
-    let bodies = texts(|event| &event.text);
-    let keys = digests(|dedup| Some(&dedup.key));
-    let fingerprints = digests(|dedup| dedup.fingerprint.as_ref().map(|digest| &digest[..]));
-
-    let turns: Vec<Option<bool>> = first
-        .iter()
-        .map(|place| events(place).turn.map(|turn| turn == QuotaTurn::Exhausted))
-        .collect();
-    let events_limit = batch.events_limit.map(signed);
-
-    let lock = client.prepare_cached(LOCK).await?;
-    let insert = client.prepare_cached(INSERT).await?;
-    let to_lock: [&(dyn ToSql + Sync); 2] = [&teams, &batch.month];
-    let to_insert: [&(dyn ToSql + Sync); 13] = [
-        &of_teams,
-        &ids,
-        &kinds,
-        &sources,
-        &kitesources,
-        &agents_to,
-        &times,
-        &bodies,
-        &keys,
-        &fingerprints,
-        &batch.month,
-        &turns,
-        &events_limit,
-    ];
-    // Polled in this order, and each sends what it has before it waits: one round trip.
-    let (begun, locked, inserted, committed) = tokio::join!(
-        biased;
-        client.batch_execute("BEGIN"),
-        client.query(&lock, &to_lock),
-        client.query(&insert, &to_insert),
-        client.batch_execute("COMMIT"),
+/// The insertion, for batches with peers or without.
+fn insertion(has_peers: bool) -> String {
+    let forwarding = |sql: &'static str| if has_peers { sql } else { "" };
+    // What else is known of each event: its name, an earlier event of the batch whose name its key is, the peers that it
+    // goes to, and those that it does not go to.
+    let values = forwarding(", $15::bytea[], $16::bigint[], $17::text[], $18::text[]");
+    let columns = forwarding(", name, namesake, peers, declined");
+    // Not beside an earlier event that gets its name; whether that one is stored depends on nothing but the quota.
+    let nameless = forwarding(
+        "AND (namesake IS NULL OR NOT EXISTS (
+             SELECT FROM input AS earlier
+             WHERE earlier.place = input.namesake
+                   AND NOT EXISTS (SELECT FROM known WHERE known.place = earlier.place)
+                   AND (earlier.turn IS NULL OR earlier.turn <> earlier.quota_told)))",
     );
-    // A connection that broke leaves the outcome open, whichever answer is missing: the commit was sent with the rest. A
-    // statement that was refused does not: the rest of the transaction was refused with it.
-    begun.map_err(super::outcome)?;
-    let locked = locked.map_err(super::outcome)?;
-    let inserted = inserted.map_err(super::outcome)?;
-    committed.map_err(super::outcome)?;
-
-    let mut used: HashMap<&str, u64> = HashMap::with_capacity(locked.len());
-    for row in &locked {
-        used.insert(column(row, 0)?, unsigned(column(row, 1)?));
-    }
-    let mut found: HashMap<usize, Found> = HashMap::with_capacity(inserted.len());
-    for row in &inserted {
-        let place = usize::try_from(column::<i64>(row, 0)? - 1).ok();
-        if let Some(place) = place.and_then(|at| first.get(at)) {
-            found.insert(*place, Found::in_row(row)?);
+    let remembered = match has_peers {
+        false => {
+            "INSERT INTO dedup (team, key, event_id, created_at, fingerprint)
+             SELECT number, key, id, created_at, fingerprint FROM fresh WHERE key IS NOT NULL"
         }
-    }
-    let appended = |(place, event): (usize, &NewEvent)| {
-        let outcome = match repeated.get(&place) {
-            Some(original) => match found.get(original) {
-                Some(Found::Stored(_)) => Found::of(&batch.events[*original]).outcome(event),
-                known => known.map_or(Outcome::NoTeam, |known| known.outcome(event)),
-            },
-            None => found
-                .get(&place)
-                .map_or(Outcome::NoTeam, |found| found.outcome(event)),
-        };
-        let events_used = used.get_mut(event.team.as_str()).map_or(0, |used| {
-            let is_counted = event.turn.is_none() && matches!(outcome, Outcome::Stored(_));
-            *used += u64::from(is_counted);
-            *used
-        });
-        Appended {
-            outcome,
-            events_used,
-            forwards: Vec::new(),
+        // Whatever way an event comes back, it is known.
+        true => {
+            "INSERT INTO dedup (team, key, event_id, created_at, fingerprint, federated)
+             SELECT number, digest, id, created_at, fingerprint, federated
+             FROM (
+                 SELECT number, place, key AS digest, id, created_at, fingerprint, coalesce(key = name, FALSE) AS federated
+                 FROM fresh WHERE key IS NOT NULL
+                 UNION ALL
+                 SELECT number, place, name, id, created_at, NULL, TRUE
+                 FROM fresh WHERE name IS NOT NULL AND name IS DISTINCT FROM key
+             ) AS names
+             ORDER BY place ON CONFLICT DO NOTHING"
         }
     };
-    Ok(batch.events.iter().enumerate().map(appended).collect())
+    let forwards = forwarding(
+        ", forwarded AS (
+             INSERT INTO outbox (peer, due_at, seq, attempts, created_at)
+             SELECT peer, 0, seq, 0, created_at FROM fresh, unnest(fresh.peers::bigint[]) AS peer
+         ), dropped AS (
+             INSERT INTO deliveries (team, id, peer, seq, event_id, event_type, attempt, error, created_at, queued_at)
+             SELECT fresh.number, record.id, record.peer, fresh.seq, fresh.id, fresh.type, 0, record.reason,
+                    fresh.created_at, fresh.created_at
+             FROM fresh, json_to_recordset(fresh.declined::json) AS record (peer bigint, id text, reason text)
+         )",
+    );
+    format!(
+        "WITH input AS (
+             SELECT teams.number, teams.last_seq, teams.quota_told,
+                    CASE WHEN teams.usage_month >= $11 THEN teams.events_used ELSE 0 END AS used, given.*
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                         $9::bytea[], $10::bytea[], $12::boolean[], $14::bigint[]{values})
+                  WITH ORDINALITY AS given (team, id, type, source, kitesource, agent_to, created_at, text, key,
+                                            fingerprint, turn, version{columns}, place)
+             JOIN teams ON teams.id = given.team AND teams.peers_version = given.version
+         ), known AS (
+             SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint
+             FROM input JOIN dedup ON dedup.team = input.number AND dedup.key = input.key
+         ), unknown AS (
+             SELECT input.*, turn IS NOT NULL OR $13::bigint IS NULL OR
+                    used + count(*) FILTER (WHERE turn IS NULL) OVER (PARTITION BY number ORDER BY place) <= $13 AS fits
+             FROM input
+             WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place)
+                   AND (turn IS NULL OR turn <> quota_told) {nameless}
+         ), fresh AS (
+             SELECT unknown.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
+             FROM unknown WHERE fits
+         ), stored AS (
+             INSERT INTO events (team, seq, id, type, source, kitesource, agent_to, created_at, text)
+             SELECT number, seq, id, type, source, kitesource, agent_to, created_at, text FROM fresh
+         ), remembered AS (
+             {remembered}
+         ){forwards}, counted AS (
+             UPDATE teams
+             SET last_seq = teams.last_seq + counts.events,
+                 events_used = CASE WHEN usage_month >= $11 THEN events_used ELSE 0 END + counts.counted,
+                 usage_month = greatest(usage_month, $11),
+                 quota_told = coalesce(counts.told, quota_told)
+             FROM (
+                 SELECT number, count(*) AS events, count(*) FILTER (WHERE turn IS NULL) AS counted, bool_or(turn) AS told
+                 FROM fresh GROUP BY number
+             ) AS counts
+             WHERE teams.number = counts.number
+         )
+         SELECT place, seq, NULL, NULL, NULL FROM fresh
+         UNION ALL
+         SELECT place, NULL, event_id, created_at, fingerprint FROM known
+         UNION ALL
+         SELECT place, NULL, NULL, NULL, NULL FROM unknown WHERE NOT fits
+         UNION ALL
+         SELECT place, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told"
+    )
 }
 
-/// The places of the events that are the first with their name in the batch, and for each other one the place of that
-/// first.
-fn within_batch(batch: &Batch) -> (Vec<usize>, HashMap<usize, usize>) {
-    let mut names: HashMap<(&TeamId, &[u8; 32]), usize> = HashMap::new();
-    let mut first = Vec::with_capacity(batch.events.len());
-    let mut repeated = HashMap::new();
-    for (place, event) in batch.events.iter().enumerate() {
-        let original = match &event.dedup {
-            Some(dedup) => *names.entry((&event.team, &dedup.key)).or_insert(place),
-            None => place,
+/// Stores a batch; see [`crate::store::Store::append`].
+pub(super) async fn append(
+    client: &Object,
+    batch: &Batch,
+    known: &KnownPeers,
+) -> Result<Vec<Appended>> {
+    let mut results: Vec<Option<Appended>> = batch.events.iter().map(|_| None).collect();
+    let mut left: Vec<usize> = (0..batch.events.len()).collect();
+    let mut is_begun = false;
+    for _ in 0..ROUNDS_MAX {
+        let round = Round::plan(batch, &left, known);
+        let run = round.run(client, batch, &mut results).await;
+        let changed = match is_begun {
+            true => run.map_err(|error| half_done(&error))?,
+            false => run?,
         };
-        if original == place {
-            first.push(place);
-        } else {
-            repeated.insert(place, original);
+        is_begun = true;
+        if changed.is_empty() {
+            let none = || StoreError::Failed("an event was left out of its batch".to_owned());
+            return results.into_iter().map(|it| it.ok_or_else(none)).collect();
+        }
+        for team in &changed {
+            let peers = peers::versioned(client, team).await;
+            known.remember(team, &Arc::new(peers.map_err(|error| half_done(&error))?));
+        }
+        left.retain(|place| {
+            let event = batch.events.get(*place);
+            event.is_some_and(|event| changed.contains(&event.team))
+        });
+    }
+    Err(half_done(&"the peers are being changed all the time"))
+}
+
+/// What was stored before, if anything, is.
+fn half_done(why: &dyn ToString) -> StoreError {
+    StoreError::Unknown(why.to_string())
+}
+
+/// One transaction of an append: what is decided before it is sent.
+struct Round<'a> {
+    /// The peers that each team's events are decided by.
+    teams: HashMap<&'a TeamId, Arc<Peers>>,
+    /// The events that are sent.
+    sent: Vec<Sent<'a>>,
+    /// What happens to each event that is left, by its place in the batch.
+    fates: Vec<(usize, Fate)>,
+}
+
+/// What happens to an event in a round.
+enum Fate {
+    /// It is sent, at this place.
+    Sent(usize),
+    /// It has the key of the one that is sent at this place.
+    Repeats(usize),
+    /// The peer that it came from may not send any more.
+    Refused,
+}
+
+/// An event that is sent.
+struct Sent<'a> {
+    event: &'a NewEvent,
+    /// The version of the peers that it was decided by.
+    version: i64,
+    /// Its name, where the team has peers.
+    name: Option<[u8; 32]>,
+    /// Which of those before it has its key for a name.
+    namesake: Option<usize>,
+    decisions: Vec<Decision>,
+}
+
+/// A peer that an event does not go to, as the statement takes it.
+#[derive(Serialize)]
+struct Declined<'a> {
+    peer: PeerNumber,
+    id: String,
+    reason: &'a str,
+}
+
+impl Sent<'_> {
+    /// The peers that it goes to.
+    fn forwards(&self) -> Vec<PeerNumber> {
+        let goes = |decision: &&Decision| decision.declined.is_none();
+        let peers = self.decisions.iter().filter(goes);
+        peers.map(|decision| decision.peer).collect()
+    }
+
+    /// The same as an array of PostgreSQL.
+    fn forwards_text(&self) -> Option<String> {
+        let peers: Vec<String> = self.forwards().iter().map(i64::to_string).collect();
+        (!peers.is_empty()).then(|| format!("{{{}}}", peers.join(",")))
+    }
+
+    /// The peers that it does not go to, as JSON.
+    fn declined_text(&self) -> Result<Option<String>> {
+        let declined = self.decisions.iter().filter_map(|decision| {
+            Some(Declined {
+                peer: decision.peer,
+                id: random::uuid7(),
+                reason: decision.declined.as_deref()?,
+            })
+        });
+        let declined: Vec<Declined<'_>> = declined.collect();
+        match declined.is_empty() {
+            true => Ok(None),
+            false => json(&declined).map(Some),
         }
     }
-    (first, repeated)
+}
+
+impl<'a> Round<'a> {
+    fn plan(batch: &'a Batch, left: &[usize], known: &KnownPeers) -> Self {
+        let mut round = Self {
+            teams: HashMap::new(),
+            sent: Vec::with_capacity(left.len()),
+            fates: Vec::with_capacity(left.len()),
+        };
+        let mut keys: HashMap<(&TeamId, [u8; 32]), usize> = HashMap::new();
+        let mut names: HashMap<(&TeamId, [u8; 32]), usize> = HashMap::new();
+        for place in left {
+            let Some(event) = batch.events.get(*place) else {
+                continue;
+            };
+            let remembered = || known.of(&event.team).unwrap_or_default();
+            let peers = round.teams.entry(&event.team).or_insert_with(remembered);
+            let may_enter = |pass: &Pass| peers.admit(pass, event.created_at);
+            if !event.pass.as_ref().is_none_or(may_enter) {
+                round.fates.push((*place, Fate::Refused));
+                continue;
+            }
+            let at = round.sent.len();
+            let key = event.dedup.as_ref().map(|dedup| (&event.team, dedup.key));
+            let original = key.map_or(at, |key| *keys.entry(key).or_insert(at));
+            if original != at {
+                round.fates.push((*place, Fate::Repeats(original)));
+                continue;
+            }
+            let name = (peers.version != 0).then(|| event.name_key());
+            let namesake = key.and_then(|key| names.get(&key).copied());
+            if let Some(name) = name {
+                names.entry((&event.team, name)).or_insert(at);
+            }
+            round.fates.push((*place, Fate::Sent(at)));
+            round.sent.push(Sent {
+                event,
+                version: peers.version,
+                name,
+                namesake,
+                decisions: peers.decide(&event.kind, &event.transit, known.own_id()),
+            });
+        }
+        round
+    }
+
+    /// Runs it and fills in the results. Answers the teams whose peers are others by now: nothing was stored of theirs.
+    async fn run(
+        &self,
+        client: &Object,
+        batch: &'a Batch,
+        results: &mut [Option<Appended>],
+    ) -> Result<HashSet<&'a TeamId>> {
+        let (locked, inserted) = self.store(client, batch).await?;
+        let mut found: HashMap<usize, Found> = HashMap::with_capacity(inserted.len());
+        for row in &inserted {
+            if let Ok(at) = usize::try_from(column::<i64>(row, 0)? - 1) {
+                found.insert(at, Found::in_row(row)?);
+            }
+        }
+        let mut standings: HashMap<&str, (u64, i64)> = HashMap::with_capacity(locked.len());
+        for row in &locked {
+            let standing = (unsigned(column(row, 1)?), column(row, 2)?);
+            standings.insert(column(row, 0)?, standing);
+        }
+        let is_changed = |(team, peers): &(&&'a TeamId, &Arc<Peers>)| {
+            let standing = standings.get(team.as_str());
+            standing.is_some_and(|(_, version)| *version != peers.version)
+        };
+        let changed: HashSet<&TeamId> =
+            self.teams.iter().filter(is_changed).map(|(team, _)| *team).collect();
+        for (place, fate) in &self.fates {
+            let (Some(event), Some(result)) = (batch.events.get(*place), results.get_mut(*place))
+            else {
+                continue;
+            };
+            if changed.contains(&event.team) {
+                continue;
+            }
+            let mut appended = Appended {
+                outcome: Outcome::NoTeam,
+                events_used: 0,
+                forwards: Vec::new(),
+            };
+            if let Some((used, _)) = standings.get_mut(event.team.as_str()) {
+                appended.outcome = self.outcome(fate, event, &found);
+                if let (Outcome::Stored(_), Fate::Sent(at)) = (&appended.outcome, fate) {
+                    *used += u64::from(event.turn.is_none());
+                    appended.forwards = self.sent.get(*at).map_or_else(Vec::new, Sent::forwards);
+                }
+                appended.events_used = *used;
+            }
+            *result = Some(appended);
+        }
+        Ok(changed)
+    }
+
+    /// What became of an event, by what the database has found of those that were sent.
+    fn outcome(&self, fate: &Fate, event: &NewEvent, found: &HashMap<usize, Found>) -> Outcome {
+        let known = match fate {
+            Fate::Refused => return Outcome::NotAdmitted,
+            Fate::Sent(at) => self.found(*at, found),
+            Fate::Repeats(original) => match (self.found(*original, found), self.sent.get(*original)) {
+                (Some(Found::Stored(_)), Some(first)) => {
+                    let dedup = first.event.dedup.as_ref();
+                    Some(Found::again(first.event, dedup.and_then(|dedup| dedup.fingerprint)))
+                }
+                (known, _) => known,
+            },
+        };
+        known.map_or(Outcome::NoTeam, |known| known.outcome(event))
+    }
+
+    /// What the database says of an event that was sent. Beside one that got its name it says nothing.
+    fn found(&self, at: usize, found: &HashMap<usize, Found>) -> Option<Found> {
+        if let Some(found) = found.get(&at) {
+            return Some(found.clone());
+        }
+        let earlier = self.sent.get(at)?.namesake?;
+        match found.get(&earlier)? {
+            // Names have no content.
+            Found::Stored(_) => Some(Found::again(self.sent.get(earlier)?.event, None)),
+            _ => Some(Found::Refused),
+        }
+    }
+
+    /// Sends the transaction. Answers the locked teams, and what was found of each event.
+    async fn store(&self, client: &Object, batch: &Batch) -> Result<(Vec<Row>, Vec<Row>)> {
+        let events = || self.sent.iter().map(|sent| sent.event);
+        let texts = |of: fn(&NewEvent) -> &str| -> Vec<&str> { events().map(of).collect() };
+        let options = |of: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> {
+            events().map(of).collect()
+        };
+        let digests = |of: fn(&Dedup) -> Option<&[u8]>| -> Vec<Option<&[u8]>> {
+            events().map(|event| event.dedup.as_ref().and_then(of)).collect()
+        };
+        let teams: Vec<&str> = self.teams.keys().map(|team| team.as_str()).collect();
+        let (of_teams, ids) = (texts(|event| event.team.as_str()), texts(|event| &event.id));
+        let (kinds, sources) = (texts(|event| &event.kind), texts(|event| &event.source));
+        let kitesources = options(|event| event.kitesource.as_deref());
+        let agents_to = options(|event| event.agent_to.as_deref());
+        let times: Vec<i64> = events().map(|event| event.created_at).collect();
+        let bodies = texts(|event| &event.text);
+        let keys = digests(|dedup| Some(&dedup.key));
+        let fingerprints = digests(|dedup| dedup.fingerprint.as_ref().map(|digest| &digest[..]));
+        let turns: Vec<Option<bool>> = events()
+            .map(|event| event.turn.map(|turn| turn == QuotaTurn::Exhausted))
+            .collect();
+        let events_limit = batch.events_limit.map(signed);
+        let versions: Vec<i64> = self.sent.iter().map(|sent| sent.version).collect();
+
+        let names: Vec<Option<&[u8]>> = self
+            .sent
+            .iter()
+            .map(|sent| sent.name.as_ref().map(|name| &name[..]))
+            .collect();
+        let counted_from_one = |at: usize| signed(at as u64).saturating_add(1);
+        let namesakes: Vec<Option<i64>> = self
+            .sent
+            .iter()
+            .map(|sent| sent.namesake.map(counted_from_one))
+            .collect();
+        let forwards: Vec<Option<String>> = self.sent.iter().map(Sent::forwards_text).collect();
+        let declined: Vec<Option<String>> =
+            self.sent.iter().map(Sent::declined_text).collect::<Result<_>>()?;
+
+        let has_peers = self.sent.iter().any(|sent| sent.version != 0);
+        let lock = client.prepare_cached(LOCK).await?;
+        let insert = client.prepare_cached(&insertion(has_peers)).await?;
+        let to_lock: [&(dyn ToSql + Sync); 2] = [&teams, &batch.month];
+        let mut to_insert: Vec<&(dyn ToSql + Sync)> = vec![
+            &of_teams,
+            &ids,
+            &kinds,
+            &sources,
+            &kitesources,
+            &agents_to,
+            &times,
+            &bodies,
+            &keys,
+            &fingerprints,
+            &batch.month,
+            &turns,
+            &events_limit,
+            &versions,
+        ];
+        if has_peers {
+            let of_forwards: [&(dyn ToSql + Sync); 4] = [&names, &namesakes, &forwards, &declined];
+            to_insert.extend(of_forwards);
+        }
+        // Polled in this order, and each sends what it has before it waits: one round trip.
+        let (begun, locked, inserted, committed) = tokio::join!(
+            biased;
+            client.batch_execute("BEGIN"),
+            client.query(&lock, &to_lock),
+            client.query(&insert, &to_insert),
+            client.batch_execute("COMMIT"),
+        );
+        // A connection that broke leaves the outcome open, whichever answer is missing: the commit was sent with the rest.
+        // A statement that was refused does not: the rest of the transaction was refused with it.
+        begun.map_err(super::outcome)?;
+        let locked = locked.map_err(super::outcome)?;
+        let inserted = inserted.map_err(super::outcome)?;
+        committed.map_err(super::outcome)?;
+        Ok((locked, inserted))
+    }
 }
 
 /// What the database says of an event.
+#[derive(Clone)]
 enum Found {
     Stored(Seq),
     Refused,
@@ -217,8 +469,7 @@ impl Found {
     }
 
     /// How an event is known that was stored just now.
-    fn of(event: &NewEvent) -> Self {
-        let fingerprint = event.dedup.as_ref().and_then(|dedup| dedup.fingerprint);
+    fn again(event: &NewEvent, fingerprint: Option<[u8; 32]>) -> Self {
         Self::Known {
             id: event.id.clone(),
             created_at: event.created_at,

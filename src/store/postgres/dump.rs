@@ -43,10 +43,12 @@ const ORPHANS_SQL: &str = "
     WHERE NOT EXISTS (SELECT FROM events WHERE events.id = dedup.event_id AND events.team = dedup.team)";
 
 /// What a restore writes, and the device logins, which refer to it.
-const ALL: &str = "instance, teams, events, dedup, cursors, keys, endpoints, agents, logins";
+const ALL: &str = "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
+    federation_tokens, dedup, cursors, keys, endpoints, agents, logins";
 
 /// What a copy has.
-const COPIED: &str = "instance, teams, events, dedup, cursors, keys, endpoints, agents";
+const COPIED: &str = "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
+    federation_tokens, dedup, cursors, keys, endpoints, agents";
 
 /// A connection of its own to a database whose schema is the newest.
 async fn connect(address: &PostgresAddress, role: Role) -> Result<Object> {
@@ -196,12 +198,14 @@ impl Target for Place {
         if count != expected {
             return Err(StoreError::cut_short(expected, count));
         }
-        // The next team gets the next number.
-        self.client
-            .batch_execute(
-                "SELECT setval(pg_get_serial_sequence('teams', 'number'), max(number)) FROM teams HAVING count(*) > 0",
-            )
-            .await?;
+        // The next team and the next peer get the next number.
+        for table in ["teams", "peers"] {
+            self.client
+                .batch_execute(&format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', 'number'), max(number)) FROM {table} HAVING count(*) > 0"
+                ))
+                .await?;
+        }
         let committed = self.client.batch_execute("COMMIT").await;
         committed.map_err(super::outcome)?;
         Ok(Filled { set_aside: None })

@@ -1,137 +1,176 @@
-//! Peers, the outbox and what became of it; see [`crate::store::federation::FederationStore`].
+//! What the store keeps of other instances; see [`crate::store::federation::FederationStore`].
 
 use async_trait::async_trait;
 
-use super::Postgres;
+use super::{Postgres, forwards, letters, peers, within};
 use crate::protocol::id::TeamId;
-use crate::store::federation::*;
+use crate::store::Result;
+use crate::store::federation::{
+    Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, DueQuery, FederationStore, Letters,
+    NewPeer, OutboxEntry, OutboxFilter, OutboxId, PeerNumber, PeerRecord, PeerStanding, PeerUpdate,
+    Settlement, TokenRecord, Work,
+};
 use crate::store::record::Millis;
-use crate::store::{Result, StoreError};
-
-fn later<T>() -> Result<T> {
-    Err(StoreError::Failed("not on PostgreSQL yet".to_owned()))
-}
 
 #[async_trait]
 impl FederationStore for Postgres {
-    async fn create_peer(&self, _peer: NewPeer) -> Result<PeerRecord> {
-        later()
+    async fn create_peer(&self, peer: NewPeer) -> Result<PeerRecord> {
+        within(async { peers::create(&self.client().await?, peer).await }).await
     }
 
-    async fn peers(&self, _team: TeamId) -> Result<Vec<PeerRecord>> {
-        later()
+    async fn peers(&self, team: TeamId) -> Result<Vec<PeerRecord>> {
+        within(async { peers::peers(&self.client().await?, &team).await }).await
     }
 
-    async fn find_peer(&self, _team: TeamId, _id: String) -> Result<Option<PeerRecord>> {
-        later()
+    async fn find_peer(&self, team: TeamId, id: String) -> Result<Option<PeerRecord>> {
+        within(async { peers::find(&self.client().await?, &team, &id).await }).await
     }
 
     async fn update_peer(
         &self,
-        _team: TeamId,
-        _id: String,
-        _update: PeerUpdate,
-        _now: Millis,
+        team: TeamId,
+        id: String,
+        update: PeerUpdate,
+        now: Millis,
     ) -> Result<PeerRecord> {
-        later()
+        within(async { peers::update(&self.client().await?, &team, &id, update, now).await }).await
     }
 
-    async fn peer_by_token(&self, _team: TeamId, _index: [u8; 32]) -> Result<Option<PeerRecord>> {
-        later()
+    async fn peer_by_token(&self, team: TeamId, index: [u8; 32]) -> Result<Option<PeerRecord>> {
+        within(async { peers::by_token(&self.client().await?, &team, &index).await }).await
     }
 
-    async fn cancel_rows(&self, _now: Millis, _max: usize) -> Result<usize> {
-        later()
+    async fn cancel_rows(&self, now: Millis, max: usize) -> Result<usize> {
+        within(async { forwards::cancel(&self.client().await?, now, max).await }).await
     }
 
-    async fn note_drops(&self, _drops: Vec<Dropped>) -> Result<()> {
-        later()
+    async fn note_drops(&self, drops: Vec<Dropped>) -> Result<()> {
+        within(async { forwards::note_drops(&self.client().await?, &drops).await }).await
     }
 
-    async fn wake_peer(&self, _peer: PeerNumber) -> Result<bool> {
-        later()
+    async fn wake_peer(&self, peer: PeerNumber) -> Result<bool> {
+        within(async { forwards::wake(&self.client().await?, peer).await }).await
     }
 
-    async fn create_federation_token(&self, _token: TokenRecord) -> Result<()> {
-        later()
+    async fn create_federation_token(&self, token: TokenRecord) -> Result<()> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &token.team).await?;
+            peers::create_token(&client, team, &token).await
+        })
+        .await
     }
 
-    async fn federation_tokens(&self, _team: TeamId) -> Result<Vec<TokenRecord>> {
-        later()
+    async fn federation_tokens(&self, team: TeamId) -> Result<Vec<TokenRecord>> {
+        within(async {
+            let client = self.client().await?;
+            let number = self.number(&client, &team).await?;
+            peers::tokens(&client, number, &team).await
+        })
+        .await
     }
 
-    async fn remove_federation_token(&self, _team: TeamId, _id: String) -> Result<TokenRecord> {
-        later()
+    async fn remove_federation_token(&self, team: TeamId, id: String) -> Result<TokenRecord> {
+        within(async {
+            let client = self.client().await?;
+            let number = self.number(&client, &team).await?;
+            peers::remove_token(&client, number, &team, &id).await
+        })
+        .await
     }
 
-    async fn claim_peers(&self, _now: Millis, _max: usize) -> Result<Vec<ClaimId>> {
-        later()
+    async fn claim_peers(&self, now: Millis, max: usize) -> Result<Vec<ClaimId>> {
+        within(async { forwards::claim(&self.client().await?, now, max).await }).await
     }
 
-    async fn renew_claims(&self, _claims: Vec<ClaimId>) -> Result<Vec<ClaimId>> {
-        later()
+    async fn renew_claims(&self, claims: Vec<ClaimId>) -> Result<Vec<ClaimId>> {
+        within(async { forwards::renew(&self.client().await?, claims).await }).await
     }
 
-    async fn release_claims(&self, _claims: Vec<ClaimId>) -> Result<()> {
-        later()
+    async fn release_claims(&self, claims: Vec<ClaimId>) -> Result<()> {
+        within(async { forwards::release(&self.client().await?, &claims).await }).await
     }
 
-    async fn due(&self, _query: DueQuery) -> Result<Option<Work>> {
-        later()
+    async fn due(&self, query: DueQuery) -> Result<Option<Work>> {
+        within(async { forwards::due(&self.client().await?, &query).await }).await
     }
 
-    async fn settle(&self, _settlements: Vec<Settlement>) -> Result<Vec<bool>> {
-        later()
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>> {
+        within(async { forwards::settle(&self.client().await?, &settlements).await }).await
     }
 
     async fn expire_rows(
         &self,
-        _before: Millis,
-        _latest: Millis,
-        _now: Millis,
-        _max: usize,
+        before: Millis,
+        latest: Millis,
+        now: Millis,
+        max: usize,
     ) -> Result<usize> {
-        later()
+        within(async {
+            forwards::expire(&self.client().await?, before, latest, now, max).await
+        })
+        .await
     }
 
-    async fn outbox(&self, _team: TeamId, _filter: OutboxFilter) -> Result<Vec<OutboxEntry>> {
-        later()
+    async fn outbox(&self, team: TeamId, filter: OutboxFilter) -> Result<Vec<OutboxEntry>> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            letters::outbox(&client, team, &filter).await
+        })
+        .await
     }
 
     async fn dead_letter(
         &self,
-        _team: TeamId,
-        _id: OutboxId,
+        team: TeamId,
+        id: OutboxId,
     ) -> Result<Option<(OutboxEntry, String)>> {
-        later()
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            letters::dead(&client, team, &id).await
+        })
+        .await
     }
 
-    async fn replay(&self, _team: TeamId, _letters: Letters, _now: Millis) -> Result<u64> {
-        later()
+    async fn replay(&self, team: TeamId, letters: Letters, now: Millis) -> Result<u64> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            letters::replay(&client, team, &letters, now).await
+        })
+        .await
     }
 
     async fn discard(
         &self,
-        _team: TeamId,
-        _id: OutboxId,
-        _now: Millis,
+        team: TeamId,
+        id: OutboxId,
+        now: Millis,
     ) -> Result<Option<OutboxEntry>> {
-        later()
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            letters::discard(&client, team, &id, now).await
+        })
+        .await
     }
 
-    async fn deliveries(
-        &self,
-        _team: TeamId,
-        _filter: DeliveryFilter,
-    ) -> Result<Vec<DeliveryEntry>> {
-        later()
+    async fn deliveries(&self, team: TeamId, filter: DeliveryFilter) -> Result<Vec<DeliveryEntry>> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            letters::deliveries(&client, team, &filter).await
+        })
+        .await
     }
 
-    async fn peer_standings(&self, _team: Option<TeamId>) -> Result<Vec<PeerStanding>> {
-        later()
+    async fn peer_standings(&self, team: Option<TeamId>) -> Result<Vec<PeerStanding>> {
+        within(async { letters::standings(&self.client().await?, team.as_ref()).await }).await
     }
 
-    async fn prune_federation(&self, _before: Ages, _max: usize) -> Result<bool> {
-        later()
+    async fn prune_federation(&self, before: Ages, max: usize) -> Result<bool> {
+        within(async { letters::prune(&self.client().await?, before, max).await }).await
     }
 }

@@ -8,9 +8,12 @@ mod address;
 mod append;
 pub(super) mod dump;
 mod federation;
+mod forwards;
+mod letters;
 mod login;
 mod news;
 mod open;
+mod peers;
 mod read;
 mod retention;
 
@@ -26,6 +29,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::FromSql;
 
+use super::federation::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
@@ -58,6 +62,8 @@ pub struct Postgres {
     numbers: Mutex<HashMap<TeamId, i64>>,
     /// The access version that they were looked up under.
     access_seen: AtomicU64,
+    /// What appends decide forwards by.
+    peers: KnownPeers,
     outbox: Arc<news::Outbox>,
 }
 
@@ -75,6 +81,7 @@ impl Postgres {
             address: address.clone(),
             numbers: Mutex::default(),
             access_seen: AtomicU64::default(),
+            peers: KnownPeers::default(),
             outbox: Arc::default(),
         })
     }
@@ -253,20 +260,28 @@ impl Store for Postgres {
     }
 
     async fn instance(&self, identity: Identity) -> Result<String> {
-        within(async { access::instance(&mut self.client().await?, identity).await }).await
+        let work = async { access::instance(&mut self.client().await?, identity).await };
+        let id = within(work).await?;
+        self.peers.set_own_id(&id);
+        Ok(id)
+    }
+
+    async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>> {
+        within(async { access::identity_key(&self.client().await?, &fresh).await }).await
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
         // The pool's own limits leave out the settings that a new connection is told.
         let client = tokio::time::timeout(APPEND_LIMIT, self.appender.get()).await;
         let client = client.map_err(|_| PoolError::Timeout(TimeoutType::Create))??;
-        let append = append::append(&client, &batch);
+        let append = append::append(&client, &batch, &self.peers);
         let Ok(appended) = tokio::time::timeout(APPEND_LIMIT, append).await else {
             // What comes next must not wait for it.
             drop(Object::take(client));
             return Err(StoreError::Unknown("no answer came in time".to_owned()));
         };
-        let appended = appended?;
+        // Another database may answer next time, which was a copy of this one.
+        let appended = appended.inspect_err(|_| self.peers.forget())?;
         self.announce(&batch, &appended);
         Ok(appended)
     }
@@ -458,9 +473,10 @@ impl Store for Postgres {
 
     async fn access_version(&self) -> Result<u64> {
         let version = within(async { access::access_version(&self.client().await?).await }).await?;
-        // A restore raises it, and may have given teams other numbers.
+        // A restore raises it, and may have given teams other numbers and peers.
         if self.access_seen.swap(version, Ordering::Relaxed) != version {
             self.numbers().clear();
+            self.peers.forget();
         }
         Ok(version)
     }

@@ -3,7 +3,7 @@
 use deadpool_postgres::Object;
 
 use super::read::Columns;
-use super::{column, signed, unsigned};
+use super::{column, forwards, signed, unsigned};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::record::{Hold, Millis};
 use crate::store::{Result, StoreError};
@@ -17,10 +17,16 @@ pub(super) async fn prune(
     max_events: usize,
 ) -> Result<Seq> {
     let prune = client
-        .prepare_cached(
+        .prepare_cached(&format!(
             "WITH target AS (
                  SELECT number, pruned_seq, greatest(pruned_seq, least(last_seq, $2, pruned_seq + $3)) AS through
                  FROM teams WHERE id = $1 FOR NO KEY UPDATE
+             ), kept AS (
+                 INSERT INTO kept_events (team, seq, id, type, text)
+                 SELECT events.team, events.seq, events.id, events.type, events.text
+                 FROM target, LATERAL (SELECT DISTINCT seq FROM ({needed}) AS needed) AS needed
+                 JOIN events ON events.team = target.number AND events.seq = needed.seq
+                 ON CONFLICT DO NOTHING
              ), gone AS (
                  DELETE FROM events USING target
                  WHERE events.team = target.number AND seq > target.pruned_seq AND seq <= target.through
@@ -28,7 +34,8 @@ pub(super) async fn prune(
              UPDATE teams SET pruned_seq = greatest(teams.pruned_seq, target.through)
              FROM target WHERE teams.number = target.number
              RETURNING teams.pruned_seq",
-        )
+            needed = forwards::needed("target.number", "target.pruned_seq", "target.through")
+        ))
         .await?;
     let max_events = signed(max_events as Seq);
     let row = client
@@ -43,7 +50,7 @@ pub(super) async fn forget(client: &Object, before: Millis, max: usize) -> Resul
     let forget = client
         .prepare_cached(
             "DELETE FROM dedup WHERE (team, key) IN
-                 (SELECT team, key FROM dedup WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+                 (SELECT team, key FROM dedup WHERE created_at < $1 AND NOT federated ORDER BY created_at LIMIT $2)",
         )
         .await?;
     let forgotten = client

@@ -10,14 +10,13 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::append::key;
 use super::{Sqlite, parsed, signed, team_number, unsigned};
 use crate::base::random;
-use crate::protocol::federation::{OutboxStatus, PeerStatus};
-use crate::protocol::forward::TypeScopes;
+use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{
     Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, Due, DueQuery, FederationStore,
-    InboundToken, KnownPeers, Letters, NewPeer, OutboxEntry, OutboxFilter, OutboxId, PEERS_MAX,
-    PeerNumber, PeerRecord, PeerStanding, PeerState, PeerUpdate, Peers, Settled, Settlement,
-    TokenRecord, Work, least_uuid7,
+    InboundToken, KnownPeers, Letters, NewPeer, OutboxEntry, OutboxFilter, OutboxId, PeerNumber,
+    PeerRecord, PeerStanding, PeerState, PeerUpdate, Peers, Settled, Settlement, TokenRecord, Work,
+    least_uuid7, scopes_text, stored_scopes, stored_status,
 };
 use crate::store::limits::WORK_MAX_BYTES;
 use crate::store::record::Millis;
@@ -42,9 +41,9 @@ fn peer_in(row: &Row<'_>) -> rusqlite::Result<PeerRecord> {
         team: parsed(row, 2, TeamId::try_from)?,
         name: row.get(3)?,
         instance_id: row.get(4)?,
-        status: parsed(row, 5, status)?,
+        status: parsed(row, 5, stored_status)?,
         hook_url: row.get(6)?,
-        scopes: parsed(row, 7, scopes)?,
+        scopes: parsed(row, 7, stored_scopes)?,
         max_hops: unsigned(row.get(8)?),
         rate_limit_per_sec: row.get(9)?,
         outbound_token: row.get(10)?,
@@ -56,21 +55,6 @@ fn peer_in(row: &Row<'_>) -> rusqlite::Result<PeerRecord> {
         created_at: row.get(16)?,
         updated_at: row.get(17)?,
     })
-}
-
-fn status(word: String) -> Result<PeerStatus> {
-    PeerStatus::of(&word).ok_or_else(|| StoreError::Failed(format!("`{word}` is no status")))
-}
-
-fn scopes(json: String) -> Result<TypeScopes> {
-    let fault = |why: String| StoreError::Failed(format!("stored scopes: {why}"));
-    let patterns = serde_json::from_str(&json).map_err(|error| fault(error.to_string()))?;
-    TypeScopes::parse(patterns).map_err(|error| fault(error.to_string()))
-}
-
-fn scopes_text(scopes: &TypeScopes) -> String {
-    // Strings always serialise.
-    serde_json::to_string(scopes.patterns()).unwrap_or_default()
 }
 
 fn peers_where(
@@ -101,7 +85,7 @@ pub(super) fn known_peers(
     }
     let peers = Arc::new(Peers {
         version,
-        peers: peers_where(connection, "teams.id = ?1", [team.as_str()])?,
+        peers: peers_of(connection, team)?,
     });
     known.remember(team, &peers);
     Ok(peers)
@@ -115,22 +99,21 @@ fn touch(transaction: &Transaction<'_>, team: i64) -> Result<()> {
     Ok(())
 }
 
-fn create_peer(transaction: &Transaction<'_>, new: &NewPeer) -> Result<PeerRecord> {
+/// A team's peers, all but the deleted ones.
+fn peers_of(connection: &Connection, team: &TeamId) -> Result<Vec<PeerRecord>> {
+    peers_where(connection, "teams.id = ?1", [team.as_str()])
+}
+
+fn judged_by(transaction: &Transaction<'_>, team: &TeamId) -> Result<Peers> {
+    Ok(Peers {
+        version: 0,
+        peers: peers_of(transaction, team)?,
+    })
+}
+
+fn create_peer(transaction: &Transaction<'_>, new: NewPeer) -> Result<PeerRecord> {
     let team = team_number(transaction, &new.team)?;
-    let others = peers_where(transaction, "teams.id = ?1", [new.team.as_str()])?;
-    if others.len() >= PEERS_MAX {
-        return Err(StoreError::Failed(format!(
-            "the team has {PEERS_MAX} peers, which is the most there can be"
-        )));
-    }
-    for other in &others {
-        refuse_twin(
-            other,
-            &new.instance_id,
-            &new.name,
-            Some((&new.inbound, new.now)),
-        )?;
-    }
+    judged_by(transaction, &new.team)?.check_new(&new)?;
     transaction.execute(
         "INSERT INTO peers (id, team, name, instance_id, status, hook_url, scopes, max_hops, rate_limit_per_sec,
                             outbound_token, inbound_index, inbound_hash, created_at, updated_at)
@@ -150,35 +133,10 @@ fn create_peer(transaction: &Transaction<'_>, new: &NewPeer) -> Result<PeerRecor
             new.now
         ],
     )?;
-    transaction.execute(
-        "INSERT INTO peer_states (peer) VALUES (?1)",
-        [transaction.last_insert_rowid()],
-    )?;
+    let number = transaction.last_insert_rowid();
+    transaction.execute("INSERT INTO peer_states (peer) VALUES (?1)", [number])?;
     touch(transaction, team)?;
-    stored_peer(transaction, &new.team, &new.id)
-}
-
-/// Refuses what would make two peers one. Tokens of peers that are not active may come again.
-fn refuse_twin(
-    other: &PeerRecord,
-    instance_id: &str,
-    name: &str,
-    inbound: Option<(&InboundToken, Millis)>,
-) -> Result<()> {
-    let exists = |what: String| Err(StoreError::Exists(what));
-    if other.instance_id == instance_id {
-        return exists(format!("a peer with the instance id `{instance_id}`"));
-    }
-    if other.name == name {
-        return exists(format!("a peer called `{name}`"));
-    }
-    let has_token = |(token, now): (&InboundToken, Millis)| {
-        other.status == PeerStatus::Active && other.inbound_at(&token.index, now).is_some()
-    };
-    match inbound.is_some_and(has_token) {
-        true => exists("another active peer with this inbound token".to_owned()),
-        false => Ok(()),
-    }
+    Ok(new.numbered(number))
 }
 
 fn find_peer(connection: &Connection, team: &TeamId, id: &str) -> Result<Option<PeerRecord>> {
@@ -190,10 +148,6 @@ fn find_peer(connection: &Connection, team: &TeamId, id: &str) -> Result<Option<
     Ok(found.into_iter().next())
 }
 
-fn stored_peer(connection: &Connection, team: &TeamId, id: &str) -> Result<PeerRecord> {
-    find_peer(connection, team, id)?.ok_or_else(|| StoreError::NotFound(format!("peer `{id}`")))
-}
-
 fn update_peer(
     transaction: &Transaction<'_>,
     team: &TeamId,
@@ -201,15 +155,7 @@ fn update_peer(
     update: PeerUpdate,
     now: Millis,
 ) -> Result<PeerRecord> {
-    let mut peer = stored_peer(transaction, team, id)?;
-    let inbound = update.inbound.as_ref().map(|(token, _)| (token, now));
-    for other in peers_where(transaction, "teams.id = ?1", [team.as_str()])? {
-        if other.number != peer.number {
-            let name = update.name.as_deref().unwrap_or(&peer.name);
-            refuse_twin(&other, &peer.instance_id, name, inbound)?;
-        }
-    }
-    peer.apply(update, now);
+    let peer = judged_by(transaction, team)?.changed(id, update, now)?;
     let old = peer.old_inbound.as_ref();
     transaction.execute(
         "UPDATE peers SET name = ?2, status = ?3, hook_url = ?4, scopes = ?5, max_hops = ?6, rate_limit_per_sec = ?7,
@@ -482,8 +428,33 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<
     if stands == 0 {
         return Ok(false);
     }
-    let (due_at, seq) = (settlement.due_at, settlement.seq);
-    record(transaction, settlement)?;
+    let seq = settlement.seq;
+    // It may have been woken during the attempt.
+    let due_at: Option<Millis> = transaction
+        .prepare_cached(
+            "SELECT due_at FROM outbox WHERE peer = ?1 AND due_at IN (?2, 1) AND seq = ?3",
+        )?
+        .query_row(params![peer, settlement.due_at, signed(seq)], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if let Some(due_at) = due_at {
+        record(transaction, settlement, due_at)?;
+        settle_row(transaction, settlement, due_at)?;
+    }
+    if settlement.wakes {
+        wake_rows(transaction, peer)?;
+    }
+    Ok(true)
+}
+
+/// What becomes of a row that was tried.
+fn settle_row(
+    transaction: &Transaction<'_>,
+    settlement: &Settlement,
+    due_at: Millis,
+) -> Result<()> {
+    let (peer, seq) = (settlement.claim.peer, settlement.seq);
     match settlement.settled {
         Settled::Delivered => drop(remove_row(transaction, peer, due_at, seq)?),
         Settled::Waits(until) => {
@@ -523,14 +494,15 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<
             )?;
         }
     }
-    if settlement.wakes {
-        wake_rows(transaction, peer)?;
-    }
-    Ok(true)
+    Ok(())
 }
 
 /// Records an attempt.
-fn record(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<()> {
+fn record(
+    transaction: &Transaction<'_>,
+    settlement: &Settlement,
+    due_at: Millis,
+) -> Result<()> {
     let (peer, seq) = (settlement.claim.peer, settlement.seq);
     transaction
         .prepare_cached(&format!(
@@ -547,7 +519,7 @@ fn record(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<()> 
         ))?
         .execute(params![
             peer,
-            settlement.due_at,
+            due_at,
             signed(seq),
             random::uuid7(),
             settlement.attempt,
@@ -945,7 +917,10 @@ fn prune(transaction: &Transaction<'_>, before: Ages, max: usize) -> Result<bool
                  WHERE peers.team = kept_events.team AND letters.seq = kept_events.seq
              ) AND NOT EXISTS (
                  SELECT 1 FROM peers JOIN outbox ON outbox.peer = peers.number
-                 WHERE peers.team = kept_events.team AND outbox.seq = kept_events.seq
+                 WHERE peers.team = kept_events.team AND outbox.due_at = 0 AND outbox.seq = kept_events.seq
+             ) AND NOT EXISTS (
+                 SELECT 1 FROM peers JOIN outbox ON outbox.peer = peers.number
+                 WHERE peers.team = kept_events.team AND outbox.due_at > 0 AND outbox.seq = kept_events.seq
              ) LIMIT ?1)",
         [max_rows],
     )?);
@@ -1011,12 +986,11 @@ fn tokens(connection: &Connection, team: &TeamId) -> Result<Vec<TokenRecord>> {
 #[async_trait]
 impl FederationStore for Sqlite {
     async fn create_peer(&self, peer: NewPeer) -> Result<PeerRecord> {
-        self.write(move |t| create_peer(t, &peer)).await
+        self.write(move |t| create_peer(t, peer)).await
     }
 
     async fn peers(&self, team: TeamId) -> Result<Vec<PeerRecord>> {
-        self.query(move |c| peers_where(c, "teams.id = ?1", [team.as_str()]))
-            .await
+        self.query(move |c| peers_of(c, &team)).await
     }
 
     async fn find_peer(&self, team: TeamId, id: String) -> Result<Option<PeerRecord>> {
@@ -1041,14 +1015,7 @@ impl FederationStore for Sqlite {
                 "teams.id = ?1 AND (inbound_index = ?2 OR old_inbound_index = ?2)",
                 params![team.as_str(), index],
             )?;
-            // A token that was taken over from a peer that is not active any more belongs to the newer one.
-            Ok(found.into_iter().max_by_key(|peer| {
-                (
-                    peer.status == PeerStatus::Active,
-                    peer.inbound.index == index,
-                    peer.number,
-                )
-            }))
+            Ok(PeerRecord::owner(found, &index))
         })
         .await
     }
@@ -1062,7 +1029,19 @@ impl FederationStore for Sqlite {
     }
 
     async fn wake_peer(&self, peer: PeerNumber) -> Result<bool> {
-        self.write(move |t| wake_peer(t, peer)).await
+        // Whatever a peer sends may be its first sign of life; most of it is not.
+        let is_open = self
+            .query(move |c| {
+                let found = c
+                    .prepare_cached("SELECT 1 FROM peer_states WHERE peer = ?1 AND failures > 0")?
+                    .exists([peer])?;
+                Ok(found)
+            })
+            .await?;
+        match is_open {
+            true => self.write(move |t| wake_peer(t, peer)).await,
+            false => Ok(false),
+        }
     }
 
     async fn create_federation_token(&self, token: TokenRecord) -> Result<()> {

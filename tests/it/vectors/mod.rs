@@ -14,6 +14,7 @@ mod manifests;
 mod messages;
 mod names;
 mod pattern;
+mod peers;
 mod scopes;
 mod sessions;
 mod tokens;
@@ -27,6 +28,7 @@ const RUN: &[&str] = &[
     "durations",
     "federation_inbound",
     "federation_outbound",
+    "federation_peers",
     "federation_scopes",
     "federation_signing",
     "hook_auth",
@@ -47,24 +49,17 @@ const RUN: &[&str] = &[
     "ws_sessions",
 ];
 
-/// The kinds that wait, and for what.
-const LATER: &[(&str, &str)] = &[("federation_peers", "step 8: federation")];
-
 #[test]
 fn every_kind_of_vector_is_known() {
-    let waits = |kind: &str| LATER.iter().find(|(later, _)| *later == kind);
     let kinds = file::kinds_in_the_set();
     assert!(!kinds.is_empty(), "the set of vectors holds no file");
     for kind in kinds {
         assert!(
-            RUN.contains(&kind.as_str()) || waits(&kind).is_some(),
+            RUN.contains(&kind.as_str()),
             "nothing here knows vectors of the kind `{kind}`"
         );
     }
     for kind in file::kinds_asked_for() {
-        if let Some((_, step)) = waits(&kind) {
-            panic!("vectors of the kind `{kind}` are not run yet; they come with {step}");
-        }
         assert!(
             RUN.contains(&kind.as_str()),
             "there is no kind of vectors `{kind}`"
@@ -75,12 +70,11 @@ fn every_kind_of_vector_is_known() {
 #[test]
 fn the_projects_own_set_of_vectors_is_whole() {
     let own = file::kinds_in(&file::own_dir());
-    let expected = RUN.iter().chain(LATER.iter().map(|(kind, _)| kind));
-    for kind in expected {
+    for kind in RUN {
         assert!(
             own.contains(*kind),
             "the project's own set lacks `{kind}.json`"
         );
     }
-    assert_eq!(own.len(), RUN.len() + LATER.len(), "a kind is listed twice");
+    assert_eq!(own.len(), RUN.len(), "a kind is listed twice");
 }

@@ -1,4 +1,4 @@
--- Other instances that a team's events go to and come from.
+-- Other instances that a team's events go to and come from. A row stays when its peer is deleted: others name its number.
 CREATE TABLE peers (
     number             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id                 TEXT    NOT NULL UNIQUE,
@@ -11,9 +11,9 @@ CREATE TABLE peers (
     max_hops           BIGINT NOT NULL,
     rate_limit_per_sec BIGINT NOT NULL,
     -- Sealed: it has to be shown to the peer.
-    outbound_token     BYTEA    NOT NULL,
+    outbound_token     BYTEA  NOT NULL,
     -- An HMAC to find it by, and a bcrypt hash. The one before stays valid for a while after a rotation.
-    inbound_index      BYTEA    NOT NULL,
+    inbound_index      BYTEA  NOT NULL,
     inbound_hash       TEXT    NOT NULL,
     old_inbound_index  BYTEA,
     old_inbound_hash   TEXT,
@@ -27,7 +27,8 @@ CREATE UNIQUE INDEX peers_by_name ON peers (team, name) WHERE status <> 'deleted
 CREATE INDEX peers_by_token ON peers (team, inbound_index);
 CREATE INDEX peers_by_old_token ON peers (team, old_inbound_index) WHERE old_inbound_index IS NOT NULL;
 
--- How they do: apart, since it changes with every delivery. A claim is the right to work a peer's rows.
+-- How they do: apart, since it changes with every delivery. A claim is the right to work a peer's rows, until a time of the
+-- database's clock.
 CREATE TABLE peer_states (
     peer            BIGINT PRIMARY KEY REFERENCES peers (number),
     failures        BIGINT NOT NULL DEFAULT 0,
@@ -37,7 +38,7 @@ CREATE TABLE peer_states (
     latency_ms      BIGINT,
     claim           BIGINT NOT NULL DEFAULT 0,
     claimed_until   BIGINT NOT NULL DEFAULT 0
-);
+) WITH (fillfactor = 30);
 
 -- Goes up with every change of the team's peers. 0: it never had any.
 ALTER TABLE teams ADD COLUMN peers_version BIGINT NOT NULL DEFAULT 0;
@@ -71,7 +72,7 @@ CREATE INDEX letters_by_time ON letters (settled_at);
 -- Every attempt, and (attempt 0) what was dropped on purpose. The ids are in the order of time.
 CREATE TABLE deliveries (
     team        BIGINT NOT NULL,
-    id          TEXT    NOT NULL,
+    id          TEXT   COLLATE "C" NOT NULL,
     peer        BIGINT NOT NULL,
     seq         BIGINT,
     event_id    TEXT    NOT NULL,
@@ -86,7 +87,8 @@ CREATE TABLE deliveries (
 );
 
 CREATE INDEX deliveries_by_peer ON deliveries (peer, id);
-CREATE INDEX deliveries_by_event ON deliveries (event_id);
+-- Hashed, since senders choose ids.
+CREATE INDEX deliveries_by_event ON deliveries USING hash (event_id);
 
 -- Events that retention took from the log while a forward or a dead letter still needed them.
 CREATE TABLE kept_events (

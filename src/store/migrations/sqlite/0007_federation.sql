@@ -1,6 +1,6 @@
--- Other instances that a team's events go to and come from.
+-- Other instances that a team's events go to and come from. A row stays when its peer is deleted: others name its number.
 CREATE TABLE peers (
-    number             INTEGER PRIMARY KEY AUTOINCREMENT,
+    number             INTEGER PRIMARY KEY,
     id                 TEXT    NOT NULL UNIQUE,
     team               INTEGER NOT NULL REFERENCES teams (number),
     name               TEXT    NOT NULL,

@@ -1,0 +1,81 @@
+//! A post that tries whether a peer can be reached and knows the token, with an event that it does not keep (spec 14.1).
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::delivery::{self, Attempted, Target};
+use super::dial::Answer;
+use super::works::Works;
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::protocol::federation::PeerTest;
+use crate::store::federation::PeerRecord;
+
+/// The type of the event.
+const TYPE: &str = "kite.federation.test";
+
+/// Posts it. It counts for nothing: neither for the rate nor for the circuit.
+pub(super) async fn run(works: &Works, peer: &PeerRecord) -> PeerTest {
+    let target = match Target::of(peer, works.dial.outbound(), &works.sealer) {
+        Ok(target) => target,
+        Err(why) => {
+            return PeerTest {
+                status_code: None,
+                latency_ms: 0,
+                error: Some(why),
+            };
+        }
+    };
+    let body = event(works, peer).into_bytes();
+    let headers = target.headers(&body);
+    let began = Instant::now();
+    let limits = delivery::LIMITS;
+    let answer = works
+        .dial
+        .post(&target.url, &headers, body.into(), limits)
+        .await;
+    let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let error = match delivery::judge(answer.as_ref(), &target) {
+        Attempted::Delivered => answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| doubt(answer, &peer.instance_id)),
+        failed => failed.error().map(str::to_owned),
+    };
+    PeerTest {
+        status_code: answer.ok().map(|answer| answer.status),
+        latency_ms,
+        error,
+    }
+}
+
+/// An event that has been at the peer already, by what is known of it.
+fn event(works: &Works, peer: &PeerRecord) -> String {
+    let own_id = works.instance_id.as_str();
+    let chain = json!([peer.instance_id, own_id]).to_string();
+    json!({
+        "specversion": "1.0",
+        "id": random::uuid7(),
+        "source": format!("urn:kite:{own_id}"),
+        "type": TYPE,
+        "time": rfc3339(works.clock.unix_millis()),
+        "kitefedorigin": own_id,
+        "kitefedchain": chain,
+        "kitefedhops": 2,
+        "datacontenttype": "application/json",
+        "data": {"to": peer.name},
+    })
+    .to_string()
+}
+
+/// What is to be said of a success: a peer that goes by another id than it is known by has not seen a loop.
+fn doubt(answer: &Answer, instance_id: &str) -> Option<String> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body["status"].as_str() {
+        Some("loop_dropped") => None,
+        _ => Some(format!(
+            "the peer took the test event and may have stored it: `{instance_id}` is not the id that it puts into \
+             chains, so what came from it would be sent back to it; give the peer its real instance id"
+        )),
+    }
+}

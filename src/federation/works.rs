@@ -1,0 +1,86 @@
+//! What all senders of a node share: what they work with, and what they may take of it together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::dial::Dial;
+use super::line::Lines;
+use super::pace::WINDOW_MAX;
+use crate::base::clock::Clock;
+use crate::protocol::id::InstanceId;
+use crate::store::seal::Sealer;
+use crate::store::{Store, StoreError};
+
+/// How many posts a node has under way, shared among the peers that have any: each may always have two, so that peers
+/// that answer slowly take nothing from the others. While the shares shrink there are up to twice as many.
+const POSTS_MAX: usize = 1024;
+
+/// How much text is under way and how much is held to go next, in bytes, shared likewise; one event at least.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How many rows of a peer that was revoked are cancelled in one transaction.
+const CANCEL_MAX: usize = 500;
+
+/// What senders share.
+pub(super) struct Works {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) dial: Arc<Dial>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) clock: Clock,
+    pub(super) instance_id: InstanceId,
+    pub(super) max_age: Duration,
+    pub(super) lines: Lines,
+    /// How many senders have posts under way.
+    pub(super) busy: Arc<AtomicUsize>,
+    /// How many claims are to be given back so that other peers have their turn.
+    pub(super) wanted_back: AtomicUsize,
+}
+
+impl Works {
+    fn busy_count(&self) -> usize {
+        self.busy.load(Ordering::Relaxed).max(1)
+    }
+
+    /// How many posts one peer may have under way.
+    pub(super) fn posts_share(&self) -> usize {
+        (POSTS_MAX / self.busy_count()).clamp(1, WINDOW_MAX)
+    }
+
+    /// How much text one peer may have under way, and hold.
+    pub(super) fn bytes_share(&self) -> usize {
+        BYTES_MAX / self.busy_count()
+    }
+
+    /// Whether a sender is to give its claim back. It then has to.
+    pub(super) fn is_wanted_back(&self) -> bool {
+        let less = |count: usize| count.checked_sub(1);
+        let taken = self
+            .wanted_back
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.is_ok()
+    }
+
+    /// Cancels what waits for peers that are revoked or deleted.
+    pub(super) async fn cancel_rows(&self) -> Result<(), StoreError> {
+        let now = self.clock.unix_millis();
+        while self.store.cancel_rows(now, CANCEL_MAX).await? >= CANCEL_MAX {}
+        Ok(())
+    }
+}
+
+/// Stands for a sender with posts under way.
+pub(super) struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    pub(super) fn new(busy: &Arc<AtomicUsize>) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(busy.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

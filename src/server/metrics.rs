@@ -1,0 +1,234 @@
+//! `/metrics`, for Prometheus. Anybody sees what the whole instance adds up to; what belongs to a team shows to its admin
+//! keys alone (promise 4).
+
+use std::fmt::{Display, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::error::ApiError;
+use super::peers::secs_since;
+use super::state::App;
+use crate::protocol::federation::PeerStatus;
+use crate::protocol::permission::Permission;
+use crate::store::federation::PeerStanding;
+use crate::store::record::Millis;
+use crate::store::{Store, StoreError};
+
+/// How long what was counted counts at least.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How much longer than a count took it is taken for good: no more than a tenth of the time goes into counting, however
+/// often anybody asks and however much there is to count.
+const REST_FACTOR: u32 = 9;
+
+/// The text format of Prometheus.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How peers do, as it was counted last.
+#[derive(Default)]
+pub struct Standings(Mutex<Option<Count>>);
+
+struct Count {
+    until: Instant,
+    peers: Arc<[PeerStanding]>,
+}
+
+impl Standings {
+    async fn ask(&self, store: &dyn Store) -> Result<Arc<[PeerStanding]>, StoreError> {
+        // Whoever asks meanwhile waits for this count, and takes it.
+        let mut last = self.0.lock().await;
+        let begun = Instant::now();
+        if let Some(count) = &*last
+            && begun < count.until
+        {
+            return Ok(count.peers.clone());
+        }
+        let peers: Arc<[PeerStanding]> = store.peer_standings(None).await?.into();
+        let rest = (begun.elapsed() * REST_FACTOR).max(FRESH);
+        *last = Some(Count {
+            until: Instant::now() + rest,
+            peers: peers.clone(),
+        });
+        Ok(peers)
+    }
+}
+
+/// `GET /metrics`.
+pub(super) async fn get(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
+    let key = match parts.headers.contains_key(header::AUTHORIZATION) {
+        true => Some(app.access.caller(&parts, Permission::Admin).await?),
+        false => None,
+    };
+    let standings = app.standings.ask(&*app.store).await?;
+    let now = app.clock.unix_millis();
+    let mut page = Page::default();
+    page.family("kite_info", "gauge", "The version that runs.");
+    page.sample("kite_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.family("kite_connections", "gauge", "WebSocket sessions.");
+    page.sample("kite_connections", &[], app.registry.count());
+    totals(&mut page, &standings, now);
+    if let Some(key) = key {
+        let own = standings.iter().filter(|one| one.peer.team == key.team);
+        per_peer(&mut page, &own.collect::<Vec<_>>(), now);
+    }
+    let mut response = page.0.into_response();
+    let content_type = HeaderValue::from_static(CONTENT_TYPE);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+/// What all peers of the instance add up to.
+fn totals(page: &mut Page, standings: &[PeerStanding], now: Millis) {
+    let name = "kite_federation_peers";
+    page.family(name, "gauge", "Peers by status.");
+    for status in [PeerStatus::Active, PeerStatus::Paused, PeerStatus::Revoked] {
+        let count = standings.iter().filter(|one| one.peer.status == status);
+        page.sample(name, &[("status", status.word())], count.count());
+    }
+    let failing = standings.iter().filter(|one| one.state.failures > 0);
+    let oldest = standings.iter().filter_map(|one| one.oldest_at).min();
+    let totals = [
+        (
+            "kite_federation_peers_failing",
+            "Peers whose last delivery failed because of them.",
+            failing.count() as u64,
+        ),
+        (
+            "kite_federation_backlog",
+            "Forwards that are due or wait.",
+            standings.iter().map(|one| one.backlog).sum(),
+        ),
+        (
+            "kite_federation_oldest_seconds",
+            "For how long the oldest of them waits; 0 when none does.",
+            oldest.map_or(0, |oldest| secs_since(oldest, now)),
+        ),
+        (
+            "kite_federation_dead_letters",
+            "Forwards that were given up.",
+            standings.iter().map(|one| one.dead).sum(),
+        ),
+    ];
+    for (name, help, value) in totals {
+        page.family(name, "gauge", help);
+        page.sample(name, &[], value);
+    }
+}
+
+/// A number of a peer, where it has one.
+type Number = fn(&PeerStanding, Millis) -> Option<f64>;
+
+/// The series of each peer: name, help, value.
+const PER_PEER: [(&str, &str, Number); 7] = [
+    (
+        "kite_federation_peer_backlog",
+        "Forwards to the peer that are due or wait.",
+        |one, _| Some(one.backlog as f64),
+    ),
+    (
+        "kite_federation_peer_oldest_seconds",
+        "For how long the oldest of them waits; 0 when none does.",
+        |one, now| Some(one.oldest_at.map_or(0, |time| secs_since(time, now)) as f64),
+    ),
+    (
+        "kite_federation_peer_dead_letters",
+        "Forwards to the peer that were given up.",
+        |one, _| Some(one.dead as f64),
+    ),
+    (
+        "kite_federation_peer_failures",
+        "Attempts in a row that failed because of the peer.",
+        |one, _| Some(one.state.failures.into()),
+    ),
+    (
+        "kite_federation_peer_latency_seconds",
+        "How long the last attempt took.",
+        |one, _| Some(one.state.latency_ms? as f64 / 1000.0),
+    ),
+    (
+        "kite_federation_peer_last_success_timestamp_seconds",
+        "When the peer last took an event.",
+        |one, _| Some(one.state.last_success_at? as f64 / 1000.0),
+    ),
+    (
+        "kite_federation_peer_next_attempt_timestamp_seconds",
+        "When a peer that fails is tried next.",
+        |one, _| Some(one.state.retry_at? as f64 / 1000.0),
+    ),
+];
+
+fn per_peer(page: &mut Page, standings: &[&PeerStanding], now: Millis) {
+    let name = "kite_federation_peer_status";
+    page.family(name, "gauge", "1 for the status that the peer has.");
+    for one in standings {
+        let labels = [
+            ("peer", one.peer.name.as_str()),
+            ("peer_id", &one.peer.id),
+            ("status", one.peer.status.word()),
+        ];
+        page.sample(name, &labels, 1);
+    }
+    for (name, help, number) in PER_PEER {
+        page.family(name, "gauge", help);
+        for one in standings {
+            let labels = [("peer", one.peer.name.as_str()), ("peer_id", &one.peer.id)];
+            if let Some(value) = number(one, now) {
+                page.sample(name, &labels, value);
+            }
+        }
+    }
+}
+
+/// A page in the text format.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    /// Begins the samples of a name.
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
+            .collect();
+        let labels = match labels.is_empty() {
+            true => String::new(),
+            false => format!("{{{}}}", labels.join(",")),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+}
+
+/// The value of a label, as it stands between quotes.
+fn escaped(text: &str) -> String {
+    text.replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_end_its_line_or_its_quotes() {
+        let mut page = Page::default();
+        page.sample("a", &[("b", "x\"} 1\n\\"), ("c", "")], 2.5);
+        page.sample("d", &[], 7);
+        assert_eq!(page.0, "a{b=\"x\\\"} 1\\n\\\\\",c=\"\"} 2.5\nd 7\n");
+    }
+}

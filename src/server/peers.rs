@@ -1,0 +1,219 @@
+//! Peers: list, make, show, change, remove, test, and how they do (spec 14.1). All of it is for admin keys.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::call::{Admin, Call};
+use super::endpoints;
+use super::error::{ApiError, json};
+use super::path::Path;
+use super::peer_body::{NewPeerWish, PeerWish, hashed};
+use super::state::App;
+use crate::base::clock::rfc3339;
+use crate::base::random;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::federation::{Peer, PeerCreated, PeerHealth, PeerStatus};
+use crate::protocol::id::TeamId;
+use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord, PeerStanding, PeerUpdate};
+use crate::store::record::Millis;
+
+/// The source of what peers send: the last part of the address of their hook.
+const KITE: &str = "kite";
+
+/// A peer as it is shown. Its tokens are never among it.
+fn shown(peer: PeerRecord) -> Peer {
+    Peer {
+        id: peer.id,
+        name: peer.name,
+        peer_instance_id: peer.instance_id,
+        status: peer.status,
+        peer_hook_url: peer.hook_url,
+        scopes: peer.scopes.patterns().to_vec(),
+        max_hops: peer.max_hops,
+        rate_limit_per_sec: peer.rate_limit_per_sec,
+        created_at: rfc3339(peer.created_at),
+        updated_at: rfc3339(peer.updated_at),
+    }
+}
+
+/// The peer of a team with this id.
+pub(super) async fn find(app: &App, team: &TeamId, id: &str) -> Result<PeerRecord, ApiError> {
+    let found = app.store.find_peer(team.clone(), id.to_owned()).await?;
+    found.ok_or_else(|| ApiError::not_found(format!("there is no peer `{id}`")))
+}
+
+/// `GET /api/federation/peers`.
+pub(super) async fn get_all(
+    State(app): State<Arc<App>>,
+    call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let peers = app.store.peers(call.key.team.clone()).await?;
+    let peers: Vec<Peer> = peers.into_iter().map(shown).collect();
+    Ok(json(StatusCode::OK, &peers))
+}
+
+/// `POST /api/federation/peers`.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    mut call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let wish = NewPeerWish::read(&call.body(&app).await?, &app)?;
+    let team = &call.key.team;
+    if app.store.peers(team.clone()).await?.len() >= PEERS_MAX {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::Unprocessable,
+            format!("the team has {PEERS_MAX} peers, which is the most there can be"),
+        ));
+    }
+    let id = random::uuid7();
+    let place = PeerRecord::place(&id);
+    let (outbound_token, inbound_token) = (wish.outbound.shown(), wish.inbound.shown());
+    let peer = NewPeer {
+        outbound_token: app.sealer.seal(&place, wish.outbound.token.reveal())?,
+        inbound: hashed(&app, wish.inbound.token).await?,
+        id,
+        team: team.clone(),
+        name: wish.name,
+        instance_id: wish.instance_id,
+        hook_url: wish.hook_url,
+        scopes: wish.scopes,
+        max_hops: wish.max_hops,
+        rate_limit_per_sec: wish.rate_limit_per_sec,
+        now: app.clock.unix_millis(),
+    };
+    let peer = app.store.create_peer(peer).await?;
+    app.federation.changed(peer.number);
+    let created = PeerCreated {
+        peer: shown(peer),
+        outbound_token,
+        inbound_token,
+        own_instance_id: Some(app.instance_id.clone()),
+        own_endpoint: Some(endpoints::path_of(team, KITE)),
+    };
+    Ok(json(StatusCode::CREATED, &created))
+}
+
+/// `GET /api/federation/peers/{id}`.
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let peer = find(&app, &call.key.team, &id).await?;
+    Ok(json(StatusCode::OK, &shown(peer)))
+}
+
+/// `PATCH /api/federation/peers/{id}`.
+pub(super) async fn patch(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    mut call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let wish = PeerWish::read(&call.body(&app).await?, &app)?;
+    // Of a peer that is not there no token is hashed.
+    let known = find(&app, &call.key.team, &id).await?;
+    let place = PeerRecord::place(&known.id);
+    let seal = |token: &str| app.sealer.seal(&place, token);
+    let outbound = wish
+        .outbound
+        .map(|token| seal(token.reveal()))
+        .transpose()?;
+    let inbound = match wish.inbound {
+        Some(token) => Some(hashed(&app, token).await?),
+        None => None,
+    };
+    let overlap = Millis::try_from(wish.overlap_secs * 1000).unwrap_or(Millis::MAX);
+    let until = app.clock.unix_millis().saturating_add(overlap);
+    let update = PeerUpdate {
+        name: wish.name,
+        status: wish.status,
+        hook_url: wish.hook_url,
+        scopes: wish.scopes,
+        max_hops: wish.max_hops,
+        rate_limit_per_sec: wish.rate_limit_per_sec,
+        outbound_token: outbound,
+        inbound: inbound.map(|token| (token, until)),
+    };
+    change(&app, &call.key.team, id, update).await
+}
+
+/// `DELETE /api/federation/peers/{id}`.
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let update = PeerUpdate {
+        status: Some(PeerStatus::Deleted),
+        ..PeerUpdate::default()
+    };
+    change(&app, &call.key.team, id, update).await
+}
+
+/// Changes a peer and lets nothing go out any more that it should not get.
+async fn change(
+    app: &App,
+    team: &TeamId,
+    id: String,
+    update: PeerUpdate,
+) -> Result<Response, ApiError> {
+    let now = app.clock.unix_millis();
+    let peer = app.store.update_peer(team.clone(), id, update, now).await?;
+    app.federation.changed(peer.number);
+    if matches!(peer.status, PeerStatus::Revoked | PeerStatus::Deleted) {
+        app.federation.cancel_rows().await?;
+    }
+    Ok(json(StatusCode::OK, &shown(peer)))
+}
+
+/// `POST /api/federation/peers/{id}/test`.
+pub(super) async fn test(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let peer = find(&app, &call.key.team, &id).await?;
+    let outcome = app.federation.test(&peer).await?;
+    Ok(json(StatusCode::OK, &outcome))
+}
+
+/// `GET /api/federation/status`: how each of the team's peers does.
+pub(super) async fn status(
+    State(app): State<Arc<App>>,
+    call: Call<Admin>,
+) -> Result<Response, ApiError> {
+    let team = Some(call.key.team.clone());
+    let standings = app.store.peer_standings(team).await?;
+    let now = app.clock.unix_millis();
+    let health: Vec<PeerHealth> = standings
+        .into_iter()
+        .map(|standing| health(standing, now))
+        .collect();
+    Ok(json(StatusCode::OK, &health))
+}
+
+fn health(standing: PeerStanding, now: Millis) -> PeerHealth {
+    let state = standing.state;
+    PeerHealth {
+        peer: standing.peer.name,
+        peer_id: standing.peer.id,
+        status: standing.peer.status,
+        backlog: standing.backlog,
+        oldest_secs: standing.oldest_at.map(|oldest| secs_since(oldest, now)),
+        dead_letters: standing.dead,
+        last_success_at: state.last_success_at.map(rfc3339),
+        failures: state.failures,
+        last_error: state.last_error,
+        latency_ms: state.latency_ms,
+        next_attempt_at: state.retry_at.map(rfc3339),
+    }
+}
+
+/// How many whole seconds a time is past.
+pub(super) fn secs_since(time: Millis, now: Millis) -> u64 {
+    u64::try_from(now.saturating_sub(time)).unwrap_or(0) / 1000
+}

@@ -1,0 +1,519 @@
+//! Forwards that are due or wait, and the claims that they are worked under.
+//!
+//! Whoever changes how a peer does, or settles rows of it, locks the peer's state first, peers in the order of their
+//! numbers, and does the rest in statements that begin after that. What tidies up passes over rows that somebody has
+//! locked: it comes again.
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
+use super::{column, signed, unsigned};
+use crate::base::random;
+use crate::protocol::id::Seq;
+use crate::store::Result;
+use crate::store::federation::{
+    CLAIM_TERM, ClaimId, Dropped, Due, DueQuery, PeerNumber, PeerState, Settled, Settlement, Work,
+};
+use crate::store::limits::WORK_MAX_BYTES;
+use crate::store::record::Millis;
+
+/// The present time by the database's clock, which all nodes share.
+const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// The states of some claims that still stand, locked. A claim that ran out stands as long as nobody else takes it.
+const HELD: &str = "
+    SELECT peer_states.peer
+    FROM unnest($1::bigint[], $2::bigint[]) AS claimed (peer, claim)
+    JOIN peer_states ON peer_states.peer = claimed.peer AND peer_states.claim = claimed.claim
+    WHERE claimed_until > 0 ORDER BY peer_states.peer FOR NO KEY UPDATE OF peer_states";
+
+fn term() -> i64 {
+    i64::try_from(CLAIM_TERM.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn count(max: usize) -> i64 {
+    signed(max as u64)
+}
+
+fn removed(rows: u64) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
+
+/// A text that PostgreSQL can keep: what a peer answers may have anything in it.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn claim_in(row: &Row) -> Result<ClaimId> {
+    Ok(ClaimId {
+        peer: column(row, 0)?,
+        number: unsigned(column(row, 1)?),
+    })
+}
+
+fn peers_and_numbers(claims: &[ClaimId]) -> (Vec<i64>, Vec<i64>) {
+    let numbers = claims.iter().map(|claim| signed(claim.number));
+    (
+        claims.iter().map(|claim| claim.peer).collect(),
+        numbers.collect(),
+    )
+}
+
+/// Claims peers; see [`crate::store::federation::FederationStore::claim_peers`].
+pub(super) async fn claim(client: &Object, now: Millis, max: usize) -> Result<Vec<ClaimId>> {
+    let claim = client
+        .prepare_cached(&format!(
+            "WITH free AS (
+                 SELECT peer FROM peer_states JOIN peers ON number = peer
+                 WHERE status = 'active' AND claimed_until < {NOW} AND (retry_at IS NULL OR retry_at <= $1)
+                       AND EXISTS (SELECT FROM outbox WHERE outbox.peer = number AND due_at <= $1)
+                 LIMIT $2 FOR NO KEY UPDATE OF peer_states SKIP LOCKED
+             )
+             UPDATE peer_states SET claim = claim + 1, claimed_until = {NOW} + $3
+             FROM free WHERE peer_states.peer = free.peer
+             RETURNING peer_states.peer, claim"
+        ))
+        .await?;
+    let rows = client.query(&claim, &[&now, &count(max), &term()]).await?;
+    rows.iter().map(claim_in).collect()
+}
+
+/// Renews claims; answers those that were lost.
+pub(super) async fn renew(client: &Object, claims: Vec<ClaimId>) -> Result<Vec<ClaimId>> {
+    let (peers, numbers) = peers_and_numbers(&claims);
+    let renew = client
+        .prepare_cached(&format!(
+            "WITH held AS ({HELD})
+             UPDATE peer_states SET claimed_until = {NOW} + $3
+             FROM held WHERE peer_states.peer = held.peer RETURNING peer_states.peer, claim"
+        ))
+        .await?;
+    let rows = client.query(&renew, &[&peers, &numbers, &term()]).await?;
+    let kept: Vec<ClaimId> = rows.iter().map(claim_in).collect::<Result<_>>()?;
+    let is_lost = |claim: &ClaimId| !kept.contains(claim);
+    Ok(claims.into_iter().filter(is_lost).collect())
+}
+
+/// Gives claims back.
+pub(super) async fn release(client: &Object, claims: &[ClaimId]) -> Result<()> {
+    let (peers, numbers) = peers_and_numbers(claims);
+    let release = client
+        .prepare_cached(&format!(
+            "WITH held AS ({HELD})
+             UPDATE peer_states SET claimed_until = 0 FROM held WHERE peer_states.peer = held.peer"
+        ))
+        .await?;
+    client.execute(&release, &[&peers, &numbers]).await?;
+    Ok(())
+}
+
+/// How a peer does, in five columns.
+pub(super) fn state_in(row: &Row, at: usize) -> Result<PeerState> {
+    let latency: Option<i64> = column(row, at + 4)?;
+    Ok(PeerState {
+        failures: small(row, at)?,
+        retry_at: column(row, at + 1)?,
+        last_success_at: column(row, at + 2)?,
+        last_error: column(row, at + 3)?,
+        latency_ms: latency.map(unsigned),
+    })
+}
+
+/// Rows of the outbox with their events, as far as their texts fit. `range` uses `$2`.
+fn due_rows(range: &str) -> String {
+    format!(
+        "WITH due AS (
+             SELECT outbox.seq, due_at, attempts, outbox.created_at, peers.team
+             FROM outbox JOIN peers ON peers.number = outbox.peer
+             WHERE outbox.peer = $1 AND {range} ORDER BY due_at, outbox.seq LIMIT $3
+         ), sized AS (
+             SELECT due.*, coalesce(events.id, kept_events.id, '') AS id, coalesce(events.type, kept_events.type, '') AS type,
+                    coalesce(events.text, kept_events.text) AS text,
+                    sum(coalesce(octet_length(events.text), octet_length(kept_events.text), 0)::bigint)
+                        OVER (ORDER BY due_at, due.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+             FROM due
+             LEFT JOIN events ON events.team = due.team AND events.seq = due.seq
+             LEFT JOIN kept_events ON kept_events.team = due.team AND kept_events.seq = due.seq
+         )
+         SELECT seq, due_at, attempts, created_at, id, type, text FROM sized
+         WHERE before IS NULL OR before <= {WORK_MAX_BYTES} ORDER BY due_at, seq"
+    )
+}
+
+fn due_in(row: &Row) -> Result<Due> {
+    Ok(Due {
+        seq: unsigned(column(row, 0)?),
+        due_at: column(row, 1)?,
+        attempts: small(row, 2)?,
+        created_at: column(row, 3)?,
+        event_id: column(row, 4)?,
+        kind: column(row, 5)?,
+        text: column(row, 6)?,
+    })
+}
+
+/// What a claimed peer has to do, as of one moment; see [`crate::store::federation::FederationStore::due`].
+pub(super) async fn due(client: &Object, query: &DueQuery) -> Result<Option<Work>> {
+    let claimed = client
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS}, failures, retry_at, last_success_at, last_error, latency_ms
+             FROM peer_states JOIN peers ON peers.number = peer JOIN teams ON teams.number = peers.team
+             WHERE peer = $1 AND claim = $2 AND claimed_until > 0 AND peers.status <> 'deleted'"
+        ))
+        .await?;
+    let fresh = client
+        .prepare_cached(&due_rows("due_at = 0 AND outbox.seq > $2"))
+        .await?;
+    let retries = client
+        .prepare_cached(&due_rows("due_at > 0 AND due_at <= $2"))
+        .await?;
+    let next = client
+        .prepare_cached(
+            "SELECT due_at FROM outbox WHERE peer = $1 AND due_at > $2 ORDER BY due_at LIMIT 1",
+        )
+        .await?;
+    let (peer, number) = (query.claim.peer, signed(query.claim.number));
+    let claim: [&(dyn ToSql + Sync); 2] = [&peer, &number];
+    let (after, fresh_max) = (signed(query.after), count(query.fresh_max));
+    let to_fresh: [&(dyn ToSql + Sync); 3] = [&peer, &after, &fresh_max];
+    let retries_max = count(query.retries_max);
+    let to_retries: [&(dyn ToSql + Sync); 3] = [&peer, &query.now, &retries_max];
+    let to_next: [&(dyn ToSql + Sync); 2] = [&peer, &query.now];
+    // One view of everything, in one round trip.
+    let (begun, claimed, fresh, retries, next, ended) = tokio::join!(
+        biased;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        client.query_opt(&claimed, &claim),
+        client.query(&fresh, &to_fresh),
+        client.query(&retries, &to_retries),
+        client.query_opt(&next, &to_next),
+        client.batch_execute("COMMIT"),
+    );
+    begun?;
+    let (claimed, next) = (claimed?, next?);
+    let rows = |rows: Vec<Row>| rows.iter().map(due_in).collect::<Result<Vec<_>>>();
+    let (fresh, retries) = (rows(fresh?)?, rows(retries?)?);
+    ended?;
+    let Some(claimed) = claimed else {
+        return Ok(None);
+    };
+    Ok(Some(Work {
+        peer: peer_in(&claimed)?,
+        state: state_in(&claimed, COLUMNS_COUNT)?,
+        fresh,
+        retries,
+        next_due_at: next.map(|row| column(&row, 0)).transpose()?,
+    }))
+}
+
+const LOCK_STATES: &str =
+    "SELECT peer FROM peer_states WHERE peer = ANY ($1) ORDER BY peer FOR NO KEY UPDATE";
+
+/// Makes everything due that waits for peers. Not 0: those rows were tried before.
+const WAKE: &str = "
+    UPDATE outbox SET due_at = 1
+    FROM unnest($1::bigint[], $2::bigint[]) AS woken (peer, claim)
+    JOIN peer_states ON peer_states.peer = woken.peer AND peer_states.claim = woken.claim AND claimed_until > 0
+    WHERE outbox.peer = woken.peer AND due_at > 1";
+
+/// A row is looked for also among those that were woken during their attempt.
+const SETTLE: &str = "
+    WITH given AS (
+        SELECT given.*
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
+                    $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[],
+                    $15::bigint[], $16::text[], $17::bigint[])
+             WITH ORDINALITY AS given (peer, claim, seq, due_at, settled, due_again_at, attempt, status_code, error,
+                                       took_ms, ended_at, id, failures, retry_at, last_success_at, last_error, latency_ms,
+                                       place)
+        JOIN peer_states ON peer_states.peer = given.peer AND peer_states.claim = given.claim AND claimed_until > 0
+    ), tried AS (
+        SELECT given.*, outbox.due_at AS stands_at, outbox.created_at
+        FROM given JOIN outbox ON outbox.peer = given.peer AND outbox.due_at = ANY (ARRAY[given.due_at, 1::bigint])
+                                  AND outbox.seq = given.seq
+    ), recorded AS (
+        INSERT INTO deliveries (team, id, peer, seq, event_id, event_type, attempt, status_code, error, latency_ms,
+                                created_at, queued_at)
+        SELECT peers.team, tried.id, tried.peer, tried.seq, coalesce(events.id, kept_events.id, ''),
+               coalesce(events.type, kept_events.type, ''), attempt, status_code, error, took_ms, ended_at, tried.created_at
+        FROM tried
+        JOIN peers ON peers.number = tried.peer
+        LEFT JOIN events ON events.team = peers.team AND events.seq = tried.seq
+        LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = tried.seq
+    ), gone AS (
+        DELETE FROM outbox USING tried
+        WHERE outbox.peer = tried.peer AND outbox.due_at = tried.stands_at AND outbox.seq = tried.seq AND settled <> 'waits'
+    ), waiting AS (
+        UPDATE outbox SET due_at = tried.due_again_at, attempts = tried.attempt, last_error = tried.error
+        FROM tried
+        WHERE outbox.peer = tried.peer AND outbox.due_at = tried.stands_at AND outbox.seq = tried.seq AND settled = 'waits'
+    ), buried AS (
+        INSERT INTO letters (peer, seq, status, attempts, last_error, created_at, settled_at)
+        SELECT peer, seq, 'dead', attempt, error, created_at, ended_at FROM tried WHERE settled = 'dead'
+        ON CONFLICT (peer, seq) DO UPDATE
+        SET status = excluded.status, attempts = excluded.attempts, last_error = excluded.last_error,
+            created_at = excluded.created_at, settled_at = excluded.settled_at
+    ), told AS (
+        UPDATE peer_states
+        SET failures = last.failures, retry_at = last.retry_at, last_success_at = last.last_success_at,
+            last_error = last.last_error, latency_ms = last.latency_ms
+        FROM (SELECT DISTINCT ON (peer) * FROM given ORDER BY peer, place DESC) AS last
+        WHERE peer_states.peer = last.peer
+    )
+    SELECT place FROM given";
+
+/// Settles attempts; see [`crate::store::federation::FederationStore::settle`].
+pub(super) async fn settle(client: &Object, settlements: &[Settlement]) -> Result<Vec<bool>> {
+    let of = |value: fn(&Settlement) -> i64| settlements.iter().map(value).collect::<Vec<i64>>();
+    let maybe = |value: fn(&Settlement) -> Option<i64>| {
+        settlements.iter().map(value).collect::<Vec<Option<i64>>>()
+    };
+    let texts = |value: fn(&Settlement) -> Option<&String>| {
+        let text = |settlement| value(settlement).map(|text| storable(text));
+        settlements.iter().map(text).collect::<Vec<Option<String>>>()
+    };
+    let (peers, claims) = (of(|it| it.claim.peer), of(|it| signed(it.claim.number)));
+    let (seqs, due_ats) = (of(|it| signed(it.seq)), of(|it| it.due_at));
+    let settled: Vec<&str> = settlements.iter().map(|it| word(it.settled)).collect();
+    let due_again: Vec<Option<i64>> = (0..settlements.len())
+        .map(|place| due_again_at(settlements.get(place..).unwrap_or_default()))
+        .collect();
+    let attempts = of(|it| i64::from(it.attempt));
+    let codes = maybe(|it| it.status_code.map(i64::from));
+    let errors = texts(|it| it.error.as_ref());
+    let (took, ended) = (of(|it| signed(it.latency_ms)), of(|it| it.at));
+    let ids: Vec<String> = settlements.iter().map(|_| random::uuid7()).collect();
+    let failures = of(|it| i64::from(it.state.failures));
+    let retry_ats = maybe(|it| it.state.retry_at);
+    let successes = maybe(|it| it.state.last_success_at);
+    let last_errors = texts(|it| it.state.last_error.as_ref());
+    let latencies = maybe(|it| it.state.latency_ms.map(signed));
+    let waking = || settlements.iter().filter(|it| it.wakes);
+    let woken: Vec<i64> = waking().map(|it| it.claim.peer).collect();
+    let woken_under: Vec<i64> = waking().map(|it| signed(it.claim.number)).collect();
+
+    let lock = client.prepare_cached(LOCK_STATES).await?;
+    let wake = client.prepare_cached(WAKE).await?;
+    let settle = client.prepare_cached(SETTLE).await?;
+    let to_lock: [&(dyn ToSql + Sync); 1] = [&peers];
+    let to_wake: [&(dyn ToSql + Sync); 2] = [&woken, &woken_under];
+    let to_settle: [&(dyn ToSql + Sync); 17] = [
+        &peers,
+        &claims,
+        &seqs,
+        &due_ats,
+        &settled,
+        &due_again,
+        &attempts,
+        &codes,
+        &errors,
+        &took,
+        &ended,
+        &ids,
+        &failures,
+        &retry_ats,
+        &successes,
+        &last_errors,
+        &latencies,
+    ];
+    // One round trip, as in the append. What waits is woken before the attempts are settled: those that are to wait after
+    // that do.
+    let (begun, locked, awake, stood, committed) = tokio::join!(
+        biased;
+        client.batch_execute("BEGIN"),
+        client.execute(&lock, &to_lock),
+        client.execute(&wake, &to_wake),
+        client.query(&settle, &to_settle),
+        client.batch_execute("COMMIT"),
+    );
+    begun.map_err(super::outcome)?;
+    locked.map_err(super::outcome)?;
+    awake.map_err(super::outcome)?;
+    let stood = stood.map_err(super::outcome)?;
+    committed.map_err(super::outcome)?;
+    let mut stands = vec![false; settlements.len()];
+    for row in &stood {
+        let place = usize::try_from(column::<i64>(row, 0)? - 1).ok();
+        if let Some(it) = place.and_then(|place| stands.get_mut(place)) {
+            *it = true;
+        }
+    }
+    Ok(stands)
+}
+
+fn word(settled: Settled) -> &'static str {
+    match settled {
+        Settled::Delivered => "delivered",
+        Settled::Waits(_) => "waits",
+        Settled::Dead => "dead",
+    }
+}
+
+/// When the first of some settlements has its row tried again: at once, if its peer is woken by it or one after it.
+fn due_again_at(settlements: &[Settlement]) -> Option<Millis> {
+    let first = settlements.first()?;
+    let Settled::Waits(until) = first.settled else {
+        return None;
+    };
+    let is_woken = settlements
+        .iter()
+        .any(|it| it.wakes && it.claim == first.claim);
+    Some(if is_woken { until.min(1) } else { until })
+}
+
+/// Closes a peer's circuit; see [`crate::store::federation::FederationStore::wake_peer`].
+pub(super) async fn wake(client: &Object, peer: PeerNumber) -> Result<bool> {
+    // Whatever a peer sends may be its first sign of life; most of it is not.
+    let look = client
+        .prepare_cached("SELECT FROM peer_states WHERE peer = $1 AND failures > 0")
+        .await?;
+    if client.query_opt(&look, &[&peer]).await?.is_none() {
+        return Ok(false);
+    }
+    let lock = client.prepare_cached(LOCK_STATES).await?;
+    let wake = client
+        .prepare_cached(
+            "WITH closed AS (
+                 UPDATE peer_states SET failures = 0, retry_at = NULL WHERE peer = $1 AND failures > 0 RETURNING peer
+             ), woken AS (
+                 UPDATE outbox SET due_at = 1 FROM closed WHERE outbox.peer = closed.peer AND due_at > 1
+             )
+             SELECT peer FROM closed",
+        )
+        .await?;
+    let peers = [peer];
+    let to_lock: [&(dyn ToSql + Sync); 1] = [&&peers[..]];
+    let to_wake: [&(dyn ToSql + Sync); 1] = [&peer];
+    let (begun, locked, closed, committed) = tokio::join!(
+        biased;
+        client.batch_execute("BEGIN"),
+        client.execute(&lock, &to_lock),
+        client.query_opt(&wake, &to_wake),
+        client.batch_execute("COMMIT"),
+    );
+    begun.map_err(super::outcome)?;
+    locked.map_err(super::outcome)?;
+    let closed = closed.map_err(super::outcome)?;
+    committed.map_err(super::outcome)?;
+    Ok(closed.is_some())
+}
+
+/// Records events that were dropped on their way in.
+pub(super) async fn note_drops(client: &Object, drops: &[Dropped]) -> Result<()> {
+    let texts = |of: fn(&Dropped) -> &String| -> Vec<String> {
+        drops.iter().map(|dropped| storable(of(dropped))).collect()
+    };
+    let peers: Vec<i64> = drops.iter().map(|dropped| dropped.peer).collect();
+    let ids: Vec<String> = drops.iter().map(|_| random::uuid7()).collect();
+    let (events, kinds) = (texts(|it| &it.event_id), texts(|it| &it.kind));
+    let reasons = texts(|it| &it.reason);
+    let times: Vec<i64> = drops.iter().map(|dropped| dropped.at).collect();
+    let insert = client
+        .prepare_cached(
+            "INSERT INTO deliveries (team, id, peer, event_id, event_type, attempt, error, created_at, queued_at)
+             SELECT team, given.id, number, event_id, event_type, 0, reason, given.created_at, given.created_at
+             FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+                  AS given (peer, id, event_id, event_type, reason, created_at)
+             JOIN peers ON number = given.peer",
+        )
+        .await?;
+    client
+        .execute(&insert, &[&peers, &ids, &events, &kinds, &reasons, &times])
+        .await?;
+    Ok(())
+}
+
+/// Makes letters of the rows of `found`, which are keys of the outbox: `status` and `last_error` are expressions.
+fn bury(found: &str, status: &str, last_error: &str) -> String {
+    format!(
+        "WITH found AS ({found}), locked AS (
+             SELECT outbox.peer, outbox.due_at, outbox.seq
+             FROM found JOIN outbox ON outbox.peer = found.peer AND outbox.due_at = found.due_at AND outbox.seq = found.seq
+             FOR UPDATE OF outbox SKIP LOCKED
+         ), gone AS (
+             DELETE FROM outbox USING locked
+             WHERE outbox.peer = locked.peer AND outbox.due_at = locked.due_at AND outbox.seq = locked.seq
+             RETURNING outbox.*
+         )
+         INSERT INTO letters (peer, seq, status, attempts, last_error, created_at, settled_at)
+         SELECT peer, seq, {status}, attempts, {last_error}, created_at, $1::bigint FROM gone
+         ON CONFLICT (peer, seq) DO UPDATE
+         SET status = excluded.status, attempts = excluded.attempts, last_error = excluded.last_error,
+             created_at = excluded.created_at, settled_at = excluded.settled_at"
+    )
+}
+
+/// Cancels rows; see [`crate::store::federation::FederationStore::cancel_rows`].
+pub(super) async fn cancel(client: &Object, now: Millis, max: usize) -> Result<usize> {
+    let found = "
+        SELECT outbox.peer, due_at, seq FROM peers JOIN outbox ON outbox.peer = number
+        WHERE status IN ('revoked', 'deleted') LIMIT $2";
+    let cancel = bury(found, "'cancelled'", "last_error");
+    let cancel = client.prepare_cached(&cancel).await?;
+    Ok(removed(client.execute(&cancel, &[&now, &count(max)]).await?))
+}
+
+/// Makes dead letters of old rows; see [`crate::store::federation::FederationStore::expire_rows`].
+pub(super) async fn expire(
+    client: &Object,
+    before: Millis,
+    latest: Millis,
+    now: Millis,
+    max: usize,
+) -> Result<usize> {
+    let sooner = client
+        .prepare_cached(
+            "WITH late AS (
+                 SELECT outbox.peer, due_at, seq FROM peers JOIN outbox ON outbox.peer = number
+                 WHERE status IN ('active', 'paused') AND due_at > $1 FOR UPDATE OF outbox SKIP LOCKED
+             )
+             UPDATE outbox SET due_at = 1
+             FROM late WHERE outbox.peer = late.peer AND outbox.due_at = late.due_at AND outbox.seq = late.seq",
+        )
+        .await?;
+    client.execute(&sooner, &[&latest]).await?;
+    // Events are stored in the order of their numbers: where the first is young, none of those that were never tried is
+    // old.
+    let found = "
+        SELECT old.peer, due_at, seq FROM peers, LATERAL (
+            (SELECT peer, due_at, seq, created_at FROM outbox
+             WHERE peer = number AND due_at = 0 AND (
+                 SELECT created_at < $3 FROM outbox WHERE peer = number AND due_at = 0 ORDER BY seq LIMIT 1)
+             ORDER BY seq LIMIT $2)
+            UNION ALL
+            (SELECT peer, due_at, seq, created_at FROM outbox
+             WHERE peer = number AND due_at > 0 ORDER BY due_at, seq LIMIT $2)
+        ) AS old
+        WHERE status IN ('active', 'paused') AND old.created_at < $3 LIMIT $2";
+    let expire = bury(
+        found,
+        "'dead'",
+        "coalesce(last_error, 'it waited for too long')",
+    );
+    let expire = client.prepare_cached(&expire).await?;
+    let expired = client
+        .execute(&expire, &[&now, &count(max), &before])
+        .await?;
+    Ok(removed(expired))
+}
+
+/// The numbers of the events of `team` from behind `after` up to `through` that a forward or a letter needs. All three are
+/// expressions.
+pub(super) fn needed(team: &str, after: &str, through: &str) -> String {
+    let range = format!("seq > {after} AND seq <= {through}");
+    format!(
+        "SELECT needed.seq FROM peers, LATERAL (
+             SELECT seq FROM outbox WHERE peer = number AND due_at = 0 AND {range}
+             UNION SELECT seq FROM outbox WHERE peer = number AND due_at > 0 AND {range}
+             UNION SELECT seq FROM letters WHERE peer = number AND {range}
+         ) AS needed
+         WHERE peers.team = {team}"
+    )
+}
+
+/// A place in a log that a row names.
+pub(super) fn seq_in(row: &Row, index: usize) -> Result<Seq> {
+    Ok(unsigned(column(row, index)?))
+}

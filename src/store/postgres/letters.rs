@@ -1,0 +1,304 @@
+//! What became of forwards: listings, dead letters, how peers do, and what is removed in time.
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::forwards::{seq_in, state_in};
+use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
+use super::{column, signed, unsigned};
+use crate::protocol::federation::OutboxStatus;
+use crate::protocol::id::TeamId;
+use crate::store::Result;
+use crate::store::federation::{
+    Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId,
+    PeerStanding, least_uuid7,
+};
+use crate::store::record::Millis;
+
+/// The event of a row of the outbox or of a letter.
+fn event_of(rows: &str) -> String {
+    format!(
+        "LEFT JOIN events ON events.team = peers.team AND events.seq = {rows}.seq
+         LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = {rows}.seq"
+    )
+}
+
+/// The columns of a forward, for [`entry_in`].
+fn entry_columns(rows: &str) -> String {
+    format!(
+        "peers.id, {rows}.seq, coalesce(events.id, kept_events.id, ''), coalesce(events.type, kept_events.type, ''),
+         {rows}.attempts, {rows}.last_error, {rows}.created_at"
+    )
+}
+
+fn entry_in(row: &Row, status: OutboxStatus, next: Option<Millis>) -> Result<OutboxEntry> {
+    Ok(OutboxEntry {
+        id: OutboxId {
+            peer_id: column(row, 0)?,
+            seq: seq_in(row, 1)?,
+        },
+        event_id: column(row, 2)?,
+        kind: column(row, 3)?,
+        status,
+        attempts: small(row, 4)?,
+        next_attempt_at: next,
+        last_error: column(row, 5)?,
+        created_at: column(row, 6)?,
+    })
+}
+
+/// A team's forwards; see [`crate::store::federation::FederationStore::outbox`].
+pub(super) async fn outbox(
+    client: &Object,
+    team: i64,
+    filter: &OutboxFilter,
+) -> Result<Vec<OutboxEntry>> {
+    let statuses = match filter.status {
+        Some(status) => vec![status],
+        None => OutboxStatus::ALL.to_vec(),
+    };
+    let mut found = Vec::new();
+    for status in statuses {
+        let limit = filter.limit.saturating_sub(found.len());
+        if limit == 0 {
+            break;
+        }
+        let rows = listed(client, team, filter.peer_id.as_deref(), status, limit).await?;
+        for row in &rows {
+            let due_at: Option<Millis> = column(row, 7)?;
+            found.push(entry_in(row, status, due_at.filter(|at| *at > 1))?);
+        }
+    }
+    Ok(found)
+}
+
+async fn listed(
+    client: &Object,
+    team: i64,
+    peer_id: Option<&str>,
+    status: OutboxStatus,
+    limit: usize,
+) -> Result<Vec<Row>> {
+    let of_team = "peers.team = $1 AND ($2::text IS NULL OR peers.id = $2)";
+    let sql = match status {
+        // The first of each peer, then the first of those.
+        OutboxStatus::Pending => format!(
+            "SELECT {}, outbox.due_at
+             FROM peers CROSS JOIN LATERAL (
+                 SELECT * FROM outbox WHERE peer = number ORDER BY due_at, seq LIMIT $3) AS outbox
+             {} WHERE {of_team} ORDER BY outbox.due_at, outbox.seq LIMIT $3",
+            entry_columns("outbox"),
+            event_of("outbox")
+        ),
+        OutboxStatus::Delivered => format!(
+            "SELECT peers.id, seq, event_id, event_type, attempt, NULL::text, queued_at, NULL::bigint
+             FROM deliveries JOIN peers ON peers.number = deliveries.peer
+             WHERE deliveries.team = $1 AND {of_team} AND status_code BETWEEN 200 AND 299 AND seq IS NOT NULL
+             ORDER BY deliveries.id DESC LIMIT $3"
+        ),
+        OutboxStatus::Dead | OutboxStatus::Cancelled | OutboxStatus::Discarded => format!(
+            "SELECT {}, NULL::bigint FROM letters JOIN peers ON peers.number = letters.peer
+             {} WHERE {of_team} AND letters.status = '{}'
+             ORDER BY letters.settled_at DESC, letters.seq DESC LIMIT $3",
+            entry_columns("letters"),
+            event_of("letters"),
+            status.word()
+        ),
+    };
+    let select = client.prepare_cached(&sql).await?;
+    let limit = signed(limit as u64);
+    Ok(client.query(&select, &[&team, &peer_id, &limit]).await?)
+}
+
+/// One dead letter; see [`crate::store::federation::FederationStore::dead_letter`].
+pub(super) async fn dead(
+    client: &Object,
+    team: i64,
+    id: &OutboxId,
+) -> Result<Option<(OutboxEntry, String)>> {
+    let select = client
+        .prepare_cached(&format!(
+            "SELECT {}, coalesce(events.text, kept_events.text, '')
+             FROM letters JOIN peers ON peers.number = letters.peer {}
+             WHERE peers.team = $1 AND peers.id = $2 AND letters.seq = $3 AND letters.status = 'dead'",
+            entry_columns("letters"),
+            event_of("letters")
+        ))
+        .await?;
+    let row = client
+        .query_opt(&select, &[&team, &id.peer_id, &signed(id.seq)])
+        .await?;
+    let letter = |row: Row| Ok((entry_in(&row, OutboxStatus::Dead, None)?, column(&row, 7)?));
+    row.map(letter).transpose()
+}
+
+/// Makes dead letters due again; see [`crate::store::federation::FederationStore::replay`].
+pub(super) async fn replay(
+    client: &Object,
+    team: i64,
+    which: &Letters,
+    now: Millis,
+) -> Result<u64> {
+    let (peer_id, seq) = match which {
+        Letters::One(id) => (Some(&id.peer_id), Some(signed(id.seq))),
+        Letters::Peer(id) => (Some(id), None),
+        Letters::All => (None, None),
+    };
+    // Its age counts from now: it would be dead again at once.
+    let replay = client
+        .prepare_cached(
+            "WITH gone AS (
+                 DELETE FROM letters USING peers
+                 WHERE letters.peer = number AND letters.status = 'dead' AND ($3::bigint IS NULL OR seq = $3)
+                       AND team = $1 AND ($2::text IS NULL OR peers.id = $2) AND peers.status IN ('active', 'paused')
+                 RETURNING letters.peer, letters.seq
+             )
+             INSERT INTO outbox (peer, due_at, seq, attempts, created_at) SELECT peer, 1, seq, 0, $4::bigint FROM gone
+             ON CONFLICT (peer, due_at, seq) DO UPDATE
+             SET attempts = 0, last_error = NULL, created_at = excluded.created_at",
+        )
+        .await?;
+    let values: [&(dyn ToSql + Sync); 4] = [&team, &peer_id, &seq, &now];
+    Ok(client.execute(&replay, &values).await?)
+}
+
+/// Drops a dead letter; see [`crate::store::federation::FederationStore::discard`].
+pub(super) async fn discard(
+    client: &Object,
+    team: i64,
+    id: &OutboxId,
+    now: Millis,
+) -> Result<Option<OutboxEntry>> {
+    let Some((mut entry, _)) = dead(client, team, id).await? else {
+        return Ok(None);
+    };
+    let discard = client
+        .prepare_cached(
+            "UPDATE letters SET status = 'discarded', settled_at = $4 FROM peers
+             WHERE letters.peer = number AND team = $1 AND peers.id = $2 AND seq = $3 AND letters.status = 'dead'",
+        )
+        .await?;
+    let discarded = client
+        .execute(&discard, &[&team, &id.peer_id, &signed(id.seq), &now])
+        .await?;
+    entry.status = OutboxStatus::Discarded;
+    // Somebody may have replayed it since it was looked at.
+    Ok((discarded > 0).then_some(entry))
+}
+
+/// A team's attempts; see [`crate::store::federation::FederationStore::deliveries`].
+pub(super) async fn deliveries(
+    client: &Object,
+    team: i64,
+    filter: &DeliveryFilter,
+) -> Result<Vec<DeliveryEntry>> {
+    // The condition that narrows most decides which index is read.
+    let narrowed = match (&filter.event_id, &filter.peer_id) {
+        (Some(_), _) => "event_id = $3 AND ($2::text IS NULL OR peers.id = $2)",
+        (None, Some(_)) => {
+            "deliveries.peer = (SELECT number FROM peers WHERE id = $2) AND $3::text IS NULL"
+        }
+        (None, None) => "$2::text IS NULL AND $3::text IS NULL",
+    };
+    let select = client
+        .prepare_cached(&format!(
+            "SELECT deliveries.id, peers.id, seq, event_id, attempt, status_code, error, latency_ms, deliveries.created_at
+             FROM deliveries JOIN peers ON peers.number = deliveries.peer
+             WHERE deliveries.team = $1 AND {narrowed} ORDER BY deliveries.id DESC LIMIT $4"
+        ))
+        .await?;
+    let limit = signed(filter.limit as u64);
+    let values: [&(dyn ToSql + Sync); 4] = [&team, &filter.peer_id, &filter.event_id, &limit];
+    let rows = client.query(&select, &values).await?;
+    rows.iter().map(delivery_in).collect()
+}
+
+fn delivery_in(row: &Row) -> Result<DeliveryEntry> {
+    let (seq, latency): (Option<i64>, Option<i64>) = (column(row, 2)?, column(row, 7)?);
+    let code: Option<i64> = column(row, 5)?;
+    Ok(DeliveryEntry {
+        id: column(row, 0)?,
+        peer_id: column(row, 1)?,
+        seq: seq.map(unsigned),
+        event_id: column(row, 3)?,
+        attempt: small(row, 4)?,
+        status_code: code.and_then(|code| u16::try_from(code).ok()),
+        error: column(row, 6)?,
+        latency_ms: latency.map(unsigned),
+        created_at: column(row, 8)?,
+    })
+}
+
+/// How peers do; see [`crate::store::federation::FederationStore::peer_standings`].
+pub(super) async fn standings(
+    client: &Object,
+    team: Option<&TeamId>,
+) -> Result<Vec<PeerStanding>> {
+    let select = client
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS}, failures, retry_at, last_success_at, last_error, latency_ms,
+                    (SELECT count(*) FROM outbox WHERE outbox.peer = peers.number),
+                    least((SELECT created_at FROM outbox WHERE peer = peers.number AND due_at = 0 ORDER BY seq LIMIT 1),
+                          (SELECT min(created_at) FROM outbox WHERE peer = peers.number AND due_at > 0)),
+                    (SELECT count(*) FROM letters WHERE letters.peer = peers.number AND letters.status = 'dead')
+             FROM peers JOIN teams ON teams.number = peers.team JOIN peer_states ON peer = peers.number
+             WHERE peers.status <> 'deleted' AND ($1::text IS NULL OR teams.id = $1) ORDER BY teams.id, peers.number"
+        ))
+        .await?;
+    let rows = client.query(&select, &[&team.map(TeamId::as_str)]).await?;
+    let standing = |row: &Row| {
+        Ok(PeerStanding {
+            peer: peer_in(row)?,
+            state: state_in(row, COLUMNS_COUNT)?,
+            backlog: unsigned(column(row, COLUMNS_COUNT + 5)?),
+            oldest_at: column(row, COLUMNS_COUNT + 6)?,
+            dead: unsigned(column(row, COLUMNS_COUNT + 7)?),
+        })
+    };
+    rows.iter().map(standing).collect()
+}
+
+/// Removes what is old; see [`crate::store::federation::FederationStore::prune_federation`].
+pub(super) async fn prune(client: &Object, before: Ages, max: usize) -> Result<bool> {
+    let names = "
+        DELETE FROM dedup WHERE (team, key) IN
+            (SELECT team, key FROM dedup WHERE created_at < $1 AND federated ORDER BY created_at LIMIT $2)";
+    // At most so many of each team.
+    let deliveries = "
+        DELETE FROM deliveries USING (
+            SELECT old.team, old.id FROM teams, LATERAL (
+                SELECT team, id FROM deliveries WHERE team = number AND id < $1 ORDER BY id LIMIT $2) AS old
+            WHERE peers_version > 0) AS old
+        WHERE deliveries.team = old.team AND deliveries.id = old.id";
+    let letters = "
+        DELETE FROM letters WHERE (peer, seq) IN
+            (SELECT peer, seq FROM letters WHERE settled_at < $1 ORDER BY settled_at LIMIT $2)";
+    // What was tried is looked for apart from what was not, whose numbers are found by the index.
+    let kept = "
+        DELETE FROM kept_events WHERE (team, seq) IN (
+            SELECT team, seq FROM kept_events WHERE NOT EXISTS (
+                SELECT FROM peers JOIN letters ON letters.peer = peers.number
+                WHERE peers.team = kept_events.team AND letters.seq = kept_events.seq
+            ) AND NOT EXISTS (
+                SELECT FROM peers JOIN outbox ON outbox.peer = peers.number
+                WHERE peers.team = kept_events.team AND due_at = 0 AND outbox.seq = kept_events.seq
+            ) AND NOT EXISTS (
+                SELECT FROM peers JOIN outbox ON outbox.peer = peers.number
+                WHERE peers.team = kept_events.team AND due_at > 0 AND outbox.seq = kept_events.seq
+            ) LIMIT $1)";
+    let limit = signed(max as u64);
+    let oldest = least_uuid7(before.deliveries);
+    let steps: [(&str, &[&(dyn ToSql + Sync)]); 4] = [
+        (names, &[&before.names, &limit]),
+        (deliveries, &[&oldest, &limit]),
+        (letters, &[&before.letters, &limit]),
+        (kept, &[&limit]),
+    ];
+    let mut is_more = false;
+    for (sql, values) in steps {
+        let statement = client.prepare_cached(sql).await?;
+        is_more |= client.execute(&statement, values).await? >= max as u64;
+    }
+    Ok(is_more)
+}

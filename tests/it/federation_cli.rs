@@ -1,0 +1,349 @@
+//! `kite federation` as a person and as a script meets it.
+
+use serde_json::{Value, json};
+
+use crate::support::cli::Person;
+use crate::support::scripted::Scripted;
+use crate::support::server::Server;
+
+const HOOK: &str = "https://b.invalid/hooks/b-team/kite";
+
+const MUCH_LATER: i64 = 9_000_000_000_000;
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// The objects of a list, one per line.
+fn objects(stdout: &str) -> Vec<Value> {
+    let object = |line| serde_json::from_str(line).unwrap();
+    stdout.lines().map(object).collect()
+}
+
+/// What stands behind a name in what a person is shown.
+fn fact(stdout: &str, name: &str) -> String {
+    let mut facts = stdout
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "));
+    let found = facts.find(|(fact, _)| *fact == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {stdout}"))
+        .1
+        .to_owned()
+}
+
+#[test]
+fn two_commands_connect_two_servers() {
+    let (a, b) = (
+        Server::start_with(&["--instance-id", "kite-a", "--allow-insecure-peers"]),
+        Server::start_with(&["--instance-id", "kite-b", "--allow-insecure-peers"]),
+    );
+    let (at_a, at_b) = (Person::at(&a), Person::at(&b));
+    let hook = format!("{}/hooks/{}/kite", b.url(), b.owner().team);
+    let made = at_a
+        .kite(&[
+            "federation",
+            "peers",
+            "add",
+            "--instance-id",
+            "kite-b",
+            "--hook-url",
+            &hook,
+            "--scope",
+            "stripe.*,github.*",
+        ])
+        .stderr_has("shown only now")
+        .succeeds();
+    let (outbound, inbound) = (
+        fact(&made.stdout, "outbound token"),
+        fact(&made.stdout, "inbound token"),
+    );
+    assert!(!made.stderr.lines().any(|line| line.contains("error")));
+    // What it says to type there is typed there, as it stands.
+    let begin = made.stderr.find("printf ").unwrap();
+    let end = made.stderr.find("then here:").unwrap();
+    let typed = at_b.shell(made.stderr[begin..end].trim()).succeeds();
+    assert_eq!(fact(&typed.stdout, "instance id"), "kite-a");
+    for token in [&outbound, &inbound] {
+        assert!(!typed.stdout.contains(token) && !typed.stderr.contains(token));
+    }
+    let there = objects(
+        &at_b
+            .kite(&["federation", "peers", "list", "--json"])
+            .succeeds()
+            .stdout,
+    );
+    let own_hook = format!("{}/hooks/{}/kite", a.url(), a.owner().team);
+    assert_eq!(there[0]["peer_hook_url"], own_hook);
+    assert_eq!(there[0]["scopes"], json!(["*"]));
+}
+
+#[test]
+fn a_peer_is_named_as_one_likes_and_goes_through_its_states() {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let peers = |args: &[&str]| owner.kite(&[&["federation", "peers"], args].concat());
+    peers(&["list"])
+        .stdout("")
+        .stderr_has("peers add")
+        .succeeds();
+    let made = peers(&[
+        "add",
+        "--name",
+        "b",
+        "--instance-id",
+        "id-of-b",
+        "--hook-url",
+        HOOK,
+        "--inbound-token",
+        "-",
+        "--json",
+    ])
+    .stdin("an-inbound-token-of-ours\n")
+    .succeeds();
+    assert!(!made.stderr.contains("printf"), "{made:#?}");
+    let made = made.json();
+    assert!(made["outbound_token"].is_string(), "{made}");
+    assert!(made.get("inbound_token").is_none(), "{made}");
+    let id = made["id"].as_str().unwrap();
+    for named in ["b", "id-of-b", id] {
+        let shown = peers(&["show", named, "--json"]).succeeds().json();
+        assert_eq!(shown["id"], id);
+    }
+    let states = [
+        ("pause", "Paused peer b", "paused"),
+        ("resume", "Resumed peer b", "active"),
+        ("revoke", "Revoked peer b", "revoked"),
+        ("resume", "Resumed peer b", "active"),
+    ];
+    for (verb, words, status) in states {
+        peers(&[verb, "b"]).stdout_has(words).succeeds();
+        let shown = peers(&["show", "b"]).succeeds().stdout;
+        assert_eq!(fact(&shown, "status"), status);
+    }
+    let changed = peers(&[
+        "update",
+        "b",
+        "--name",
+        "c",
+        "--scope",
+        "stripe.*",
+        "--max-hops",
+        "2",
+        "--rate",
+        "7",
+        "--outbound-token",
+        "-",
+        "--inbound-token",
+        "-",
+        "--overlap",
+        "1h",
+        "--json",
+    ])
+    .stdin("another-outbound-token\nanother-inbound-token\n")
+    .succeeds();
+    let change = changed.json();
+    assert_eq!(change["name"], "c");
+    assert_eq!(change["scopes"], json!(["stripe.*"]));
+    assert_eq!(
+        (&change["max_hops"], &change["rate_limit_per_sec"]),
+        (&json!(2), &json!(7))
+    );
+    for token in ["another-outbound", "another-inbound"] {
+        assert!(!changed.stdout.contains(token) && !changed.stderr.contains(token));
+    }
+    peers(&["update", "c", "--inbound-token", "given-in-the-open"])
+        .stderr_has("process list")
+        .succeeds();
+    let table = peers(&["list"]).succeeds().stdout;
+    assert_eq!(table.lines().count(), 2, "{table}");
+    assert!(table.contains("stripe.*"), "{table}");
+    let removed = peers(&["remove", "c", "--json"]).succeeds().json();
+    assert_eq!(removed["status"], "deleted");
+    peers(&["show", "c"])
+        .stdout("")
+        .stderr_has("kite federation peers list")
+        .exits(3);
+}
+
+#[test]
+fn wrong_words_are_told_before_or_by_the_server() {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let peers = |args: &[&str]| owner.kite(&[&["federation", "peers"], args].concat());
+    peers(&["add", "--hook-url", HOOK]).exits(2);
+    peers(&["add", "--name", "b"]).exits(2);
+    let add = ["add", "--name", "b", "--hook-url", HOOK];
+    let both = ["--outbound-token", "-", "--inbound-token", "-"];
+    peers(&[&add[..], &both].concat())
+        .stdin("only-one-of-two-tokens\n")
+        .stderr_has("--inbound-token -")
+        .exits(2);
+    peers(&[&add[..], &["--max-hops", "17"]].concat())
+        .stderr_has("`max_hops`")
+        .exits(1);
+    let inside = ["add", "--name", "b", "--hook-url", "http://127.0.0.1:1/x"];
+    peers(&inside).stderr_has("--allow-insecure-peers").exits(1);
+    peers(&add).succeeds();
+    let twin = peers(&[&add[..], &["--json"]].concat()).exits(1);
+    let twin = twin.json_error();
+    assert!(twin["message"].as_str().unwrap().contains("409"), "{twin}");
+    peers(&["update", "b"]).exits(2);
+    peers(&["update", "b", "--overlap", "1m"]).exits(2);
+    peers(&["pause", "nobody"]).exits(3);
+    owner
+        .kite(&["federation", "outbox", "list", "--peer", "nobody"])
+        .exits(3);
+    owner
+        .kite(&["federation", "outbox", "list", "--status", "lost"])
+        .stderr_has("pending")
+        .exits(2);
+    owner
+        .kite(&["federation", "dead-letters", "replay"])
+        .exits(2);
+    owner
+        .kite(&["federation", "dead-letters", "show", "x"])
+        .exits(3);
+    let write = Person::with(&server.key(&server.owner().team, "write"));
+    write
+        .kite(&["federation", "status"])
+        .stdout("")
+        .stderr_has("admin")
+        .exits(4);
+}
+
+#[tokio::test]
+async fn what_waits_and_what_was_given_up_is_listed_and_dealt_with() {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let federation = |args: &[&str]| owner.kite(&[&["federation"], args].concat());
+    let listed = |args: &[&str]| {
+        let args = [args, &["--json"]].concat();
+        objects(&federation(&args).succeeds().stdout)
+    };
+    federation(&["peers", "add", "--name", "b", "--hook-url", HOOK]).succeeds();
+    federation(&["peers", "pause", "b"]).succeeds();
+    for verb in [
+        &["outbox", "list"][..],
+        &["deliveries", "list"],
+        &["dead-letters", "list"],
+    ] {
+        federation(verb).stdout("").succeeds();
+    }
+    for id in ["one", "two"] {
+        owner
+            .kite(&[
+                "emit",
+                "--type",
+                "com.demo",
+                "--id",
+                id,
+                "--data",
+                "{\"a\": 1.0}",
+            ])
+            .succeeds();
+    }
+    let waiting = listed(&["outbox", "list", "--peer", "b", "--status", "pending"]);
+    assert_eq!(waiting.len(), 2);
+    assert_eq!(waiting[0]["event_id"], "one");
+    let table = federation(&["outbox", "list", "--limit", "1"]).succeeds();
+    assert_eq!(table.stdout.lines().count(), 2, "{table:#?}");
+    let status = listed(&["status"]);
+    assert_eq!(status[0]["peer"], "b");
+    assert_eq!(status[0]["backlog"], 2);
+    federation(&["status"]).stdout_has("paused").succeeds();
+
+    let bury = async |count: usize| {
+        let store = server.store().await;
+        let expired = store.expire_rows(MUCH_LATER, MUCH_LATER, now(), 10);
+        assert_eq!(expired.await.unwrap(), count);
+    };
+    bury(2).await;
+    let dead = listed(&["dead-letters", "list", "--peer", "b"]);
+    assert_eq!(dead.len(), 2);
+    federation(&["dead-letters", "list"])
+        .stdout_has("com.demo")
+        .succeeds();
+    let id = dead[0]["id"].as_str().unwrap();
+    let shown = federation(&["dead-letters", "show", id]).succeeds().stdout;
+    assert_eq!(fact(&shown, "peer"), "b");
+    assert!(shown.contains("{\"a\": 1.0}"), "{shown}");
+    let shown = federation(&["dead-letters", "show", id, "--json"])
+        .succeeds()
+        .json();
+    assert_eq!(shown["event"]["id"], dead[0]["event_id"]);
+
+    let letters = |args: &[&str]| federation(&[&["dead-letters"], args].concat());
+    letters(&["replay", id]).stdout_has("due again").succeeds();
+    letters(&["replay", id]).exits(3);
+    let rest = letters(&["replay", "--peer", "b", "--json"]).succeeds();
+    assert_eq!(rest.json(), json!({"replayed": 1}));
+    bury(2).await;
+    letters(&["replay", "--all"])
+        .stdout("2 dead letters are due again\n")
+        .succeeds();
+    bury(2).await;
+    letters(&["discard", id]).stdout_has(id).succeeds();
+    letters(&["discard", id]).exits(3);
+    assert_eq!(listed(&["dead-letters", "list"]).len(), 1);
+    let gone = listed(&["outbox", "list", "--status", "discarded"]);
+    assert_eq!(gone[0]["id"], id);
+}
+
+#[test]
+fn a_token_goes_from_one_command_into_another() {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let federation = |args: &[&str]| owner.kite(&[&["federation"], args].concat());
+    federation(&["peers", "add", "--name", "b", "--hook-url", HOOK]).succeeds();
+    let made = federation(&["tokens", "create", "--label", "for b", "--json"])
+        .stderr_has("shown only now")
+        .succeeds()
+        .json();
+    let token = made["token"].as_str().unwrap();
+    federation(&["peers", "update", "b", "--inbound-token", "-"])
+        .stdin(token)
+        .succeeds();
+    let shown = federation(&["tokens", "create", "--label", "x"]).succeeds();
+    assert!(fact(&shown.stdout, "token").starts_with("kfd_"));
+    let listed = federation(&["tokens", "list", "--json"]).succeeds().stdout;
+    assert!(!listed.contains(token), "{listed}");
+    assert_eq!(objects(&listed)[0]["label"], "for b");
+    let id = made["id"].as_str().unwrap();
+    federation(&["tokens", "revoke", id])
+        .stdout_has("for b")
+        .stderr_has("keep it")
+        .succeeds();
+    federation(&["tokens", "revoke", id]).exits(3);
+    federation(&["tokens", "list"])
+        .stdout_lacks("for b")
+        .succeeds();
+}
+
+#[test]
+fn a_server_without_federation_is_told_as_one() {
+    let verbs: [&[&str]; 7] = [
+        &["status"],
+        &["peers", "list"],
+        &["peers", "add", "--name", "b", "--hook-url", HOOK],
+        &["tokens", "list"],
+        &["outbox", "list"],
+        &["deliveries", "list"],
+        &["dead-letters", "replay", "--peer", "b"],
+    ];
+    // It answers everything with 404.
+    let (person, server) = (Person::new(), Scripted::start(&[]));
+    for verb in verbs {
+        person
+            .kite(&[&["federation"], verb].concat())
+            .env("KITE_SERVER", &server.url)
+            .env(
+                "KITE_API_KEY",
+                "kite_00000000_00000000000000000000000000000000",
+            )
+            .stdout("")
+            .stderr_has("does not manage other instances")
+            .stderr_has("`kite serve`")
+            .exits(3);
+    }
+}
