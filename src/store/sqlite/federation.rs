@@ -498,11 +498,7 @@ fn settle_row(
 }
 
 /// Records an attempt.
-fn record(
-    transaction: &Transaction<'_>,
-    settlement: &Settlement,
-    due_at: Millis,
-) -> Result<()> {
+fn record(transaction: &Transaction<'_>, settlement: &Settlement, due_at: Millis) -> Result<()> {
     let (peer, seq) = (settlement.claim.peer, settlement.seq);
     transaction
         .prepare_cached(&format!(
