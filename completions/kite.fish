@@ -619,6 +619,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l config -d 'Read sett
 complete -c kite -n "__fish_kite_using_subcommand serve" -l listen -d 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l host -d 'The host alone, as deployments of the hosted server set it; `--listen` wins' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l port -d 'The port alone, likewise' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l tls-cert -d 'Serve over TLS with the certificate chain in this PEM file; a renewed one is taken up without a restart' -r -F
+complete -c kite -n "__fish_kite_using_subcommand serve" -l tls-key -d 'The private key of that certificate, a PEM file too' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l public-url -d 'Where the outside finds this server, as an http(s) address' -r
@@ -635,6 +637,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'H
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r

@@ -447,10 +447,18 @@ impl From<ClientError> for CommandError {
             ClientError::Unreadable { .. } => {
                 Self::failed(message).with_hint("is that the address of a Kite server?")
             }
-            ClientError::Address(_) | ClientError::Tls(TlsError::CaFile { .. }) => {
-                Self::usage(message)
-            }
-            ClientError::Tls(TlsError::Setup(_)) => Self::failed(message),
+            ClientError::Address(_) => Self::usage(message),
+            ClientError::Tls(error) => error.into(),
+        }
+    }
+}
+
+impl From<TlsError> for CommandError {
+    fn from(error: TlsError) -> Self {
+        let message = error.to_string();
+        match error {
+            TlsError::CaFile { .. } => Self::usage(message),
+            TlsError::Setup(_) => Self::failed(message),
         }
     }
 }
@@ -566,6 +574,10 @@ impl From<StartError> for CommandError {
                 .with_hint("`--listen` takes another address; port 0 picks a free one"),
             StartError::DataDir { source, .. } => Self::failed(format!("{text}: {source}"))
                 .with_hint("`--data-dir` names another directory"),
+            StartError::Tls(_) => Self::failed(text).with_hint(
+                "`--tls-cert` names the chain, the server's own certificate first, `--tls-key` its private key; both in PEM",
+            ),
+            StartError::Trust(error) => error.into(),
             StartError::SecretKey(_) => Self::failed(text)
                 .with_hint("`KITE_SECRET_KEY` gives it; otherwise it is made once"),
             StartError::InstanceId(_) => {
@@ -574,8 +586,6 @@ impl From<StartError> for CommandError {
             StartError::Thread(source) => Self::failed(format!("{text}: {source}"))
                 .with_hint("the limit of processes (`ulimit -u`) may be too low"),
             StartError::Store(error) => error.into(),
-            StartError::Tls(_) => Self::usage(text)
-                .with_hint("`--ca-file` names a file with one or more PEM certificates"),
         }
     }
 }

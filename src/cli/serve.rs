@@ -1,5 +1,8 @@
 //! `kite serve`: flags, environment and file become a plain configuration, and the configuration a running server.
 
+mod federation;
+mod outbound;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,8 +21,10 @@ use crate::base::duration;
 use crate::config::Paths;
 use crate::log::{Limits, Retention};
 use crate::protocol::address::http_base;
-use crate::server::{Bootstrap, Config, RateLimits, Server};
+use crate::server::{Bootstrap, Config, RateLimits, Server, TlsFiles};
 use crate::store::{Address, StoreError};
+use federation::FederationSettings;
+use outbound::OutboundSettings;
 
 /// The port where nothing else was said (spec 1).
 const PORT_DEFAULT: u16 = 7700;
@@ -34,16 +39,14 @@ const MAX_CONNECTIONS_DEFAULT: usize = 20_000;
 /// How many days events are kept (spec 3.3).
 const RETENTION_DAYS_DEFAULT: u32 = 30;
 
-/// How old an event may be that is still forwarded (spec 14.2).
-const FORWARD_MAX_AGE_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// The database in a data directory.
 const DATABASE_FILE: &str = "kite.db";
 
 const EXAMPLES: &str = "\
 Examples:
   kite serve
-  kite serve --listen 127.0.0.1:0 --data-dir ./data --json";
+  kite serve --listen 127.0.0.1:0 --data-dir ./data --json
+  kite serve --listen 0.0.0.0:7700 --tls-cert chain.pem --tls-key key.pem";
 
 /// Run the server
 #[derive(Debug, Args)]
@@ -76,6 +79,14 @@ struct Settings {
     /// The port alone, likewise
     #[arg(long, hide = true, env = "KITE_PORT")]
     port: Option<u16>,
+
+    /// Serve over TLS with the certificate chain in this PEM file; a renewed one is taken up without a restart
+    #[arg(long, value_name = "FILE", env = "KITE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, a PEM file too
+    #[arg(long, value_name = "FILE", env = "KITE_TLS_KEY")]
+    tls_key: Option<PathBuf>,
 
     /// The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]
     #[arg(long, value_name = "URL", env = "KITE_DATABASE_URL")]
@@ -149,31 +160,11 @@ struct Settings {
 
     #[command(flatten)]
     #[serde(default)]
+    outbound: OutboundSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
     federation: FederationSettings,
-}
-
-/// What is said of other servers: the table `federation` of the file.
-#[derive(Debug, Default, Args, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FederationSettings {
-    /// How old an event may be that is still tried at a peer, such as 7d; then it is a dead letter [default: 7d]
-    #[arg(
-        id = "federation_max_age",
-        long = "federation-max-age",
-        value_name = "DUR",
-        env = "KITE_FEDERATION_MAX_AGE"
-    )]
-    max_age: Option<String>,
-}
-
-impl FederationSettings {
-    fn max_age(&self) -> Result<Duration, CommandError> {
-        let max_age = self.max_age.as_deref().map(duration::parse).transpose();
-        let max_age = max_age.map_err(|error| {
-            CommandError::usage(format!("`--federation-max-age` cannot be used: {error}"))
-        })?;
-        Ok(max_age.unwrap_or(FORWARD_MAX_AGE_DEFAULT))
-    }
 }
 
 impl Settings {
@@ -183,6 +174,8 @@ impl Settings {
             listen: self.listen.or(other.listen),
             host: self.host.or(other.host),
             port: self.port.or(other.port),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
             database: self.database.or(other.database),
             data_dir: self.data_dir.or(other.data_dir),
             public_url: self.public_url.or(other.public_url),
@@ -199,9 +192,19 @@ impl Settings {
             retention_events: self.retention_events.or(other.retention_events),
             events_limit: self.events_limit.or(other.events_limit),
             drain_delay: self.drain_delay.or(other.drain_delay),
-            federation: FederationSettings {
-                max_age: self.federation.max_age.or(other.federation.max_age),
-            },
+            outbound: self.outbound.or(other.outbound),
+            federation: self.federation.or(other.federation),
+        }
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>, CommandError> {
+        let given =
+            |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+        match (given(&self.tls_cert), given(&self.tls_key)) {
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(CommandError::usage("`--tls-cert` needs `--tls-key` too")),
+            (None, Some(_)) => Err(CommandError::usage("`--tls-key` needs `--tls-cert` too")),
         }
     }
 
@@ -275,15 +278,22 @@ impl ServeArgs {
         let rate_limits = settings.rate_limits();
         let trusted_proxies = settings.trusted_proxies()?;
         let federation_max_age = settings.federation.max_age()?;
+        let tls = settings.tls()?;
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
+        let ca_file = context.flags.ca_file.as_deref();
+        let ca_file = ca_file.filter(|path| !path.trim().is_empty());
+        let ca_file = ca_file
+            .map(PathBuf::from)
+            .or(settings.outbound.ca_file.clone());
         let drain_delay = settings.drain_delay.as_deref().map(duration::parse);
         let drain_delay = drain_delay.transpose().map_err(|error| {
             CommandError::usage(format!("`--drain-delay` cannot be used: {error}"))
         })?;
         Ok(Config {
             listen,
+            tls,
             database,
             data_dir,
             public_url,
@@ -292,11 +302,11 @@ impl ServeArgs {
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
             trusted_proxies,
+            outbound: settings.outbound.outbound(),
+            ca_file,
             rate_limits,
             limits,
             drain_delay: drain_delay.unwrap_or_default(),
-            outbound: crate::protocol::outbound::Outbound::default(),
-            ca_file: None,
             federation_max_age,
         })
     }
@@ -332,7 +342,8 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
         let config = args.config(context)?;
         let database = config.database.clone();
         let mut server = Server::bind(config).await?;
-        let url = format!("http://{}", server.address());
+        let scheme = if server.is_tls() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", server.address());
         if let Some(bootstrap) = server.take_bootstrap() {
             tell_first_start(&bootstrap, &url, &context.out)?;
         }
@@ -354,7 +365,8 @@ fn tell_listening(
     database: &Address,
     out: &Output,
 ) -> Result<(), CommandError> {
-    let ws_url = format!("ws://{}/ws", server.address());
+    let scheme = if server.is_tls() { "wss" } else { "ws" };
+    let ws_url = format!("{scheme}://{}/ws", server.address());
     let version = env!("CARGO_PKG_VERSION");
     if out.json {
         let line = json!({

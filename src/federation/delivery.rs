@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::dial::DialFault;
 use super::dial::{Answer, Limits};
-use super::fault::DialFault;
 use crate::base::secret::Secret;
 use crate::protocol::event::Event;
 use crate::protocol::forward::{self, Provenance};

@@ -4,6 +4,11 @@
 //! connection is made. No redirect is followed, no proxy is used, nothing is unpacked; connecting, the whole call and
 //! the answer have limits.
 
+mod fault;
+mod resolver;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,12 +18,13 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 
-use super::fault::DialFault;
-use super::resolver::{Guard, Resolver, SystemResolver};
 use crate::base::http;
 use crate::base::tls::TlsError;
 use crate::protocol::outbound::Outbound;
 use crate::protocol::peer_url::PeerUrl;
+pub use fault::DialFault;
+use resolver::Guard;
+pub use resolver::{Resolver, SystemResolver};
 
 /// How long a connection may take to come about, with looking up the name and TLS.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -214,32 +220,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .timestamp()
         .duration_since(date(text(DATE)?)?.timestamp());
     Some(Duration::try_from(until).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_a_number_or_a_date_against_the_answers_own() {
-        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
-        for (wanted, date, expected) in [
-            ("7", None, Some(7)),
-            (" 120 ", None, Some(120)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", now, Some(60)),
-            ("Sun, 06 Nov 1994 08:40:00 GMT", now, Some(0)),
-            ("Sun, 06 Nov 1994 08:50:37 GMT", None, None),
-            ("soon", now, None),
-            ("-1", now, None),
-            ("99999999999999999999", now, None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, wanted.parse().unwrap());
-            if let Some(date) = date {
-                headers.insert(DATE, date.parse().unwrap());
-            }
-            let expected = expected.map(Duration::from_secs);
-            assert_eq!(retry_after(&headers), expected, "{wanted}");
-        }
-    }
 }

@@ -10,14 +10,11 @@
 //! The log writes down what is to be forwarded in the transaction that stores the event. A row is delivered at least once,
 //! or becomes a dead letter (promise 5).
 //!
-//! All that the server calls goes through [`dial`], the only way out, which keeps promise 10: no errands to inside.
+//! All that the server calls goes through [`Dial`], the only way out, which keeps promise 10: no errands to inside.
 
 mod circuit;
 mod delivery;
-pub mod dial;
-#[cfg(test)]
-mod dial_tests;
-mod fault;
+mod dial;
 #[cfg(test)]
 mod fixtures;
 mod hub;
@@ -28,7 +25,6 @@ mod outbox;
 mod outbox_tests;
 mod pace;
 mod posts;
-mod resolver;
 mod rows;
 mod sender;
 mod settler;
@@ -36,7 +32,5 @@ mod trial;
 mod waits;
 mod works;
 
-pub use dial::{Answer, Dial, Limits};
-pub use fault::DialFault;
+pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
-pub use resolver::{Resolver, SystemResolver};

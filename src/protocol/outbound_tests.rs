@@ -1,7 +1,7 @@
 //! Which addresses are called: lists of spellings, and properties (promise 10).
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use proptest::prelude::*;
 use url::{Host, Url};

@@ -1,4 +1,4 @@
-//! The first start: a team and a key to begin with.
+//! The first start: a team and a key to begin with, and the instance's own keys.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,11 +9,12 @@ use super::StartError;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::protocol::id::TeamId;
+use crate::protocol::identity::{IDENTITY_KEY_LEN, InstanceKey};
 use crate::protocol::permission::{Permission, Permissions};
 use crate::protocol::scope::Scopes;
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{KeyHash, KeyRecord, Millis};
-use crate::store::seal::KEY_LEN;
+use crate::store::seal::{KEY_LEN, Sealer};
 use crate::store::{Store, StoreError};
 
 /// The file in the data directory that keeps the first key until it is no longer needed.
@@ -21,6 +22,9 @@ pub const KEY_FILE: &str = "bootstrap.key";
 
 /// The file in the data directory that keeps the key of the sealed secrets.
 const SECRET_KEY_FILE: &str = "secret.key";
+
+/// The place that the seed of the instance's key pair is sealed for.
+const IDENTITY_PLACE: &str = "instance identity";
 
 /// The team of the first start.
 const FIRST_TEAM: &str = "default";
@@ -132,12 +136,29 @@ pub(super) fn secret_key(given: Option<&Secret>, dir: &Path) -> Result<[u8; KEY_
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key: [u8; KEY_LEN] = random::bytes();
-            let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-            write_secret(&path, &text).map_err(failed)?;
+            write_secret(&path, &hex(&key)).map_err(failed)?;
             Ok(key)
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// The instance's key pair: made once, and kept in the database for all nodes.
+pub(super) async fn identity(
+    store: &Arc<dyn Store>,
+    sealer: &Sealer,
+) -> Result<InstanceKey, StoreError> {
+    let seed: [u8; IDENTITY_KEY_LEN] = random::bytes();
+    let fresh = sealer.seal(IDENTITY_PLACE, Secret::from(hex(&seed)).reveal())?;
+    let kept = store.identity_key(fresh).await?;
+    let seed = sealer.open(IDENTITY_PLACE, &kept)?;
+    let seed = key_from_hex(seed.reveal());
+    let key = seed.and_then(|seed| InstanceKey::from_seed(&seed).ok());
+    key.ok_or_else(|| StoreError::Failed("the stored identity key is broken".to_owned()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn key_from_hex(text: &str) -> Option<[u8; KEY_LEN]> {

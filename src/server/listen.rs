@@ -1,4 +1,4 @@
-//! Accepting connections, with limits on headers, idle time and number.
+//! Accepting connections, in the clear or over TLS, with limits on handshakes, headers, idle time and number.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,11 +12,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::ServiceExt;
+
+use super::tls::Certificate;
+
+/// How long a TLS handshake may take: one on a poor line takes a few seconds.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a request's head may take, and how long a connection may idle before one.
 const HEADER_LIMIT: Duration = Duration::from_secs(15);
@@ -67,15 +73,25 @@ pub(super) struct ConnectionPermit {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
+/// What every connection is served with.
+#[derive(Clone)]
+pub(super) struct Service {
+    pub(super) router: Router,
+    /// The proxies that may speak for others.
+    pub(super) proxies: Arc<[IpNet]>,
+    /// The certificate, where connections are over TLS.
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) ending: watch::Receiver<bool>,
+}
+
 /// Serves connections until told to end, then lets requests in flight finish within `grace`.
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    service: Service,
     max_connections: usize,
-    proxies: Arc<[IpNet]>,
-    mut ending: watch::Receiver<bool>,
     grace: Duration,
 ) {
+    let mut ending = service.ending.clone();
     let places = Arc::new(Semaphore::new(max_connections));
     let mut connections = JoinSet::new();
     loop {
@@ -86,14 +102,7 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                connections.spawn(connection(
-                    stream,
-                    peer,
-                    permit,
-                    router.clone(),
-                    proxies.clone(),
-                    ending.clone(),
-                ));
+                connections.spawn(connection(stream, peer, permit, service.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -132,14 +141,40 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
+/// Serves one connection to its end. A handshake holds its place among the connections, and nobody else up.
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     permit: ConnectionPermit,
-    router: Router,
-    proxies: Arc<[IpNet]>,
-    mut ending: watch::Receiver<bool>,
+    mut service: Service,
 ) {
+    let Some(certificate) = service.certificate.take() else {
+        return requests(stream, peer, permit, service).await;
+    };
+    let handshake = async { certificate.acceptor().await.accept(stream).await };
+    let shaken = tokio::select! {
+        shaken = timeout(HANDSHAKE_LIMIT, handshake) => shaken,
+        () = ended(&mut service.ending) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => requests(stream, peer, permit, service).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+    }
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    permit: ConnectionPermit,
+    service: Service,
+) {
+    let Service {
+        router,
+        proxies,
+        mut ending,
+        ..
+    } = service;
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         let sender = Peer::of(peer.ip(), request.headers(), &proxies);

@@ -110,7 +110,8 @@ fn base(app: &App, parts: &Parts) -> String {
         .headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let used = used.and_then(|host| address::http_base(&format!("http://{host}")).ok());
+    let scheme = if app.is_tls { "https" } else { "http" };
+    let used = used.and_then(|host| address::http_base(&format!("{scheme}://{host}")).ok());
     app.public_url.clone().or(used).unwrap_or_default()
 }
 

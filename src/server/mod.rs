@@ -27,6 +27,7 @@ mod rpc;
 mod session;
 mod socket;
 mod state;
+mod tls;
 mod trigger;
 
 use std::net::SocketAddr;
@@ -54,6 +55,7 @@ use crate::federation::{self, Dial, Federation};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
+use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -64,9 +66,11 @@ use error::{ApiError, json};
 use limit::{PerMinute, Rates};
 use registry::Registry;
 use state::App;
+use tls::Certificate;
 
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
+pub use tls::{TlsFileFault, TlsFiles};
 
 /// How long requests in flight may take when the server ends.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -79,6 +83,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(30);
 pub struct Config {
     /// Where to listen; port 0 picks one.
     pub listen: SocketAddr,
+    /// The certificate to show, where connections are to be over TLS.
+    pub tls: Option<TlsFiles>,
     /// The database.
     pub database: Address,
     /// Where files beside the database go.
@@ -96,16 +102,16 @@ pub struct Config {
     pub max_connections: usize,
     /// Who may say in `X-Forwarded-For` whom they speak for.
     pub trusted_proxies: Vec<IpNet>,
+    /// What the server may call on somebody's behalf.
+    pub outbound: Outbound,
+    /// A file of CAs to trust in addition when it calls others.
+    pub ca_file: Option<PathBuf>,
     /// How much may be sent in.
     pub rate_limits: RateLimits,
     /// What each team may have.
     pub limits: Limits,
     /// How long to go on serving once the end is wanted, while `/readyz` says so already: what a proxy needs to notice.
     pub drain_delay: Duration,
-    /// Which addresses the server may call.
-    pub outbound: Outbound,
-    /// A CA to trust for that, beside the system's.
-    pub ca_file: Option<PathBuf>,
     /// How old an event may be that is still forwarded.
     pub federation_max_age: Duration,
 }
@@ -122,6 +128,12 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("cannot serve over TLS: {0}")]
+    Tls(#[from] TlsFileFault),
+    /// Whom to trust cannot be set up.
+    #[error(transparent)]
+    Trust(#[from] TlsError),
     /// The directory for files cannot be used.
     #[error("cannot use the data directory {}", .path.display())]
     DataDir {
@@ -143,9 +155,6 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// TLS cannot be set up.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
 }
 
 /// A server that is ready to serve.
@@ -155,6 +164,7 @@ pub struct Server {
     forwarding: federation::Tasks,
     notices: mpsc::Receiver<Notice>,
     listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
     max_connections: usize,
     trusted_proxies: Arc<[IpNet]>,
     drain_delay: Duration,
@@ -166,6 +176,9 @@ impl Server {
     /// Takes the address, the directory and the database; makes the first team and key in a new one.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let clock = Clock::system();
+        // What a slip of the pen gets wrong goes first: nothing is made yet.
+        let certificate = config.tls.map(Certificate::read).transpose()?;
+        let dial = Arc::new(Dial::new(config.outbound, config.ca_file.as_deref())?);
         bootstrap::prepare_dir(&config.data_dir)?;
         let store = store::open(&config.database, Role::Server).await?;
         let failed = |source| StartError::Listen {
@@ -185,14 +198,14 @@ impl Server {
             now,
         };
         let instance_id = store.instance(identity).await?;
+        let identity = bootstrap::identity(&store, &sealer).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
-        let dial = Dial::new(config.outbound, config.ca_file.as_deref())?;
         let (federation, forwarding) = Federation::start(federation::Parts {
             store: store.clone(),
             forwards: log.forwards().clone(),
-            dial: Arc::new(dial),
+            dial: dial.clone(),
             sealer: sealer.clone(),
             clock: clock.clone(),
             instance_id: instance_id.parse().map_err(StartError::InstanceId)?,
@@ -206,6 +219,9 @@ impl Server {
             store,
             readiness: health::Readiness::default(),
             instance_id,
+            identity,
+            dial,
+            is_tls: certificate.is_some(),
             sealer,
             federation,
             max_body_bytes: config.max_body_bytes,
@@ -217,12 +233,18 @@ impl Server {
             bootstrap_key_file: config.data_dir.join(KEY_FILE),
             ending: AtomicBool::new(false),
         });
+        for switch in app.dial.outbound().widened() {
+            tracing::warn!(
+                "`{switch}` is on: the server may call more than public addresses over https"
+            );
+        }
         Ok(Self {
             app,
             tasks,
             forwarding,
             notices,
             listener,
+            certificate: certificate.map(Arc::new),
             max_connections: config.max_connections,
             trusted_proxies: config.trusted_proxies.into(),
             drain_delay: config.drain_delay,
@@ -236,9 +258,19 @@ impl Server {
         self.address
     }
 
+    /// Whether connections are over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.app.is_tls
+    }
+
     /// The instance's id.
     pub fn instance_id(&self) -> &str {
         &self.app.instance_id
+    }
+
+    /// The public half of the instance's Ed25519 key.
+    pub fn public_key(&self) -> [u8; IDENTITY_KEY_LEN] {
+        self.app.identity.public()
     }
 
     /// The first key, if this is the first start. Once.
@@ -257,15 +289,14 @@ impl Server {
                 ending.clone(),
             )),
         ];
-        let router = router(self.app.clone());
-        let serving = tokio::spawn(listen::serve(
-            self.listener,
-            router,
-            self.max_connections,
-            self.trusted_proxies,
+        let service = listen::Service {
+            router: router(self.app.clone()),
+            proxies: self.trusted_proxies,
+            certificate: self.certificate,
             ending,
-            DRAIN_LIMIT,
-        ));
+        };
+        let serving = listen::serve(self.listener, service, self.max_connections, DRAIN_LIMIT);
+        let serving = tokio::spawn(serving);
         stop.await;
         tracing::info!("the server ends: finishing what was taken");
         self.app.ending.store(true, Ordering::Relaxed);

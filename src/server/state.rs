@@ -11,8 +11,9 @@ use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
 use super::registry::Registry;
 use crate::base::clock::Clock;
-use crate::federation::Federation;
+use crate::federation::{Dial, Federation};
 use crate::log::{Limits, Log};
+use crate::protocol::identity::InstanceKey;
 use crate::store::Store;
 use crate::store::seal::Sealer;
 
@@ -32,6 +33,12 @@ pub struct App {
     pub readiness: Readiness,
     /// The instance's id.
     pub instance_id: String,
+    /// Its key pair, with which it signs what it says to other instances.
+    pub identity: InstanceKey,
+    /// The way to other servers.
+    pub dial: Arc<Dial>,
+    /// Whether connections are over TLS.
+    pub is_tls: bool,
     /// Seals secrets.
     pub sealer: Arc<Sealer>,
     /// Other instances.

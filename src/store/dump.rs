@@ -51,6 +51,7 @@ pub(super) static INSTANCE: Table = Table {
         ("created_at", Integer),
         ("access_version", Integer),
         ("secret_check", Bytes),
+        ("identity_key", Bytes),
     ],
     order: "id",
 };

@@ -46,6 +46,10 @@ pub trait Store: FederationStore {
     /// The instance's id. A new database takes the identity that is given; one that has another is an error.
     async fn instance(&self, identity: Identity) -> Result<String>;
 
+    /// The instance's sealed identity key. The fresh one is kept where there is none yet: of several nodes that start
+    /// together, one gives the key of all.
+    async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>>;
+
     /// Stores a batch: dedup, numbers, events, usage, all or nothing. One outcome per event, in order. It may block the
     /// thread that calls it.
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>>;

@@ -236,6 +236,7 @@ async fn furnish(home: &Home) {
         now: 1,
     };
     store.instance(identity).await.unwrap();
+    store.identity_key(vec![6, 0, 6]).await.unwrap();
     for team in ["acme", "rival"] {
         let (_, mut key) = new_key(
             id(team),

@@ -83,15 +83,23 @@ fn rooms() -> Rooms {
     rooms
 }
 
+/// A source without its comments.
+fn code(source: &str) -> String {
+    let lines = source.lines();
+    let code = lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    code.collect::<Vec<_>>().join("\n")
+}
+
 /// The rooms that a source names: what follows `crate::`, or `kite::` in the program. Comments do not count.
 fn arrows(source: &str) -> BTreeSet<String> {
-    let code: String = source
-        .lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
-        .collect::<Vec<_>>()
-        .join("\n");
+    names_behind(&["crate::", "kite::"], source)
+}
+
+/// The names that follow one of these beginnings of a path.
+fn names_behind(markers: &[&str], source: &str) -> BTreeSet<String> {
+    let code = code(source);
     let mut found = BTreeSet::new();
-    for marker in ["crate::", "kite::"] {
+    for marker in markers {
         for (at, _) in code.match_indices(marker) {
             let stands_alone =
                 !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
@@ -203,6 +211,98 @@ fn the_check_of_the_rooms_finds_forbidden_arrows() {
         wrong("low/a.rs", "use some_crate::high;\nuse other::crate_x;"),
         0
     );
+}
+
+/// The rooms of the server, which calls others through one file alone (promise 10).
+const SERVER_ROOMS: &[&str] = &["federation", "log", "server", "store", "webhook"];
+
+/// The way out, with its parts.
+const WAY_OUT: &str = "federation/dial";
+
+/// What a call to somewhere is made with.
+const WAYS: &[&str] = &[
+    "reqwest",
+    "hyper_util::client",
+    "hyper::client",
+    "TcpStream::connect",
+    "TcpSocket",
+    "UdpSocket",
+    "lookup_host",
+    "ToSocketAddrs",
+    "connect_async",
+    "ureq",
+];
+
+/// How a file of the server's rooms gets out beside the one way.
+fn ways_out(file: &str, source: &str) -> Vec<String> {
+    let is_of_the_server = SERVER_ROOMS
+        .iter()
+        .any(|room| file.starts_with(&format!("{room}/")));
+    let is_the_way = file
+        .strip_prefix(WAY_OUT)
+        .is_some_and(|rest| rest.starts_with(['.', '/']));
+    if !is_of_the_server || is_the_way {
+        return Vec::new();
+    }
+    let code = code(source);
+    let mut found: Vec<&str> = WAYS
+        .iter()
+        .copied()
+        .filter(|way| code.contains(way))
+        .collect();
+    // Also from within `crate::{…}`.
+    let base: BTreeSet<String> = code
+        .match_indices("base::")
+        .flat_map(|(at, marker)| first_names(&code[at + marker.len()..]))
+        .collect();
+    if base.contains("http") {
+        found.push("base::http");
+    }
+    let fault =
+        |way| format!("{file} names `{way}`: the server calls others through {WAY_OUT} alone");
+    found.into_iter().map(fault).collect()
+}
+
+#[test]
+fn the_server_has_one_way_out() {
+    let src = root().join("src");
+    let files = rust_files(&src);
+    assert!(files.iter().any(|file| *file == format!("{WAY_OUT}.rs")));
+    let read = |file: &String| fs::read_to_string(src.join(file)).unwrap();
+    let faults: Vec<String> = files
+        .iter()
+        .flat_map(|file| ways_out(file, &read(file)))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_check_of_the_way_out_finds_other_ones() {
+    let count = |file: &str, source: &str| ways_out(file, source).len();
+    assert_eq!(count("server/a.rs", "use reqwest::Client;"), 1);
+    assert_eq!(count("federation/outbox.rs", "use crate::base::http;"), 1);
+    assert_eq!(count("federation/dialer.rs", "use crate::base::http;"), 1);
+    assert_eq!(
+        count("log/a.rs", "use crate::{base::{clock, http::client}};"),
+        1
+    );
+    assert_eq!(
+        count("webhook/a.rs", "let s = TcpStream::connect(x).await;"),
+        1
+    );
+    assert_eq!(
+        count(
+            "store/a.rs",
+            "// reqwest\nuse crate::base::{clock, random};"
+        ),
+        0
+    );
+    assert_eq!(count("federation/dial.rs", "use reqwest::Client;"), 0);
+    assert_eq!(
+        count("federation/dial/fault.rs", "use crate::base::http;"),
+        0
+    );
+    assert_eq!(count("client/a.rs", "use reqwest::Client;"), 0);
 }
 
 #[test]

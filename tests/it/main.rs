@@ -53,6 +53,7 @@ mod scripts;
 mod store;
 mod streams;
 mod teams;
+mod tls;
 mod trigger;
 mod vectors;
 mod verbs;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kite::log::Limits;
+use kite::protocol::outbound::Outbound;
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::Scopes;
 use kite::server::{Config, RateLimits, Server, StartError, new_key};
@@ -73,6 +74,9 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         database: url.parse()?,
         data_dir: dir.path().to_owned(),
         public_url: None,
+        tls: None,
+        outbound: Outbound::default(),
+        ca_file: None,
         instance_id: Some(instance_id.to_owned()),
         secret_key: Some(secret_key.to_owned().into()),
         max_body_bytes: 1000,
@@ -81,8 +85,6 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         rate_limits: RateLimits::default(),
         limits: Limits::default(),
         drain_delay: Duration::ZERO,
-        outbound: kite::protocol::outbound::Outbound::default(),
-        ca_file: None,
         federation_max_age: Duration::from_secs(3600),
     })
     .await

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use kite::log::Limits;
 use kite::protocol::frame::{ClientFrame, Connect, ServerFrame};
+use kite::protocol::outbound::Outbound;
 use kite::server::{Config, RateLimits, Server};
 use kite::store::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,6 +42,9 @@ impl Running {
             database: Address::Sqlite(dir.path().join("kite.db")),
             data_dir: dir.path().to_owned(),
             public_url: None,
+            tls: None,
+            outbound: Outbound::default(),
+            ca_file: None,
             instance_id: None,
             secret_key: None,
             max_body_bytes: 262_144,
@@ -49,8 +53,6 @@ impl Running {
             rate_limits: RateLimits::default(),
             limits: Limits::default(),
             drain_delay,
-            outbound: kite::protocol::outbound::Outbound::default(),
-            ca_file: None,
             federation_max_age: Duration::from_secs(3600),
         })
         .await

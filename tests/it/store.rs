@@ -98,6 +98,7 @@ contract! {
     agents_belong_to_their_team,
     counts_tell_only_of_the_team,
     an_instance_keeps_its_id_and_its_key,
+    an_instance_keeps_the_identity_key_that_was_first,
     a_rotated_secret_leaves_the_old_one_for_a_while,
     a_complete_endpoint_is_kept_where_that_is_wanted,
     an_endpoint_that_is_there_is_kept_where_that_is_wanted,
@@ -875,6 +876,15 @@ async fn an_instance_keeps_its_id_and_its_key(store: &dyn Store) {
     assert!(matches!(foreign, Err(StoreError::OtherInstance { .. })));
     let other_key = store.instance(identity(None, 2)).await;
     assert!(matches!(other_key, Err(StoreError::OtherSecretKey)));
+}
+
+async fn an_instance_keeps_the_identity_key_that_was_first(store: &dyn Store) {
+    // Several nodes start together.
+    let offers = (1..=8).map(|node| store.identity_key(vec![node; 3]));
+    let kept: Vec<Vec<u8>> = futures_util::future::try_join_all(offers).await.unwrap();
+    assert!(kept.iter().all(|key| *key == kept[0]), "{kept:?}");
+    assert_eq!(kept[0].len(), 3);
+    assert_eq!(store.identity_key(vec![9; 3]).await.unwrap(), kept[0]);
 }
 
 fn login(user_code: &str) -> PendingLogin {

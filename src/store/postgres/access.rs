@@ -51,6 +51,20 @@ pub(super) async fn instance(client: &mut Object, identity: Identity) -> Result<
     }
 }
 
+pub(super) async fn identity_key(client: &Object, fresh: &[u8]) -> Result<Vec<u8>> {
+    // Two statements: the second sees what another node has kept while the first waited for it.
+    client
+        .execute(
+            "UPDATE instance SET identity_key = $1 WHERE identity_key IS NULL",
+            &[&fresh],
+        )
+        .await?;
+    let row = client
+        .query_one("SELECT identity_key FROM instance", &[])
+        .await?;
+    column(&row, 0)
+}
+
 pub(super) async fn create_team(
     client: &mut Object,
     team: &TeamId,

@@ -256,6 +256,10 @@ impl Store for Postgres {
         within(async { access::instance(&mut self.client().await?, identity).await }).await
     }
 
+    async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>> {
+        within(async { access::identity_key(&self.client().await?, &fresh).await }).await
+    }
+
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
         // The pool's own limits leave out the settings that a new connection is told.
         let client = tokio::time::timeout(APPEND_LIMIT, self.appender.get()).await;

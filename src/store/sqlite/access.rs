@@ -51,6 +51,15 @@ pub(super) fn instance(transaction: &Transaction<'_>, identity: Identity) -> Res
     }
 }
 
+pub(super) fn identity_key(transaction: &Transaction<'_>, fresh: &[u8]) -> Result<Vec<u8>> {
+    transaction.execute(
+        "UPDATE instance SET identity_key = ?1 WHERE identity_key IS NULL",
+        [fresh],
+    )?;
+    let select = "SELECT identity_key FROM instance";
+    Ok(transaction.query_row(select, [], |row| row.get(0))?)
+}
+
 pub(super) fn create_team(
     transaction: &Transaction<'_>,
     team: &TeamId,

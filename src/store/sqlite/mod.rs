@@ -205,6 +205,10 @@ impl Store for Sqlite {
         Ok(id)
     }
 
+    async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>> {
+        self.write(move |t| access::identity_key(t, &fresh)).await
+    }
+
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
         let known = self.peers.clone();
         let appended = self.writer.work(move |t| append::append(t, &batch, &known));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Barrier;
 use tokio_rustls::TlsAcceptor;
 
-use super::{Answer, Dial, DialFault, Limits, Resolver};
+use super::{Answer, Dial, DialFault, Limits, Resolver, retry_after};
 use crate::protocol::outbound::{Outbound, Refusal};
 use crate::protocol::peer_url::PeerUrl;
 
@@ -471,4 +472,27 @@ async fn a_ca_file_that_cannot_be_used_is_told_at_once_and_a_bad_header_is_not_s
     let fault = fault.unwrap_err();
     assert!(matches!(fault, DialFault::Header("x-token")), "{fault:?}");
     assert_eq!(other.connections(), 0);
+}
+
+#[test]
+fn a_wait_is_a_number_or_a_date_against_the_answers_own() {
+    let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+    for (wanted, date, expected) in [
+        ("7", None, Some(7)),
+        (" 120 ", None, Some(120)),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", now, Some(60)),
+        ("Sun, 06 Nov 1994 08:40:00 GMT", now, Some(0)),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", None, None),
+        ("soon", now, None),
+        ("-1", now, None),
+        ("99999999999999999999", now, None),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, wanted.parse().unwrap());
+        if let Some(date) = date {
+            headers.insert(DATE, date.parse().unwrap());
+        }
+        let expected = expected.map(Duration::from_secs);
+        assert_eq!(retry_after(&headers), expected, "{wanted}");
+    }
 }

@@ -94,13 +94,13 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
             return Some(found);
         }
         // What an IO error holds is not among its causes.
-        let inner = error
+        let held = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        if let Some(found) = inner.and_then(|inner| inner.downcast_ref()) {
-            return Some(found);
-        }
-        at = error.source();
+        at = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
     None
 }
@@ -122,7 +122,8 @@ fn words(fault: &rustls::Error) -> String {
         InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "its certificate is for another name".to_owned(),
-        InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // Two CAs may have one name: then the signature is what does not fit.
+        InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "its certificate is from nobody who is trusted here; `--ca-file` names a CA to trust too"
                 .to_owned()
         }
