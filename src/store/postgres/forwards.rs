@@ -68,7 +68,7 @@ pub(super) async fn claim(client: &Object, now: Millis, max: usize) -> Result<Ve
                  SELECT peer FROM peer_states JOIN peers ON number = peer
                  WHERE status = 'active' AND claimed_until < {NOW} AND (retry_at IS NULL OR retry_at <= $1)
                        AND EXISTS (SELECT FROM outbox WHERE outbox.peer = number AND due_at <= $1)
-                 LIMIT $2 FOR NO KEY UPDATE OF peer_states SKIP LOCKED
+                 ORDER BY claim LIMIT $2 FOR NO KEY UPDATE OF peer_states SKIP LOCKED
              )
              UPDATE peer_states SET claim = claim + 1, claimed_until = {NOW} + $3
              FROM free WHERE peer_states.peer = free.peer

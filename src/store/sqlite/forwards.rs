@@ -116,7 +116,7 @@ pub(super) fn claim_peers(
                  SELECT number FROM peers JOIN peer_states ON peer = number
                  WHERE status = 'active' AND claimed_until = 0 AND (retry_at IS NULL OR retry_at <= ?1)
                        AND EXISTS (SELECT 1 FROM outbox WHERE outbox.peer = number AND due_at <= ?1)
-                 LIMIT ?2)
+                 ORDER BY claim LIMIT ?2)
              RETURNING peer, claim",
         )?
         .query_map(params![now, signed(max as u64)], |row| {
