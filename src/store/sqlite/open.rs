@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::store::{Result, Role, StoreError};
@@ -97,6 +98,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     if !foreign {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
+    // Plans do not depend on the values that are bound: those that might were made anew with each of them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_MAX_BYTES)?;
