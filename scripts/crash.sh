@@ -13,7 +13,10 @@ export KITE_CRASH_PROXY_KILLS="${KITE_CRASH_PROXY_KILLS:-10}"
 export KITE_CRASH_PROXY_EVENTS="${KITE_CRASH_PROXY_EVENTS:-10000}"
 # Long enough that the server lets go of a reader that takes nothing (30 s), short enough that it can still say why.
 export KITE_CRASH_STALL_SECS="${KITE_CRASH_STALL_SECS:-50}"
+export KITE_CRASH_FEDERATION_ROUNDS="${KITE_CRASH_FEDERATION_ROUNDS:-60}"
+export KITE_CRASH_FEDERATION_KILLS="${KITE_CRASH_FEDERATION_KILLS:-6}"
+export KITE_CRASH_FEDERATION_EVENTS="${KITE_CRASH_FEDERATION_EVENTS:-10000}"
 export KITE_ORDER_EVENTS="${KITE_ORDER_EVENTS:-1000000}"
 
 cargo test --locked --test it --no-run
-exec timeout "$limit" cargo test --locked --test it -- crash:: crowds:: nodes:: order:: outages:: --nocapture "$@"
+exec timeout "$limit" cargo test --locked --test it -- crash:: crash_federation:: crowds:: nodes:: order:: outages:: --nocapture "$@"

@@ -24,6 +24,7 @@ mod calls;
 mod clients;
 mod commands;
 mod crash;
+mod crash_federation;
 mod crowds;
 mod demo;
 mod deploy;

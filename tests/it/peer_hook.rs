@@ -266,26 +266,31 @@ async fn a_replaced_token_opens_until_the_overlap_is_over() {
     assert_eq!((status(&second).await, status(&fourth).await), (401, 202));
 }
 
-/// A change after which a peer's posts are not taken.
-async fn shut_out(peer: &Peer, how: &str) -> PeerUpdate {
-    let status = |status| PeerUpdate {
-        status: Some(status),
-        ..PeerUpdate::default()
+/// Changes a peer so that its posts are not taken any more.
+async fn shut_out(team: &Access, peer: &Peer, how: &str) {
+    let (method, body) = match how {
+        "deleted" => (Method::DELETE, Value::Null),
+        "replaced" => (
+            Method::PATCH,
+            json!({"inbound_token": fresh_token(), "overlap_secs": 0}),
+        ),
+        status => (Method::PATCH, json!({"status": status})),
     };
-    match how {
-        "revoked" => status(PeerStatus::Revoked),
-        "paused" => status(PeerStatus::Paused),
-        "deleted" => status(PeerStatus::Deleted),
-        _ => peer.replacement(0).await.0,
-    }
+    let path = format!("/api/federation/peers/{}", peer.record.id);
+    let request = team.request(method, &path);
+    let request = request.header("Content-Type", "application/json");
+    answer(request.body(body.to_string())).await.expect(200);
 }
 
-async fn nothing_is_taken_after_the_change(server: Server) {
+/// Changes a peer at one server while it posts to the other, which may be the same.
+async fn nothing_is_taken_after_the_change(changed: &Server, posted_to: &Server) {
     const SENDERS: usize = 8;
     for how in ["revoked", "paused", "deleted", "replaced"] {
-        let team = server.fresh_team(how);
-        let peer = Arc::new(Peer::create(&server, &team).await);
-        let update = shut_out(&peer, how).await;
+        let team = changed.fresh_team(how);
+        let peer = Peer::create(changed, &team).await;
+        let door = posted_to.owner();
+        let door = Access::new(&door.url, &door.ws_url, &team.team, &team.key);
+        let peer = Arc::new(peer.at(&door));
         let taken = Arc::new(AtomicUsize::new(0));
         let over = Arc::new(AtomicBool::new(false));
         let mut senders = JoinSet::new();
@@ -317,7 +322,7 @@ async fn nothing_is_taken_after_the_change(server: Server) {
             (taken.load(Ordering::SeqCst) > 50).then_some(())
         })
         .await;
-        peer.update(update).await;
+        shut_out(&team, &peer, how).await;
         let stored = peer.store.bounds(peer.record.team.clone()).await.unwrap();
         over.store(true, Ordering::SeqCst);
         while let Some(ended) = senders.join_next().await {
@@ -332,12 +337,21 @@ async fn nothing_is_taken_after_the_change(server: Server) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_is_shut_out_under_load_brings_nothing_in_afterwards() {
-    nothing_is_taken_after_the_change(Server::start_on_files(&[])).await;
+    let server = Server::start_on_files(&[]);
+    nothing_is_taken_after_the_change(&server, &server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_is_shut_out_under_load_brings_nothing_in_afterwards_on_postgres() {
-    nothing_is_taken_after_the_change(Server::start_on(&Cluster::shared().database())).await;
+    let server = Server::start_on(&Cluster::shared().database());
+    nothing_is_taken_after_the_change(&server, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_is_shut_out_at_one_node_brings_nothing_in_by_another() {
+    let first = Server::start_on(&Cluster::shared().database());
+    let second = first.another_node();
+    nothing_is_taken_after_the_change(&first, &second).await;
 }
 
 #[tokio::test]

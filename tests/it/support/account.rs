@@ -58,6 +58,13 @@ impl Book {
         senders.map(|sender| sender.acknowledged.len()).sum()
     }
 
+    /// The ids of the events that were acknowledged.
+    pub(crate) fn acknowledged_ids(&self) -> Vec<String> {
+        let senders = self.senders.values();
+        let entries = senders.flat_map(|sender| &sender.acknowledged);
+        entries.map(|(_, id)| id.clone()).collect()
+    }
+
     /// How often a value was refused for the moment.
     pub(crate) fn refused(&self) -> u64 {
         self.refused

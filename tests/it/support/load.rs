@@ -36,6 +36,11 @@ impl Nodes {
         self.withdraw(node);
         server.kill();
         server.start_elsewhere();
+        self.announce(node, server);
+    }
+
+    /// Tells where a node is now.
+    pub(crate) fn announce(&self, node: usize, server: &Server) {
         self.0
             .send_modify(|places| places[node] = Some(server.owner()));
     }
@@ -88,23 +93,29 @@ impl Load {
 
     /// Waits until so many more values are acknowledged.
     pub(crate) async fn acknowledges(&self, more: usize) {
-        let goal = self.book.borrow().acknowledged() + more;
-        self.wait("acknowledged", |book| book.acknowledged() >= goal)
-            .await;
+        let count = |book: &Book| book.acknowledged() as u64;
+        self.wait("acknowledged", count, more as u64).await;
     }
 
     /// Waits until so many more values are refused for the moment; what the last refusal says.
     pub(crate) async fn is_refused(&self, more: u64) -> String {
-        let goal = self.book.borrow().refused() + more;
-        self.wait("refused", |book| book.refused() >= goal).await;
+        self.wait("refused", Book::refused, more).await;
         self.book.borrow().last_refusal().to_owned()
     }
 
-    async fn wait(&self, what: &str, is_so: impl Fn(&Book) -> bool) {
+    /// Waits as long as there is progress.
+    async fn wait(&self, what: &str, count: impl Fn(&Book) -> u64, more: u64) {
         let mut book = self.book.subscribe();
-        let waited = timeout(PATIENCE, book.wait_for(is_so)).await;
-        if waited.is_err() {
-            panic!("no more values are {what}: {}", *self.book.borrow());
+        let goal = count(&self.book.borrow()) + more;
+        loop {
+            let so_far = count(&book.borrow_and_update());
+            if so_far >= goal {
+                return;
+            }
+            let grows = book.wait_for(|book| count(book) > so_far);
+            if timeout(PATIENCE, grows).await.is_err() {
+                panic!("no more values are {what}: {}", *self.book.borrow());
+            }
         }
     }
 
