@@ -106,8 +106,11 @@ async fn take(
     }
     let event: Value = serde_json::from_slice(&body).unwrap();
     let id = event["id"].as_str().unwrap().to_owned();
-    hook.receiver.heard.lock().unwrap().push(event);
-    let nth = hook.receiver.ids().iter().filter(|it| **it == id).count();
+    let nth = {
+        let mut heard = hook.receiver.heard.lock().unwrap();
+        heard.push(event);
+        heard.iter().filter(|it| it["id"] == id.as_str()).count()
+    };
     let status = (hook.reply)(&id, nth);
     hook.counted.send_modify(|count| *count += 1);
     hook.receiver.gate.acquire().await.unwrap().forget();
@@ -364,14 +367,11 @@ async fn a_peer_that_lags_gets_several_at_a_time_and_each_once() {
     let instance = Instance::start().await;
     let receiver = Receiver::open(|_, _| 200).await;
     let peer = instance.peer("b", &receiver).await;
-    for batch in 0..4 {
-        let first = batch * 1000 + 1;
-        instance.emit(first..=first + 999, 60_000).await;
-    }
+    instance.emit(1..=1000, 60_000).await;
     instance.until(&peer, |it| it.backlog == 0).await;
     let heard = receiver.ids();
     let different: HashSet<_> = heard.iter().collect();
-    assert_eq!((heard.len(), different.len()), (4000, 4000));
+    assert_eq!((heard.len(), different.len()), (1000, 1000));
 }
 
 #[tokio::test]
