@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::dump::{
-    AGENTS, CURSORS, DAMAGE, DEDUP, DELIVERIES, ENDPOINTS, EVENTS, INSTANCE, KEPT_EVENTS, KEYS, LETTERS,
-    ORPHANS, OUTBOX, PEER_STATES, PEERS, REPEATS, Row, Rows, TABLES, TEAMS,
+    AGENTS, CURSORS, DAMAGE, DEDUP, DELIVERIES, ENDPOINTS, EVENTS, INSTANCE, KEPT_EVENTS, KEYS,
+    LETTERS, ORPHANS, OUTBOX, PEER_STATES, PEERS, REPEATS, Row, Rows, TABLES, TEAMS,
 };
 use super::record::Millis;
 use super::{Result, StoreError};

@@ -302,8 +302,12 @@ impl<'a> Round<'a> {
             let standing = standings.get(team.as_str());
             standing.is_some_and(|(_, version)| *version != peers.version)
         };
-        let changed: HashSet<&TeamId> =
-            self.teams.iter().filter(is_changed).map(|(team, _)| *team).collect();
+        let changed: HashSet<&TeamId> = self
+            .teams
+            .iter()
+            .filter(is_changed)
+            .map(|(team, _)| *team)
+            .collect();
         for (place, fate) in &self.fates {
             let (Some(event), Some(result)) = (batch.events.get(*place), results.get_mut(*place))
             else {
@@ -335,13 +339,18 @@ impl<'a> Round<'a> {
         let known = match fate {
             Fate::Refused => return Outcome::NotAdmitted,
             Fate::Sent(at) => self.found(*at, found),
-            Fate::Repeats(original) => match (self.found(*original, found), self.sent.get(*original)) {
-                (Some(Found::Stored(_)), Some(first)) => {
-                    let dedup = first.event.dedup.as_ref();
-                    Some(Found::again(first.event, dedup.and_then(|dedup| dedup.fingerprint)))
+            Fate::Repeats(original) => {
+                match (self.found(*original, found), self.sent.get(*original)) {
+                    (Some(Found::Stored(_)), Some(first)) => {
+                        let dedup = first.event.dedup.as_ref();
+                        Some(Found::again(
+                            first.event,
+                            dedup.and_then(|dedup| dedup.fingerprint),
+                        ))
+                    }
+                    (known, _) => known,
                 }
-                (known, _) => known,
-            },
+            }
         };
         known.map_or(Outcome::NoTeam, |known| known.outcome(event))
     }
@@ -363,11 +372,12 @@ impl<'a> Round<'a> {
     async fn store(&self, client: &Object, batch: &Batch) -> Result<(Vec<Row>, Vec<Row>)> {
         let events = || self.sent.iter().map(|sent| sent.event);
         let texts = |of: fn(&NewEvent) -> &str| -> Vec<&str> { events().map(of).collect() };
-        let options = |of: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> {
-            events().map(of).collect()
-        };
+        let options =
+            |of: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> { events().map(of).collect() };
         let digests = |of: fn(&Dedup) -> Option<&[u8]>| -> Vec<Option<&[u8]>> {
-            events().map(|event| event.dedup.as_ref().and_then(of)).collect()
+            events()
+                .map(|event| event.dedup.as_ref().and_then(of))
+                .collect()
         };
         let teams: Vec<&str> = self.teams.keys().map(|team| team.as_str()).collect();
         let (of_teams, ids) = (texts(|event| event.team.as_str()), texts(|event| &event.id));
@@ -396,8 +406,11 @@ impl<'a> Round<'a> {
             .map(|sent| sent.namesake.map(counted_from_one))
             .collect();
         let forwards: Vec<Option<String>> = self.sent.iter().map(Sent::forwards_text).collect();
-        let declined: Vec<Option<String>> =
-            self.sent.iter().map(Sent::declined_text).collect::<Result<_>>()?;
+        let declined: Vec<Option<String>> = self
+            .sent
+            .iter()
+            .map(Sent::declined_text)
+            .collect::<Result<_>>()?;
 
         let has_peers = self.sent.iter().any(|sent| sent.version != 0);
         let lock = client.prepare_cached(LOCK).await?;

@@ -43,11 +43,13 @@ const ORPHANS_SQL: &str = "
     WHERE NOT EXISTS (SELECT FROM events WHERE events.id = dedup.event_id AND events.team = dedup.team)";
 
 /// What a restore writes, and the device logins, which refer to it.
-const ALL: &str = "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
+const ALL: &str =
+    "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
     federation_tokens, dedup, cursors, keys, endpoints, agents, logins";
 
 /// What a copy has.
-const COPIED: &str = "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
+const COPIED: &str =
+    "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
     federation_tokens, dedup, cursors, keys, endpoints, agents";
 
 /// A connection of its own to a database whose schema is the newest.

@@ -106,10 +106,8 @@ impl FederationStore for Postgres {
         now: Millis,
         max: usize,
     ) -> Result<usize> {
-        within(async {
-            forwards::expire(&self.client().await?, before, latest, now, max).await
-        })
-        .await
+        within(async { forwards::expire(&self.client().await?, before, latest, now, max).await })
+            .await
     }
 
     async fn outbox(&self, team: TeamId, filter: OutboxFilter) -> Result<Vec<OutboxEntry>> {

@@ -272,7 +272,10 @@ pub(super) async fn settle(client: &Object, settlements: &[Settlement]) -> Resul
     };
     let texts = |value: fn(&Settlement) -> Option<&String>| {
         let text = |settlement| value(settlement).map(|text| storable(text));
-        settlements.iter().map(text).collect::<Vec<Option<String>>>()
+        settlements
+            .iter()
+            .map(text)
+            .collect::<Vec<Option<String>>>()
     };
     let (peers, claims) = (of(|it| it.claim.peer), of(|it| signed(it.claim.number)));
     let (seqs, due_ats) = (of(|it| signed(it.seq)), of(|it| it.due_at));
@@ -452,7 +455,9 @@ pub(super) async fn cancel(client: &Object, now: Millis, max: usize) -> Result<u
         WHERE status IN ('revoked', 'deleted') LIMIT $2";
     let cancel = bury(found, "'cancelled'", "last_error");
     let cancel = client.prepare_cached(&cancel).await?;
-    Ok(removed(client.execute(&cancel, &[&now, &count(max)]).await?))
+    Ok(removed(
+        client.execute(&cancel, &[&now, &count(max)]).await?,
+    ))
 }
 
 /// Makes dead letters of old rows; see [`crate::store::federation::FederationStore::expire_rows`].
@@ -471,6 +476,13 @@ pub(super) async fn expire(
              )
              UPDATE outbox SET due_at = 1
              FROM late WHERE outbox.peer = late.peer AND outbox.due_at = late.due_at AND outbox.seq = late.seq",
+        )
+        .await?;
+    client.execute(&sooner, &[&latest]).await?;
+    let sooner = client
+        .prepare_cached(
+            "UPDATE peer_states SET retry_at = NULL FROM peers
+             WHERE peer = number AND status IN ('active', 'paused') AND retry_at > $1",
         )
         .await?;
     client.execute(&sooner, &[&latest]).await?;

@@ -231,10 +231,7 @@ fn delivery_in(row: &Row) -> Result<DeliveryEntry> {
 }
 
 /// How peers do; see [`crate::store::federation::FederationStore::peer_standings`].
-pub(super) async fn standings(
-    client: &Object,
-    team: Option<&TeamId>,
-) -> Result<Vec<PeerStanding>> {
+pub(super) async fn standings(client: &Object, team: Option<&TeamId>) -> Result<Vec<PeerStanding>> {
     let select = client
         .prepare_cached(&format!(
             "SELECT {COLUMNS}, failures, retry_at, last_success_at, last_error, latency_ms,

@@ -498,11 +498,7 @@ fn settle_row(
 }
 
 /// Records an attempt.
-fn record(
-    transaction: &Transaction<'_>,
-    settlement: &Settlement,
-    due_at: Millis,
-) -> Result<()> {
+fn record(transaction: &Transaction<'_>, settlement: &Settlement, due_at: Millis) -> Result<()> {
     let (peer, seq) = (settlement.claim.peer, settlement.seq);
     transaction
         .prepare_cached(&format!(
@@ -564,6 +560,11 @@ fn expire_rows(
     for peer in peers {
         transaction
             .prepare_cached("UPDATE outbox SET due_at = 1 WHERE peer = ?1 AND due_at > ?2")?
+            .execute([peer, latest])?;
+        transaction
+            .prepare_cached(
+                "UPDATE peer_states SET retry_at = NULL WHERE peer = ?1 AND retry_at > ?2",
+            )?
             .execute([peer, latest])?;
         // Events are stored in the order of their numbers: the first young one ends the range that is looked at.
         let fresh = old_rows(transaction, peer, "due_at = 0", before, max - expired)?;
