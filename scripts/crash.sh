@@ -14,6 +14,7 @@ export KITE_CRASH_PROXY_EVENTS="${KITE_CRASH_PROXY_EVENTS:-10000}"
 # Long enough that the server lets go of a reader that takes nothing (30 s), short enough that it can still say why.
 export KITE_CRASH_STALL_SECS="${KITE_CRASH_STALL_SECS:-50}"
 export KITE_ORDER_EVENTS="${KITE_ORDER_EVENTS:-1000000}"
+export KITE_FEDERATION_BACKLOG="${KITE_FEDERATION_BACKLOG:-100000}"
 
 cargo test --locked --test it --no-run
-exec timeout "$limit" cargo test --locked --test it -- crash:: crowds:: nodes:: order:: outages:: --nocapture "$@"
+exec timeout "$limit" cargo test --locked --test it -- crash:: crowds:: federation::backlog nodes:: order:: outages:: --nocapture "$@"

@@ -220,8 +220,8 @@ impl Server {
 
     /// Starts it again on the same directory and the same port, for clients that come back by themselves.
     pub(crate) fn start_again(&mut self) {
-        let listen = self.url.trim_start_matches("http://").to_owned();
-        self.resume(&listen);
+        let (_, listen) = self.url.split_once("://").unwrap();
+        self.resume(&listen.to_owned());
     }
 
     /// Starts it again on the same directory and whatever port is free.
