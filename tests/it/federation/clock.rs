@@ -22,7 +22,7 @@ fn outbound() -> Outbound {
 }
 
 /// What was stored and failed by a clock that is so much off, and is sent by one that is right.
-async fn set_right(off_by: i64) {
+async fn set_right(home: Home, off_by: i64) {
     let site = Site::new();
     let is_mended = Arc::<AtomicBool>::default();
     let looked = is_mended.clone();
@@ -34,10 +34,7 @@ async fn set_right(off_by: i64) {
         .await;
     let dial = || Dial::new(outbound(), Some(&site.ca_file())).unwrap();
     let now = Clock::system().unix_millis();
-    let wrong = Home::new()
-        .await
-        .start(Clock::following(now + off_by), dial())
-        .await;
+    let wrong = home.start(Clock::following(now + off_by), dial()).await;
     wrong.add(&hook.url("t")).await;
     for nth in 0..10 {
         wrong.emit(&format!("e-{nth}")).await;
@@ -62,20 +59,25 @@ async fn set_right(off_by: i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_by_a_clock_that_is_right_is_tried_a_minute_later() {
-    set_right(0).await;
+    set_right(Home::new().await, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_by_a_clock_that_was_an_hour_slow_is_tried_when_it_is_set_right() {
-    set_right(-HOUR).await;
+    set_right(Home::new().await, -HOUR).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_by_a_clock_that_was_an_hour_fast_is_tried_when_it_is_set_right() {
-    set_right(HOUR).await;
+    set_right(Home::new().await, HOUR).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_by_a_clock_that_was_a_day_fast_is_tried_when_it_is_set_right() {
-    set_right(24 * HOUR).await;
+    set_right(Home::new().await, 24 * HOUR).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_by_a_clock_that_was_an_hour_fast_is_tried_when_it_is_set_right_on_postgres() {
+    set_right(Home::on_postgres().await, HOUR).await;
 }

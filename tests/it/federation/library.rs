@@ -23,12 +23,17 @@ use tempfile::TempDir;
 
 use super::TOKEN;
 use crate::support::eventually;
+use crate::support::postgres::Cluster;
 
 /// How long what is under way may take to end.
 const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// What an instance keeps while it is not running.
-pub(super) struct Home(TempDir);
+pub(super) struct Home {
+    address: Address,
+    /// Where it is, if that is a file.
+    _dir: Option<TempDir>,
+}
 
 /// The instance `a`, running.
 pub(super) struct Library {
@@ -50,18 +55,28 @@ fn sealer() -> Sealer {
 }
 
 impl Home {
-    /// That of a new instance.
+    /// That of a new instance, in a file.
     pub(super) async fn new() -> Self {
-        let home = Self(TempDir::new().unwrap());
-        let store = home.store().await;
+        let dir = TempDir::new().unwrap();
+        let address = Address::Sqlite(dir.path().join("kite.db"));
+        Self::furnished(address, Some(dir)).await
+    }
+
+    /// That of a new instance, on PostgreSQL.
+    pub(super) async fn on_postgres() -> Self {
+        let address = Cluster::shared().database().parse().unwrap();
+        Self::furnished(address, None).await
+    }
+
+    async fn furnished(address: Address, dir: Option<TempDir>) -> Self {
+        let home = Self { address, _dir: dir };
         let (_, key) = new_key(team(), None, Permissions::default(), Scopes::all(), 1);
-        store.create_team(team(), key).await.unwrap();
+        home.store().await.create_team(team(), key).await.unwrap();
         home
     }
 
     async fn store(&self) -> Arc<dyn Store> {
-        let address = Address::Sqlite(self.0.path().join("kite.db"));
-        open(&address, Role::Server).await.unwrap()
+        open(&self.address, Role::Server).await.unwrap()
     }
 
     /// Starts it.
