@@ -1240,6 +1240,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--drain-delay', '--drain-delay', [CompletionResultType]::ParameterName, 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]')
             [CompletionResult]::new('--allow-insecure-peers', '--allow-insecure-peers', [CompletionResultType]::ParameterName, 'Call http and https addresses of this machine too, for development')
             [CompletionResult]::new('--allow-private-networks', '--allow-private-networks', [CompletionResultType]::ParameterName, 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7')
+            [CompletionResult]::new('--federation-max-age', '--federation-max-age', [CompletionResultType]::ParameterName, 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
@@ -1509,6 +1510,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('idle', 'idle', [CompletionResultType]::ParameterValue, 'Measure the memory that idle listeners cost a throw-away server')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server')
             [CompletionResult]::new('proxy', 'proxy', [CompletionResultType]::ParameterValue, 'Measure `kite proxy`: from the post at a throw-away server to the request at a local program that answers at once')
+            [CompletionResult]::new('federation', 'federation', [CompletionResultType]::ParameterValue, 'Measure forwarding between two throw-away servers, and what peers cost a server that stores')
             [CompletionResult]::new('bare', 'bare', [CompletionResultType]::ParameterValue, 'Run the bare server until stdin ends')
             break
         }
@@ -1667,6 +1669,26 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'How long it counts, such as 5s or 500ms')
             [CompletionResult]::new('--warm-up', '--warm-up', [CompletionResultType]::ParameterName, 'How long nothing counts yet [default: 1s]')
             [CompletionResult]::new('--size', '--size', [CompletionResultType]::ParameterName, 'How large a request''s body is, in bytes')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'How many threads make the load [default: half of the cores]')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where throw-away servers keep their files, in a directory that goes away [default: the system''s for such files]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
+            [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
+            [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say on stderr what is being done (twice: every step)')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say on stderr what is being done (twice: every step)')
+            [CompletionResult]::new('--insecure', '--insecure', [CompletionResultType]::ParameterName, 'Let the key go over plain http to another machine')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'kite;bench;federation' {
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'How many events are forwarded')
+            [CompletionResult]::new('--peers', '--peers', [CompletionResultType]::ParameterName, 'How many peers get every event when storing is measured; they cannot be reached')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'How many threads make the load [default: half of the cores]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Where throw-away servers keep their files, in a directory that goes away [default: the system''s for such files]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')

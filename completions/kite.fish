@@ -748,6 +748,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l federation-max-age -d 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r
@@ -871,26 +872,27 @@ complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave 
 complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "fanout" -d 'Measure what reaches many listeners'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "replay" -d 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "proxy" -d 'Measure `kite proxy`: from the post at a throw-away server to the request at a local program that answers at once'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy bare" -f -a "bare" -d 'Run the bare server until stdin ends'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "fanout" -d 'Measure what reaches many listeners'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "idle" -d 'Measure the memory that idle listeners cost a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "replay" -d 'Measure reading a long log from its beginning, and resuming at its end, on a throw-away server'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "proxy" -d 'Measure `kite proxy`: from the post at a throw-away server to the request at a local program that answers at once'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "federation" -d 'Measure forwarding between two throw-away servers, and what peers cost a server that stores'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "bare" -d 'Run the bare server until stdin ends'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l in-flight -d 'How many requests are under way at the same time; each number is measured' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l duration -d 'How long it counts, such as 5s or 500ms' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l warm-up -d 'How long nothing counts yet [default: 1s]' -r
@@ -1036,6 +1038,22 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l events -d 'How many events are forwarded' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l peers -d 'How many peers get every event when storing is measured; they cannot be reached' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l threads -d 'How many threads make the load [default: half of the cores]' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l data-dir -d 'Where throw-away servers keep their files, in a directory that goes away [default: the system\'s for such files]' -r -F
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l listen -d 'Where to listen; port 0 picks one' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l data-dir -d 'Where it keeps its database, which must be new' -r -F
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l profile -d 'Which identity of this machine to use' -r

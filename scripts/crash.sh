@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # A hang is a failure too.
-limit=45m
+limit=60m
 
 export KITE_CRASH_ROUNDS="${KITE_CRASH_ROUNDS:-200}"
 export KITE_CRASH_ROUNDS_POSTGRES="${KITE_CRASH_ROUNDS_POSTGRES:-50}"

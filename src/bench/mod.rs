@@ -9,6 +9,7 @@
 
 pub mod bare;
 pub mod fanout;
+pub mod federation;
 pub mod idle;
 pub mod limits;
 pub mod pace;

@@ -121,7 +121,7 @@ async fn resume(target: &Target, filler: &mut Filler) -> Result<Duration, BenchE
     Ok(times[RESUMES / 2])
 }
 
-async fn enter(target: &Target, client: Option<&str>) -> Result<Socket, BenchError> {
+pub(super) async fn enter(target: &Target, client: Option<&str>) -> Result<Socket, BenchError> {
     let Target::Kite(server, team) = target else {
         return Err(BenchError::Refused(
             "the bare server keeps no place".to_owned(),
@@ -142,7 +142,7 @@ async fn enter(target: &Target, client: Option<&str>) -> Result<Socket, BenchErr
 }
 
 /// The number of the next event.
-async fn next_event(socket: &mut Socket) -> Result<Seq, BenchError> {
+pub(super) async fn next_event(socket: &mut Socket) -> Result<Seq, BenchError> {
     loop {
         let text = next_text(socket, true).await?;
         if let Some(seq) = seq_of(&text) {
@@ -159,14 +159,14 @@ fn seq_of(frame: &Utf8Bytes) -> Option<Seq> {
 }
 
 /// Fills a log.
-struct Filler {
+pub(super) struct Filler {
     socket: Socket,
     filled: usize,
     calls: u64,
 }
 
 impl Filler {
-    async fn open(target: &Target) -> Result<Self, BenchError> {
+    pub(super) async fn open(target: &Target) -> Result<Self, BenchError> {
         let socket = super::calls::open(target).await?;
         Ok(Self {
             socket,
@@ -175,7 +175,7 @@ impl Filler {
         })
     }
 
-    async fn fill(&mut self, events: usize) -> Result<(), BenchError> {
+    pub(super) async fn fill(&mut self, events: usize) -> Result<(), BenchError> {
         let stamp = Stamp {
             due: Duration::ZERO,
             publisher: 0,

@@ -33,7 +33,7 @@ impl Target {
         }
     }
 
-    fn http_base(&self) -> &str {
+    pub(super) fn http_base(&self) -> &str {
         match self {
             Self::Kite(server, _) => &server.http_base,
             Self::Bare(base) => base,

@@ -1,5 +1,6 @@
 //! `kite serve`: flags, environment and file become a plain configuration, and the configuration a running server.
 
+mod federation;
 mod outbound;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +23,7 @@ use crate::log::{Limits, Retention};
 use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, RateLimits, Server, TlsFiles};
 use crate::store::{Address, StoreError};
+use federation::FederationSettings;
 use outbound::OutboundSettings;
 
 /// The port where nothing else was said (spec 1).
@@ -36,9 +38,6 @@ const MAX_CONNECTIONS_DEFAULT: usize = 20_000;
 
 /// How many days events are kept (spec 3.3).
 const RETENTION_DAYS_DEFAULT: u32 = 30;
-
-/// How old an event may be that is still forwarded (spec 14.2).
-const FORWARD_MAX_AGE_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The database in a data directory.
 const DATABASE_FILE: &str = "kite.db";
@@ -168,30 +167,6 @@ struct Settings {
     federation: FederationSettings,
 }
 
-/// What is said of other servers: the table `federation` of the file.
-#[derive(Debug, Default, Args, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FederationSettings {
-    /// How old an event may be that is still tried at a peer, such as 7d; then it is a dead letter [default: 7d]
-    #[arg(
-        id = "federation_max_age",
-        long = "federation-max-age",
-        value_name = "DUR",
-        env = "KITE_FEDERATION_MAX_AGE"
-    )]
-    max_age: Option<String>,
-}
-
-impl FederationSettings {
-    fn max_age(&self) -> Result<Duration, CommandError> {
-        let max_age = self.max_age.as_deref().map(duration::parse).transpose();
-        let max_age = max_age.map_err(|error| {
-            CommandError::usage(format!("`--federation-max-age` cannot be used: {error}"))
-        })?;
-        Ok(max_age.unwrap_or(FORWARD_MAX_AGE_DEFAULT))
-    }
-}
-
 impl Settings {
     /// What is missing here is taken from there.
     fn or(self, other: Self) -> Self {
@@ -218,9 +193,7 @@ impl Settings {
             events_limit: self.events_limit.or(other.events_limit),
             drain_delay: self.drain_delay.or(other.drain_delay),
             outbound: self.outbound.or(other.outbound),
-            federation: FederationSettings {
-                max_age: self.federation.max_age.or(other.federation.max_age),
-            },
+            federation: self.federation.or(other.federation),
         }
     }
 
@@ -304,8 +277,8 @@ impl ServeArgs {
         let limits = settings.limits();
         let rate_limits = settings.rate_limits();
         let trusted_proxies = settings.trusted_proxies()?;
-        let tls = settings.tls()?;
         let federation_max_age = settings.federation.max_age()?;
+        let tls = settings.tls()?;
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;

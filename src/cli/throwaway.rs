@@ -21,6 +21,9 @@ pub(super) struct Throwaway {
     dir: TempDir,
     database: Option<String>,
     address: String,
+    more: &'static [&'static str],
+    /// What it calls itself.
+    pub(super) instance_id: String,
     /// Where it is, and the key that opens it.
     pub(super) server: Server,
 }
@@ -31,8 +34,17 @@ impl Throwaway {
         below: Option<&Path>,
         database: Option<&str>,
     ) -> Result<Self, CommandError> {
+        Self::start_with(below, database, &[])
+    }
+
+    /// As [`Throwaway::start`], with more arguments.
+    pub(super) fn start_with(
+        below: Option<&Path>,
+        database: Option<&str>,
+        more: &'static [&'static str],
+    ) -> Result<Self, CommandError> {
         let dir = directory(below)?;
-        let arguments = arguments(&dir, "127.0.0.1:0");
+        let arguments = arguments(&dir, "127.0.0.1:0", more);
         let (child, said) = launch(&arguments, database)?;
         let mut started = Started(Some(child));
         let member = |name: &str| said.iter().find_map(|line| line[name].as_str());
@@ -57,6 +69,8 @@ impl Throwaway {
             dir,
             database: database.map(str::to_owned),
             address: url.trim_start_matches("http://").to_owned(),
+            more,
+            instance_id: member("instance_id").unwrap_or_default().to_owned(),
             server,
         })
     }
@@ -73,7 +87,7 @@ impl Throwaway {
 
     /// Starts it again where it was, with what it had.
     pub(super) fn restart(&mut self) -> Result<(), CommandError> {
-        let arguments = arguments(&self.dir, &self.address);
+        let arguments = arguments(&self.dir, &self.address, self.more);
         self.child = launch(&arguments, self.database.as_deref())?.0;
         Ok(())
     }
@@ -152,13 +166,14 @@ pub(super) fn without_settings(command: &mut Command) {
     }
 }
 
-fn arguments(dir: &TempDir, address: &str) -> Vec<OsString> {
+fn arguments(dir: &TempDir, address: &str, more: &[&str]) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         ["serve", "--json", "--until-stdin-ends", "--listen", address]
             .map(OsString::from)
             .into();
     arguments.extend(["--max-connections", CONNECTIONS_MAX, "--data-dir"].map(OsString::from));
     arguments.push(dir.path().into());
+    arguments.extend(more.iter().map(OsString::from));
     arguments
 }
 

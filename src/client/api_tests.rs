@@ -125,7 +125,7 @@ fn whatever_a_team_or_scope_holds_is_escaped_as_utf8() {
         url("http://h", "api/v1/events", pairs.into_iter()),
         "http://h/api/v1/events?team_id=clerk-user%3Aa%20b&scope=agent_to%3A%C3%A9%26x%3D1"
     );
-    let path = format!("agents/{}", escape("../a"));
+    let path = format!("api/v1/agents/{}", escape("../a"));
     assert_eq!(
         url("http://h", &path, [].into_iter()),
         "http://h/api/v1/agents/..%2Fa"

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::DialFault;
-use super::dial::{Answer, Limits};
+use super::dial::{Answer, DialFault, Limits};
 use crate::base::secret::Secret;
 use crate::protocol::event::Event;
 use crate::protocol::forward::{self, Provenance};

@@ -183,3 +183,58 @@ async fn record(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Drop>) {
         drop(done);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::seal::KEY_LEN;
+    use crate::store::{Address, Role, open};
+
+    async fn inbound(clock: Clock) -> (Inbound, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Address::Sqlite(dir.path().join("kite.db"));
+        let store = open(&database, Role::Server).await.unwrap();
+        let sealer = Arc::new(Sealer::new(&[7; KEY_LEN]).unwrap());
+        (Inbound::start(store, sealer, clock).0, dir)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_verification_counts_for_its_hash_and_for_five_minutes() {
+        let (inbound, _dir) = inbound(Clock::following(0)).await;
+        inbound.remember([1; 32], "hash".to_owned());
+        assert!(inbound.is_verified(&[1; 32], "hash"));
+        assert!(!inbound.is_verified(&[1; 32], "another"));
+        assert!(!inbound.is_verified(&[2; 32], "hash"));
+        tokio::time::advance(VERIFIED_FOR).await;
+        assert!(!inbound.is_verified(&[1; 32], "hash"));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_remembered_than_there_is_room_for() {
+        let (inbound, _dir) = inbound(Clock::fixed(0)).await;
+        for n in 0..=VERIFIED_MAX {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&n.to_be_bytes());
+            inbound.remember(digest, String::new());
+        }
+        assert_eq!(inbound.verified().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_verification_is_made_with_the_stored_hash() {
+        let (inbound, _dir) = inbound(Clock::fixed(0)).await;
+        let token = FederationToken::mint(&[1; 20]);
+        let stored = token.inbound(&inbound.sealer).unwrap();
+        assert!(inbound.verify(&token, &stored).await.unwrap());
+        // A hash of another token is not hidden by the index, nor by what is remembered.
+        let other = InboundToken {
+            hash: FederationToken::mint(&[2; 20])
+                .inbound(&inbound.sealer)
+                .unwrap()
+                .hash,
+            ..stored
+        };
+        assert!(!inbound.verify(&token, &other).await.unwrap());
+        assert!(!inbound.is_verified(&token.digest(), &other.hash));
+    }
+}

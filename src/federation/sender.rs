@@ -56,7 +56,7 @@ struct Look {
 enum Step {
     Ended(Post, Ended),
     Settled(Ack),
-    Looked(Result<Option<Work>, StoreError>),
+    Looked(Box<Result<Option<Work>, StoreError>>),
     Woken,
 }
 
@@ -137,7 +137,7 @@ impl Sender {
             match self.step().await {
                 Step::Ended(post, ended) => self.settle(post, ended).await,
                 Step::Settled(ack) => self.settled(ack),
-                Step::Looked(work) => self.looked(work),
+                Step::Looked(work) => self.looked(*work),
                 Step::Woken => {}
             }
         }
@@ -155,7 +155,7 @@ impl Sender {
         tokio::select! {
             (post, ended) = self.posts.next() => Step::Ended(post, ended),
             Some(ack) = self.acks.recv() => Step::Settled(ack),
-            work = look => Step::Looked(work),
+            work = look => Step::Looked(Box::new(work)),
             () = self.line.told() => Step::Woken,
             () = sleep_until(wake_at) => Step::Woken,
             // The other end of it is the supervisor, which outlives this.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use kite::base::clock::Clock;
 use kite::protocol::event::dedup_key;
+use kite::protocol::forward::TypeScopes;
 use kite::protocol::id::{ClientId, SourceSlug, TeamId};
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
+use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
 use kite::store::record::{
     Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
     NewEvent, Outcome, Stretch,
@@ -271,8 +273,55 @@ async fn furnish(home: &Home) {
     let name = Some("Alpha".to_owned());
     store.put_agent(id("acme"), alpha, name, 3).await.unwrap();
     cursor(&*store, "reader", 5).await;
+    let peer = store.create_peer(new_peer("b")).await.unwrap();
+    let rotated = PeerUpdate {
+        inbound: Some((new_peer("c").inbound, 99)),
+        ..PeerUpdate::default()
+    };
+    let updated = store.update_peer(id("acme"), peer.id, rotated, 2);
+    updated.await.unwrap();
+    let token = TokenRecord {
+        id: "token".to_owned(),
+        team: id("acme"),
+        label: "for b".to_owned(),
+        created_at: 1,
+    };
+    store.create_federation_token(token).await.unwrap();
     drop(store);
     home.is_left().await;
+    // A forward that waits, a dead letter whose event is gone from the log, an attempt, a claim.
+    home.sql(
+        "INSERT INTO kept_events (team, seq, id, type, text)
+             SELECT number, 2, 'e2', 'com.acme.note', '{}' FROM teams WHERE id = 'acme';
+         INSERT INTO letters (peer, seq, status, attempts, last_error, created_at, settled_at)
+             SELECT number, 2, 'dead', 1, 'refused', 2000, 3000 FROM peers;
+         INSERT INTO outbox (peer, due_at, seq, attempts, last_error, created_at)
+             SELECT number, 5, 9, 1, 'away', 9000 FROM peers;
+         INSERT INTO deliveries (team, id, peer, seq, event_id, event_type, attempt, status_code, error, latency_ms,
+                                 created_at, queued_at)
+             SELECT team, 'attempt', number, 9, 'e9', 'com.acme.note', 1, 503, 'away', 7, 9001, 9000 FROM peers;
+         UPDATE peer_states SET failures = 1, retry_at = 2, last_success_at = 3, last_error = 'away', latency_ms = 4,
+             claim = 5, claimed_until = 6;",
+    );
+}
+
+fn new_peer(name: &str) -> NewPeer {
+    NewPeer {
+        id: format!("id-of-{name}"),
+        team: id("acme"),
+        name: name.to_owned(),
+        instance_id: name.to_owned(),
+        hook_url: "https://peer.example/".to_owned(),
+        scopes: TypeScopes::parse(vec!["*".to_owned()]).unwrap(),
+        max_hops: 3,
+        rate_limit_per_sec: 100,
+        outbound_token: vec![0, 8],
+        inbound: InboundToken {
+            index: [name.as_bytes()[0]; 32],
+            hash: name.to_owned(),
+        },
+        now: 1,
+    }
 }
 
 /// A client's cursor behind a number.
@@ -354,6 +403,11 @@ fn shifted(file: &Path, shift: i64) -> BTreeMap<String, Vec<BTreeMap<String, Val
         }
     };
     raise("events", "key", shift);
+    for table in ["outbox", "letters", "deliveries", "kept_events"] {
+        raise(table, "seq", shift);
+    }
+    // Six.
+    raise("peer_states", "claimed_until", -6);
     raise("teams", "pruned_seq", shift);
     raise("teams", "last_seq", shift);
     raise("cursors", "acked", shift);
@@ -415,6 +469,18 @@ async fn a_move_keeps_the_numbers(from: Home, to: Home) {
             last: 10
         }
     );
+    // And so is the next peer; what was on its way to the first still is.
+    let standings = async || store.peer_standings(None).await.unwrap();
+    let first = standings().await.remove(0);
+    assert_eq!((first.backlog, first.dead), (2, 1));
+    let second = store.create_peer(new_peer("d")).await.unwrap();
+    assert!(second.number > first.peer.number);
+    let dead = kite::store::federation::OutboxId {
+        peer_id: first.peer.id,
+        seq: 2,
+    };
+    let letter = store.dead_letter(id("acme"), dead).await.unwrap();
+    assert_eq!(letter.unwrap().1, "{}");
 }
 
 async fn a_number_never_comes_again(from: Home, to: Home) {
@@ -680,6 +746,28 @@ async fn the_check_finds_every_planted_fault(home: Home) {
     plant(&home, hole, Numbers, "events 4 to 5 are missing").await;
     let cursor = "UPDATE cursors SET acked = 10";
     plant(&home, cursor, Cursor, "the cursor `reader` stands at 10").await;
+    let gone = "DELETE FROM kept_events";
+    plant(
+        &home,
+        gone,
+        References,
+        "`letters` refers to event 2, which is not there",
+    )
+    .await;
+    home.sql("DELETE FROM letters");
+    let ahead = "UPDATE outbox SET seq = 10";
+    plant(&home, ahead, References, "`outbox` refers to event 10").await;
+    home.sql("DELETE FROM outbox");
+    let stray =
+        "INSERT INTO outbox (peer, due_at, seq, attempts, created_at) VALUES (99, 0, 5, 0, 1)";
+    plant(
+        &home,
+        stray,
+        References,
+        "`outbox` refers to peer number 99",
+    )
+    .await;
+    home.sql("DELETE FROM outbox");
     let short =
         "DELETE FROM events WHERE id = 'e4'; UPDATE teams SET last_seq = 8 WHERE id = 'acme'";
     plant(&home, short, Numbers, "missing").await;

@@ -76,6 +76,26 @@ fn two_commands_connect_two_servers() {
     let own_hook = format!("{}/hooks/{}/kite", a.url(), a.owner().team);
     assert_eq!(there[0]["peer_hook_url"], own_hook);
     assert_eq!(there[0]["scopes"], json!(["*"]));
+    for (person, peer) in [(&at_a, "kite-b"), (&at_b, "kite-a")] {
+        person
+            .kite(&["federation", "peers", "test", peer])
+            .stdout_has("took it")
+            .succeeds();
+        let wrong = [
+            "federation",
+            "peers",
+            "update",
+            peer,
+            "--outbound-token",
+            "-",
+        ];
+        person
+            .kite(&wrong)
+            .stdin("no-token-of-the-other-side")
+            .succeeds();
+        let refused = person.kite(&["federation", "peers", "test", peer, "--json"]);
+        assert_eq!(refused.exits(1).json()["status_code"], 401);
+    }
 }
 
 #[test]

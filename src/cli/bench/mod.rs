@@ -2,6 +2,7 @@
 
 mod bare;
 mod fanout;
+mod federation;
 mod idle;
 mod limits;
 mod proxy;
@@ -63,6 +64,7 @@ enum BenchVerb {
     Idle(idle::IdleArgs),
     Replay(replay::ReplayArgs),
     Proxy(proxy::ProxyArgs),
+    Federation(federation::FederationArgs),
     #[command(hide = true)]
     Bare(bare::BareArgs),
 }
@@ -77,6 +79,7 @@ impl BenchArgs {
             BenchVerb::Idle(args) => idle::run(args, context),
             BenchVerb::Replay(args) => replay::run(args, context),
             BenchVerb::Proxy(args) => proxy::run(args, context),
+            BenchVerb::Federation(args) => federation::run(args, context),
             BenchVerb::Bare(args) => bare::run(args, context),
         }
     }

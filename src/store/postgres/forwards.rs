@@ -11,7 +11,6 @@ use tokio_postgres::types::ToSql;
 use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
 use super::{column, signed, unsigned};
 use crate::base::random;
-use crate::protocol::id::Seq;
 use crate::store::Result;
 use crate::store::federation::{
     CLAIM_TERM, ClaimId, Dropped, Due, DueQuery, PeerNumber, PeerState, Settled, Settlement, Work,
@@ -69,7 +68,7 @@ pub(super) async fn claim(client: &Object, now: Millis, max: usize) -> Result<Ve
                  SELECT peer FROM peer_states JOIN peers ON number = peer
                  WHERE status = 'active' AND claimed_until < {NOW} AND (retry_at IS NULL OR retry_at <= $1)
                        AND EXISTS (SELECT FROM outbox WHERE outbox.peer = number AND due_at <= $1)
-                 LIMIT $2 FOR NO KEY UPDATE OF peer_states SKIP LOCKED
+                 ORDER BY claim LIMIT $2 FOR NO KEY UPDATE OF peer_states SKIP LOCKED
              )
              UPDATE peer_states SET claim = claim + 1, claimed_until = {NOW} + $3
              FROM free WHERE peer_states.peer = free.peer
@@ -509,23 +508,4 @@ pub(super) async fn expire(
         .execute(&expire, &[&now, &count(max), &before])
         .await?;
     Ok(removed(expired))
-}
-
-/// The numbers of the events of `team` from behind `after` up to `through` that a forward or a letter needs. All three are
-/// expressions.
-pub(super) fn needed(team: &str, after: &str, through: &str) -> String {
-    let range = format!("seq > {after} AND seq <= {through}");
-    format!(
-        "SELECT needed.seq FROM peers, LATERAL (
-             SELECT seq FROM outbox WHERE peer = number AND due_at = 0 AND {range}
-             UNION SELECT seq FROM outbox WHERE peer = number AND due_at > 0 AND {range}
-             UNION SELECT seq FROM letters WHERE peer = number AND {range}
-         ) AS needed
-         WHERE peers.team = {team}"
-    )
-}
-
-/// A place in a log that a row names.
-pub(super) fn seq_in(row: &Row, index: usize) -> Result<Seq> {
-    Ok(unsigned(column(row, index)?))
 }

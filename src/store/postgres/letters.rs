@@ -4,7 +4,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::forwards::{seq_in, state_in};
+use super::forwards::state_in;
 use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
 use super::{column, signed, unsigned};
 use crate::protocol::federation::OutboxStatus;
@@ -36,7 +36,7 @@ fn entry_in(row: &Row, status: OutboxStatus, next: Option<Millis>) -> Result<Out
     Ok(OutboxEntry {
         id: OutboxId {
             peer_id: column(row, 0)?,
-            seq: seq_in(row, 1)?,
+            seq: unsigned(column(row, 1)?),
         },
         event_id: column(row, 2)?,
         kind: column(row, 3)?,

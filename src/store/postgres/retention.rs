@@ -3,13 +3,13 @@
 use deadpool_postgres::Object;
 
 use super::read::Columns;
-use super::{column, forwards, signed, unsigned};
+use super::{column, signed, unsigned};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::record::{Hold, Millis};
 use crate::store::{Result, StoreError};
 
-/// Removes the oldest events; see [`crate::store::Store::prune`]. One statement: the team's row is held no longer than
-/// that. Of two nodes that prune at once the second finds nothing left to do.
+/// Removes the oldest events, and keeps apart what a forward or a letter still needs; see [`crate::store::Store::prune`].
+/// One statement: the team's row is held no longer than that. Of two nodes that prune at once the second finds nothing left to do.
 pub(super) async fn prune(
     client: &Object,
     team: &TeamId,
@@ -17,14 +17,25 @@ pub(super) async fn prune(
     max_events: usize,
 ) -> Result<Seq> {
     let prune = client
-        .prepare_cached(&format!(
+        .prepare_cached(
             "WITH target AS (
                  SELECT number, pruned_seq, greatest(pruned_seq, least(last_seq, $2, pruned_seq + $3)) AS through
                  FROM teams WHERE id = $1 FOR NO KEY UPDATE
              ), kept AS (
                  INSERT INTO kept_events (team, seq, id, type, text)
                  SELECT events.team, events.seq, events.id, events.type, events.text
-                 FROM target, LATERAL (SELECT DISTINCT seq FROM ({needed}) AS needed) AS needed
+                 FROM target
+                 JOIN peers ON peers.team = target.number
+                 CROSS JOIN LATERAL (
+                     SELECT seq FROM outbox
+                     WHERE peer = peers.number AND due_at = 0 AND seq > target.pruned_seq AND seq <= target.through
+                     UNION ALL
+                     SELECT seq FROM outbox
+                     WHERE peer = peers.number AND due_at > 0 AND seq > target.pruned_seq AND seq <= target.through
+                     UNION ALL
+                     SELECT seq FROM letters
+                     WHERE peer = peers.number AND seq > target.pruned_seq AND seq <= target.through
+                 ) AS needed
                  JOIN events ON events.team = target.number AND events.seq = needed.seq
                  ON CONFLICT DO NOTHING
              ), gone AS (
@@ -34,8 +45,7 @@ pub(super) async fn prune(
              UPDATE teams SET pruned_seq = greatest(teams.pruned_seq, target.through)
              FROM target WHERE teams.number = target.number
              RETURNING teams.pruned_seq",
-            needed = forwards::needed("target.number", "target.pruned_seq", "target.through")
-        ))
+        )
         .await?;
     let max_events = signed(max_events as Seq);
     let row = client

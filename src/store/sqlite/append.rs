@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
-use super::{federation, signed, team_number, unsigned};
+use super::{peers, signed, team_number, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{KnownPeers, Pass, PeerNumber, Peers};
@@ -117,7 +117,7 @@ fn counter(
         return Ok(None);
     };
     if version != 0 {
-        counter.peers = federation::known_peers(connection, team, version, known)?;
+        counter.peers = peers::known_peers(connection, team, version, known)?;
     }
     Ok(Some(counter))
 }

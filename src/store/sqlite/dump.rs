@@ -334,8 +334,11 @@ mod tests {
             table.columns.iter().map(column)
         });
         let listed: BTreeSet<String> = listed
-            .map(|column| column.replace("events.team ", "events.key "))
             .filter(|column| column != "events.seq INTEGER")
+            .map(|column| match column.as_str() {
+                "events.team INTEGER" => "events.key INTEGER".to_owned(),
+                _ => column,
+            })
             .collect();
         assert_eq!(listed, stored);
     }

@@ -8,9 +8,12 @@ mod append;
 mod checkpoint;
 pub(super) mod dump;
 mod federation;
+mod forwards;
 mod group;
+mod letters;
 mod login;
 mod open;
+mod peers;
 mod read;
 pub(super) mod replace;
 mod retention;
@@ -59,7 +62,7 @@ impl Sqlite {
         let mut connection = open::connect(path, role)?;
         open::migrate(&mut connection, path, role)?;
         if role == Role::Server {
-            federation::void_claims(&connection)?;
+            forwards::void_claims(&connection)?;
         }
         let readers = (0..READERS)
             .map(|_| open::connect(path, Role::Visitor))
@@ -97,6 +100,22 @@ impl Sqlite {
     ) -> Result<T> {
         let answered = self.writer.leave(work)?;
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a query that finds a row or two by an index, here and now: handing it to another thread and back would take
+    /// longer than it does. Where all connections are busy it waits off the async threads like any other.
+    async fn glance<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Ok(_permit) = self.reading.try_acquire() else {
+            return self.query(work).await;
+        };
+        let taken = || self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = taken().pop().ok_or(StoreError::Closed)?;
+        let result = work(&connection);
+        taken().push(connection);
+        result
     }
 
     /// Runs queries on a reading connection, off the async threads.

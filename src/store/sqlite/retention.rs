@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::append::key;
 use super::read::bounds;
-use super::{federation, signed, team_number};
+use super::{letters, signed, team_number};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::record::{Hold, Millis};
@@ -24,7 +24,7 @@ pub(super) fn prune(
     if through <= known.pruned {
         return Ok(known.pruned);
     }
-    federation::keep_events(transaction, number, known.pruned, through)?;
+    letters::keep_events(transaction, number, known.pruned, through)?;
     transaction
         .prepare_cached("DELETE FROM events WHERE key > ?1 AND key <= ?2")?
         .execute([key(number, known.pruned), key(number, through)])?;

@@ -19,6 +19,7 @@ use crate::support::postgres::Cluster;
 /// A store of its own.
 struct Room {
     store: Arc<dyn Store>,
+    address: Address,
     /// Where it is, if that is a file.
     _dir: Option<tempfile::TempDir>,
 }
@@ -28,6 +29,7 @@ async fn sqlite() -> Room {
     let address = Address::Sqlite(dir.path().join("kite.db"));
     Room {
         store: furnished(&address).await,
+        address,
         _dir: Some(dir),
     }
 }
@@ -36,6 +38,7 @@ async fn postgres() -> Room {
     let address = Cluster::shared().database().parse().unwrap();
     Room {
         store: furnished(&address).await,
+        address,
         _dir: None,
     }
 }
@@ -70,6 +73,8 @@ macro_rules! contract {
         }
     };
 }
+
+mod federation;
 
 contract! {
     numbers_are_dense_per_team_and_follow_the_order_of_the_batch,

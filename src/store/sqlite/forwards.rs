@@ -1,0 +1,472 @@
+//! Forwards that are due or wait, and the claims that they are worked under.
+//!
+//! One process has the file: claims are never contested, and those of a process that is gone are void.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::peers::peers_where;
+use super::{signed, unsigned};
+use crate::base::random;
+use crate::protocol::federation::OutboxStatus;
+use crate::protocol::id::Seq;
+use crate::store::federation::{
+    ClaimId, Dropped, Due, DueQuery, PeerNumber, PeerState, Settled, Settlement, Work,
+};
+use crate::store::limits::WORK_MAX_BYTES;
+use crate::store::record::Millis;
+use crate::store::{Result, StoreError};
+
+pub(super) fn cancel_rows(transaction: &Transaction<'_>, now: Millis, max: usize) -> Result<usize> {
+    let peers: Vec<PeerNumber> = transaction
+        .prepare_cached("SELECT number FROM peers WHERE status IN ('revoked', 'deleted')")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut cancelled = 0;
+    for peer in peers {
+        let rows = first_rows(transaction, peer, max - cancelled)?;
+        for (due_at, seq) in &rows {
+            bury(
+                transaction,
+                peer,
+                *due_at,
+                *seq,
+                OutboxStatus::Cancelled,
+                now,
+            )?;
+        }
+        cancelled += rows.len();
+        if cancelled == max {
+            break;
+        }
+    }
+    Ok(cancelled)
+}
+
+fn first_rows(connection: &Connection, peer: PeerNumber, max: usize) -> Result<Vec<(Millis, Seq)>> {
+    let rows = connection
+        .prepare_cached("SELECT due_at, seq FROM outbox WHERE peer = ?1 LIMIT ?2")?
+        .query_map(params![peer, signed(max as u64)], |row| {
+            Ok((row.get(0)?, unsigned(row.get(1)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+/// Makes a letter of a row.
+fn bury(
+    transaction: &Transaction<'_>,
+    peer: PeerNumber,
+    due_at: Millis,
+    seq: Seq,
+    status: OutboxStatus,
+    now: Millis,
+) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO letters (peer, seq, status, attempts, last_error, created_at, settled_at)
+             SELECT peer, seq, ?4, attempts, last_error, created_at, ?5 FROM outbox
+             WHERE peer = ?1 AND due_at = ?2 AND seq = ?3",
+        )?
+        .execute(params![peer, due_at, signed(seq), status.word(), now])?;
+    remove_row(transaction, peer, due_at, seq)?;
+    Ok(())
+}
+
+fn remove_row(
+    transaction: &Transaction<'_>,
+    peer: PeerNumber,
+    due_at: Millis,
+    seq: Seq,
+) -> Result<usize> {
+    let removed = transaction
+        .prepare_cached("DELETE FROM outbox WHERE peer = ?1 AND due_at = ?2 AND seq = ?3")?
+        .execute(params![peer, due_at, signed(seq)])?;
+    Ok(removed)
+}
+
+/// Makes everything of a peer due that waits. Not 0: those rows were tried before.
+fn wake_rows(transaction: &Transaction<'_>, peer: PeerNumber) -> Result<()> {
+    transaction
+        .prepare_cached("UPDATE outbox SET due_at = 1 WHERE peer = ?1 AND due_at > 1")?
+        .execute([peer])?;
+    Ok(())
+}
+
+pub(super) fn wake_peer(transaction: &Transaction<'_>, peer: PeerNumber) -> Result<bool> {
+    let closed = transaction
+        .prepare_cached(
+            "UPDATE peer_states SET failures = 0, retry_at = NULL WHERE peer = ?1 AND failures > 0",
+        )?
+        .execute([peer])?;
+    if closed > 0 {
+        wake_rows(transaction, peer)?;
+    }
+    Ok(closed > 0)
+}
+
+pub(super) fn claim_peers(
+    transaction: &Transaction<'_>,
+    now: Millis,
+    max: usize,
+) -> Result<Vec<ClaimId>> {
+    transaction
+        .prepare_cached(
+            "UPDATE peer_states SET claim = claim + 1, claimed_until = 1
+             WHERE claimed_until = 0 AND peer IN (
+                 SELECT number FROM peers JOIN peer_states ON peer = number
+                 WHERE status = 'active' AND claimed_until = 0 AND (retry_at IS NULL OR retry_at <= ?1)
+                       AND EXISTS (SELECT 1 FROM outbox WHERE outbox.peer = number AND due_at <= ?1)
+                 ORDER BY claim LIMIT ?2)
+             RETURNING peer, claim",
+        )?
+        .query_map(params![now, signed(max as u64)], |row| {
+            Ok(ClaimId {
+                peer: row.get(0)?,
+                number: unsigned(row.get(1)?),
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()
+        .map_err(StoreError::from)
+}
+
+pub(super) fn release_claims(transaction: &Transaction<'_>, claims: &[ClaimId]) -> Result<()> {
+    let mut release = transaction.prepare_cached(
+        "UPDATE peer_states SET claimed_until = 0 WHERE peer = ?1 AND claim = ?2",
+    )?;
+    for claim in claims {
+        release.execute(params![claim.peer, signed(claim.number)])?;
+    }
+    Ok(())
+}
+
+/// How a peer does, if a claim stands.
+pub(super) fn state(connection: &Connection, claim: ClaimId) -> Result<Option<PeerState>> {
+    let state = connection
+        .prepare_cached(
+            "SELECT failures, retry_at, last_success_at, last_error, latency_ms FROM peer_states
+             WHERE peer = ?1 AND claim = ?2 AND claimed_until > 0",
+        )?
+        .query_row(params![claim.peer, signed(claim.number)], |row| {
+            state_in(row, 0)
+        })
+        .optional()?;
+    Ok(state)
+}
+
+pub(super) fn state_in(row: &Row<'_>, at: usize) -> rusqlite::Result<PeerState> {
+    let latency: Option<i64> = row.get(at + 4)?;
+    Ok(PeerState {
+        failures: row.get(at)?,
+        retry_at: row.get(at + 1)?,
+        last_success_at: row.get(at + 2)?,
+        last_error: row.get(at + 3)?,
+        latency_ms: latency.map(unsigned),
+    })
+}
+
+pub(super) fn due(connection: &Connection, query: &DueQuery) -> Result<Option<Work>> {
+    let peer = query.claim.peer;
+    let Some(state) = state(connection, query.claim)? else {
+        return Ok(None);
+    };
+    let found = peers_where(connection, "peers.number = ?1", [peer])?;
+    let Some(record) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    let fresh = due_rows(
+        connection,
+        "outbox.due_at = 0 AND outbox.seq > ?2 ORDER BY outbox.seq",
+        (peer, signed(query.after)),
+        query.fresh_max,
+    )?;
+    let retries = due_rows(
+        connection,
+        "outbox.due_at > 0 AND outbox.due_at <= ?2 ORDER BY outbox.due_at, outbox.seq",
+        (peer, query.now),
+        query.retries_max,
+    )?;
+    let next_due_at = connection
+        .prepare_cached("SELECT min(due_at) FROM outbox WHERE peer = ?1 AND due_at > ?2")?
+        .query_row(params![peer, query.now], |row| row.get(0))?;
+    Ok(Some(Work {
+        peer: record,
+        state,
+        fresh,
+        retries,
+        next_due_at,
+    }))
+}
+
+fn due_rows(
+    connection: &Connection,
+    condition: &str,
+    (peer, bound): (PeerNumber, i64),
+    max: usize,
+) -> Result<Vec<Due>> {
+    let sql = format!(
+        "SELECT outbox.seq, outbox.due_at, outbox.attempts, outbox.created_at,
+                coalesce(events.id, kept_events.id, ''), coalesce(events.type, kept_events.type, ''),
+                coalesce(events.text, kept_events.text)
+         FROM outbox
+         JOIN peers ON peers.number = outbox.peer
+         LEFT JOIN events ON events.key = (peers.team << {bits}) | outbox.seq
+         LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = outbox.seq
+         WHERE outbox.peer = ?1 AND {condition} LIMIT ?3",
+        bits = super::append::SEQ_BITS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![peer, bound, signed(max as u64)])?;
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let text: Option<String> = row.get(6)?;
+        bytes += text.as_ref().map_or(0, String::len);
+        found.push(Due {
+            seq: unsigned(row.get(0)?),
+            due_at: row.get(1)?,
+            attempts: row.get(2)?,
+            created_at: row.get(3)?,
+            event_id: row.get(4)?,
+            kind: row.get(5)?,
+            text,
+        });
+        if bytes > WORK_MAX_BYTES {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn settle(
+    transaction: &Transaction<'_>,
+    settlements: &[Settlement],
+) -> Result<Vec<bool>> {
+    let mut stand = Vec::with_capacity(settlements.len());
+    for settlement in settlements {
+        stand.push(settle_one(transaction, settlement)?);
+    }
+    Ok(stand)
+}
+
+fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<bool> {
+    let ClaimId { peer, number } = settlement.claim;
+    let state = &settlement.state;
+    let stands = transaction
+        .prepare_cached(
+            "UPDATE peer_states SET failures = ?3, retry_at = ?4, last_success_at = ?5, last_error = ?6, latency_ms = ?7
+             WHERE peer = ?1 AND claim = ?2 AND claimed_until > 0",
+        )?
+        .execute(params![
+            peer,
+            signed(number),
+            state.failures,
+            state.retry_at,
+            state.last_success_at,
+            state.last_error,
+            state.latency_ms.map(signed)
+        ])?;
+    if stands == 0 {
+        return Ok(false);
+    }
+    let seq = settlement.seq;
+    // It may have been woken during the attempt.
+    let due_at: Option<Millis> = transaction
+        .prepare_cached(
+            "SELECT due_at FROM outbox WHERE peer = ?1 AND due_at IN (?2, 1) AND seq = ?3",
+        )?
+        .query_row(params![peer, settlement.due_at, signed(seq)], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if let Some(due_at) = due_at {
+        record(transaction, settlement, due_at)?;
+        settle_row(transaction, settlement, due_at)?;
+    }
+    if settlement.wakes {
+        wake_rows(transaction, peer)?;
+    }
+    Ok(true)
+}
+
+/// What becomes of a row that was tried.
+fn settle_row(
+    transaction: &Transaction<'_>,
+    settlement: &Settlement,
+    due_at: Millis,
+) -> Result<()> {
+    let (peer, seq) = (settlement.claim.peer, settlement.seq);
+    match settlement.settled {
+        Settled::Delivered => drop(remove_row(transaction, peer, due_at, seq)?),
+        Settled::Waits(until) => {
+            transaction
+                .prepare_cached(
+                    "UPDATE outbox SET due_at = ?4, attempts = ?5, last_error = ?6
+                     WHERE peer = ?1 AND due_at = ?2 AND seq = ?3",
+                )?
+                .execute(params![
+                    peer,
+                    due_at,
+                    signed(seq),
+                    until,
+                    settlement.attempt,
+                    settlement.error
+                ])?;
+        }
+        Settled::Dead => {
+            transaction
+                .prepare_cached(
+                    "UPDATE outbox SET attempts = ?4, last_error = ?5 WHERE peer = ?1 AND due_at = ?2 AND seq = ?3",
+                )?
+                .execute(params![
+                    peer,
+                    due_at,
+                    signed(seq),
+                    settlement.attempt,
+                    settlement.error
+                ])?;
+            bury(
+                transaction,
+                peer,
+                due_at,
+                seq,
+                OutboxStatus::Dead,
+                settlement.at,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Records an attempt.
+fn record(transaction: &Transaction<'_>, settlement: &Settlement, due_at: Millis) -> Result<()> {
+    let (peer, seq) = (settlement.claim.peer, settlement.seq);
+    transaction
+        .prepare_cached(&format!(
+            "INSERT INTO deliveries (team, id, peer, seq, event_id, event_type, attempt, status_code, error, latency_ms,
+                                     created_at, queued_at)
+             SELECT peers.team, ?4, outbox.peer, outbox.seq, coalesce(events.id, kept_events.id, ''),
+                    coalesce(events.type, kept_events.type, ''), ?5, ?6, ?7, ?8, ?9, outbox.created_at
+             FROM outbox
+             JOIN peers ON peers.number = outbox.peer
+             LEFT JOIN events ON events.key = (peers.team << {bits}) | outbox.seq
+             LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = outbox.seq
+             WHERE outbox.peer = ?1 AND outbox.due_at = ?2 AND outbox.seq = ?3",
+            bits = super::append::SEQ_BITS
+        ))?
+        .execute(params![
+            peer,
+            due_at,
+            signed(seq),
+            random::uuid7(),
+            settlement.attempt,
+            settlement.status_code,
+            settlement.error,
+            signed(settlement.latency_ms),
+            settlement.at
+        ])?;
+    Ok(())
+}
+
+pub(super) fn note_drops(transaction: &Transaction<'_>, drops: &[Dropped]) -> Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO deliveries (team, id, peer, event_id, event_type, attempt, error, created_at, queued_at)
+         SELECT team, ?2, number, ?3, ?4, 0, ?5, ?6, ?6 FROM peers WHERE number = ?1",
+    )?;
+    for dropped in drops {
+        insert.execute(params![
+            dropped.peer,
+            random::uuid7(),
+            dropped.event_id,
+            dropped.kind,
+            dropped.reason,
+            dropped.at
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn expire_rows(
+    transaction: &Transaction<'_>,
+    before: Millis,
+    latest: Millis,
+    now: Millis,
+    max: usize,
+) -> Result<usize> {
+    let peers: Vec<PeerNumber> = transaction
+        .prepare_cached("SELECT number FROM peers WHERE status IN ('active', 'paused')")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut expired = 0;
+    for peer in peers {
+        transaction
+            .prepare_cached("UPDATE outbox SET due_at = 1 WHERE peer = ?1 AND due_at > ?2")?
+            .execute([peer, latest])?;
+        transaction
+            .prepare_cached(
+                "UPDATE peer_states SET retry_at = NULL WHERE peer = ?1 AND retry_at > ?2",
+            )?
+            .execute([peer, latest])?;
+        // Events are stored in the order of their numbers: the first young one ends the range that is looked at.
+        let fresh = old_rows(transaction, peer, "due_at = 0", before, max - expired)?;
+        let waiting = old_rows(
+            transaction,
+            peer,
+            "due_at > 0",
+            before,
+            max - expired - fresh.len(),
+        )?;
+        for (due_at, seq) in fresh.iter().chain(&waiting) {
+            transaction
+                .prepare_cached(
+                    "UPDATE outbox SET last_error = coalesce(last_error, 'it waited for too long')
+                     WHERE peer = ?1 AND due_at = ?2 AND seq = ?3",
+                )?
+                .execute(params![peer, due_at, signed(*seq)])?;
+            bury(transaction, peer, *due_at, *seq, OutboxStatus::Dead, now)?;
+        }
+        expired += fresh.len() + waiting.len();
+        if expired >= max {
+            break;
+        }
+    }
+    Ok(expired)
+}
+
+/// The first rows of a peer that are older than a time. A young first row means that there are none.
+fn old_rows(
+    connection: &Connection,
+    peer: PeerNumber,
+    range: &str,
+    before: Millis,
+    max: usize,
+) -> Result<Vec<(Millis, Seq)>> {
+    let sql = format!(
+        "SELECT due_at, seq, created_at FROM outbox WHERE peer = ?1 AND {range} ORDER BY due_at, seq"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([peer])?;
+    let mut found = Vec::new();
+    let mut looked = 0;
+    while let Some(row) = rows.next()? {
+        let created_at: Millis = row.get(2)?;
+        looked += 1;
+        if created_at < before {
+            found.push((row.get(0)?, unsigned(row.get(1)?)));
+        } else if range == "due_at = 0" || looked > max {
+            break;
+        }
+        if found.len() >= max {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Voids the claims of a process that is gone.
+pub(super) fn void_claims(connection: &Connection) -> Result<()> {
+    connection.execute(
+        "UPDATE peer_states SET claimed_until = 0 WHERE claimed_until > 0",
+        [],
+    )?;
+    Ok(())
+}

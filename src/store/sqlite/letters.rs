@@ -1,0 +1,356 @@
+//! What became of forwards: listings, dead letters, how peers do, and what is removed in time.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::append::key;
+use super::forwards::state_in;
+use super::peers::{PEER_COLUMNS, peer_in};
+use super::{signed, team_number, unsigned};
+use crate::protocol::federation::OutboxStatus;
+use crate::protocol::id::{Seq, TeamId};
+use crate::store::Result;
+use crate::store::federation::{
+    Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId, PeerNumber,
+    PeerStanding, least_uuid7,
+};
+use crate::store::record::Millis;
+
+/// The columns of a forward that ended or waits, for [`entry_in`]; `rows` is the outbox or the letters.
+fn entry_columns(rows: &str) -> String {
+    format!(
+        "peers.id, {rows}.seq, coalesce(events.id, kept_events.id, ''), coalesce(events.type, kept_events.type, ''),
+         {rows}.attempts, {rows}.last_error, {rows}.created_at
+         FROM {rows}
+         JOIN peers ON peers.number = {rows}.peer
+         LEFT JOIN events ON events.key = (peers.team << {bits}) | {rows}.seq
+         LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = {rows}.seq",
+        bits = super::append::SEQ_BITS
+    )
+}
+
+fn entry_in(
+    row: &Row<'_>,
+    at: usize,
+    status: OutboxStatus,
+    next: Option<Millis>,
+) -> rusqlite::Result<OutboxEntry> {
+    Ok(OutboxEntry {
+        id: OutboxId {
+            peer_id: row.get(at)?,
+            seq: unsigned(row.get(at + 1)?),
+        },
+        event_id: row.get(at + 2)?,
+        kind: row.get(at + 3)?,
+        status,
+        attempts: row.get(at + 4)?,
+        next_attempt_at: next,
+        last_error: row.get(at + 5)?,
+        created_at: row.get(at + 6)?,
+    })
+}
+
+pub(super) fn outbox(
+    connection: &Connection,
+    team: &TeamId,
+    filter: &OutboxFilter,
+) -> Result<Vec<OutboxEntry>> {
+    let number = team_number(connection, team)?;
+    let statuses = match filter.status {
+        Some(status) => vec![status],
+        None => OutboxStatus::ALL.to_vec(),
+    };
+    let mut found = Vec::new();
+    for status in statuses {
+        let limit = filter.limit.saturating_sub(found.len());
+        if limit == 0 {
+            break;
+        }
+        let peer_id = filter.peer_id.as_deref();
+        found.extend(match status {
+            OutboxStatus::Pending => pending(connection, number, peer_id, limit)?,
+            OutboxStatus::Delivered => delivered(connection, number, peer_id, limit)?,
+            status => letters(connection, number, peer_id, status, limit)?,
+        });
+    }
+    Ok(found)
+}
+
+fn pending(
+    connection: &Connection,
+    team: i64,
+    peer_id: Option<&str>,
+    limit: usize,
+) -> Result<Vec<OutboxEntry>> {
+    let sql = format!(
+        "SELECT outbox.due_at, {} WHERE peers.team = ?1 AND (?2 IS NULL OR peers.id = ?2)
+         ORDER BY outbox.due_at, outbox.seq LIMIT ?3",
+        entry_columns("outbox")
+    );
+    let row = |row: &Row<'_>| {
+        let due_at: Millis = row.get(0)?;
+        entry_in(
+            row,
+            1,
+            OutboxStatus::Pending,
+            (due_at > 1).then_some(due_at),
+        )
+    };
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_map(params![team, peer_id, signed(limit as u64)], row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+fn delivered(
+    connection: &Connection,
+    team: i64,
+    peer_id: Option<&str>,
+    limit: usize,
+) -> Result<Vec<OutboxEntry>> {
+    let row = |row: &Row<'_>| entry_in(row, 0, OutboxStatus::Delivered, None);
+    let found = connection
+        .prepare_cached(
+            "SELECT peers.id, deliveries.seq, event_id, event_type, attempt, NULL, queued_at
+             FROM deliveries JOIN peers ON peers.number = deliveries.peer
+             WHERE deliveries.team = ?1 AND (?2 IS NULL OR peers.id = ?2) AND status_code BETWEEN 200 AND 299
+                   AND seq IS NOT NULL
+             ORDER BY deliveries.id DESC LIMIT ?3",
+        )?
+        .query_map(params![team, peer_id, signed(limit as u64)], row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+fn letters(
+    connection: &Connection,
+    team: i64,
+    peer_id: Option<&str>,
+    status: OutboxStatus,
+    limit: usize,
+) -> Result<Vec<OutboxEntry>> {
+    let sql = format!(
+        "SELECT {} WHERE peers.team = ?1 AND (?2 IS NULL OR peers.id = ?2) AND letters.status = ?4
+         ORDER BY letters.settled_at DESC, letters.seq DESC LIMIT ?3",
+        entry_columns("letters")
+    );
+    let row = |row: &Row<'_>| entry_in(row, 0, status, None);
+    let values = params![team, peer_id, signed(limit as u64), status.word()];
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_map(values, row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+pub(super) fn dead_letter(
+    connection: &Connection,
+    team: &TeamId,
+    id: &OutboxId,
+) -> Result<Option<(OutboxEntry, String)>> {
+    let sql = format!(
+        "SELECT coalesce(events.text, kept_events.text, ''), {}
+         WHERE peers.team = ?1 AND peers.id = ?2 AND letters.seq = ?3 AND letters.status = 'dead'",
+        entry_columns("letters")
+    );
+    let row = |row: &Row<'_>| Ok((entry_in(row, 1, OutboxStatus::Dead, None)?, row.get(0)?));
+    let values = params![team_number(connection, team)?, id.peer_id, signed(id.seq)];
+    let found = connection.prepare_cached(&sql)?.query_row(values, row);
+    Ok(found.optional()?)
+}
+
+pub(super) fn replay(
+    transaction: &Transaction<'_>,
+    team: &TeamId,
+    which: &Letters,
+    now: Millis,
+) -> Result<u64> {
+    let (peer_id, seq) = match which {
+        Letters::One(id) => (Some(&id.peer_id), Some(signed(id.seq))),
+        Letters::Peer(id) => (Some(id), None),
+        Letters::All => (None, None),
+    };
+    let team = team_number(transaction, team)?;
+    let condition = "status = 'dead' AND (?3 IS NULL OR seq = ?3) AND peer IN
+        (SELECT number FROM peers WHERE team = ?1 AND (?2 IS NULL OR id = ?2) AND peers.status IN ('active', 'paused'))";
+    // Its age counts from now: it would be dead again at once.
+    transaction.execute(
+        &format!(
+            "INSERT OR REPLACE INTO outbox (peer, due_at, seq, attempts, created_at)
+             SELECT peer, 1, seq, 0, ?4 FROM letters WHERE {condition}"
+        ),
+        params![team, peer_id, seq, now],
+    )?;
+    let replayed = transaction.execute(
+        &format!("DELETE FROM letters WHERE {condition}"),
+        params![team, peer_id, seq],
+    )?;
+    Ok(replayed as u64)
+}
+
+pub(super) fn discard(
+    transaction: &Transaction<'_>,
+    team: &TeamId,
+    id: &OutboxId,
+    now: Millis,
+) -> Result<Option<OutboxEntry>> {
+    let Some((mut entry, _)) = dead_letter(transaction, team, id)? else {
+        return Ok(None);
+    };
+    transaction.execute(
+        "UPDATE letters SET status = 'discarded', settled_at = ?3
+         WHERE peer = (SELECT number FROM peers WHERE id = ?1) AND seq = ?2",
+        params![id.peer_id, signed(id.seq), now],
+    )?;
+    entry.status = OutboxStatus::Discarded;
+    Ok(Some(entry))
+}
+
+pub(super) fn deliveries(
+    connection: &Connection,
+    team: &TeamId,
+    filter: &DeliveryFilter,
+) -> Result<Vec<DeliveryEntry>> {
+    // The condition that narrows most decides which index is read.
+    let narrowed = match (&filter.event_id, &filter.peer_id) {
+        (Some(_), _) => "event_id = ?3 AND (?2 IS NULL OR peers.id = ?2)",
+        (None, Some(_)) => {
+            "deliveries.peer = (SELECT number FROM peers WHERE id = ?2) AND ?3 IS NULL"
+        }
+        (None, None) => "?2 IS NULL AND ?3 IS NULL",
+    };
+    let sql = format!(
+        "SELECT deliveries.id, peers.id, seq, event_id, attempt, status_code, error, latency_ms, deliveries.created_at
+         FROM deliveries JOIN peers ON peers.number = deliveries.peer
+         WHERE deliveries.team = ?1 AND {narrowed} ORDER BY deliveries.id DESC LIMIT ?4"
+    );
+    let row = |row: &Row<'_>| {
+        let seq: Option<i64> = row.get(2)?;
+        let latency: Option<i64> = row.get(7)?;
+        Ok(DeliveryEntry {
+            id: row.get(0)?,
+            peer_id: row.get(1)?,
+            seq: seq.map(unsigned),
+            event_id: row.get(3)?,
+            attempt: row.get(4)?,
+            status_code: row.get(5)?,
+            error: row.get(6)?,
+            latency_ms: latency.map(unsigned),
+            created_at: row.get(8)?,
+        })
+    };
+    let values = params![
+        team_number(connection, team)?,
+        filter.peer_id,
+        filter.event_id,
+        signed(filter.limit as u64)
+    ];
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_map(values, row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+pub(super) fn standings(
+    connection: &Connection,
+    team: Option<&TeamId>,
+) -> Result<Vec<PeerStanding>> {
+    let sql = format!(
+        "SELECT {PEER_COLUMNS}, failures, retry_at, last_success_at, last_error, latency_ms,
+                (SELECT count(*) FROM outbox WHERE outbox.peer = peers.number),
+                (SELECT min(created_at) FROM (
+                    SELECT * FROM (SELECT created_at FROM outbox WHERE peer = peers.number AND due_at = 0
+                                   ORDER BY seq LIMIT 1)
+                    UNION ALL
+                    SELECT min(created_at) FROM outbox WHERE peer = peers.number AND due_at > 0)),
+                (SELECT count(*) FROM letters WHERE letters.peer = peers.number AND letters.status = 'dead')
+         FROM peers JOIN teams ON teams.number = peers.team JOIN peer_states ON peer = peers.number
+         WHERE peers.status <> 'deleted' AND (?1 IS NULL OR teams.id = ?1) ORDER BY teams.id, peers.number"
+    );
+    let row = |row: &Row<'_>| {
+        Ok(PeerStanding {
+            peer: peer_in(row)?,
+            state: state_in(row, 18)?,
+            backlog: unsigned(row.get(23)?),
+            oldest_at: row.get(24)?,
+            dead: unsigned(row.get(25)?),
+        })
+    };
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_map([team.map(TeamId::as_str)], row)?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+pub(super) fn prune(transaction: &Transaction<'_>, before: Ages, max: usize) -> Result<bool> {
+    let max_rows = signed(max as u64);
+    let mut removed = vec![transaction.execute(
+        "DELETE FROM dedup WHERE (team, key) IN
+             (SELECT team, key FROM dedup WHERE created_at < ?1 AND federated = 1 ORDER BY created_at LIMIT ?2)",
+        params![before.names, max_rows],
+    )?];
+    let teams: Vec<i64> = transaction
+        .prepare_cached("SELECT number FROM teams WHERE peers_version > 0")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for team in teams {
+        removed.push(transaction.execute(
+            "DELETE FROM deliveries WHERE team = ?1 AND id IN
+                 (SELECT id FROM deliveries WHERE team = ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
+            params![team, least_uuid7(before.deliveries), max_rows],
+        )?);
+    }
+    removed.push(transaction.execute(
+        "DELETE FROM letters WHERE (peer, seq) IN
+             (SELECT peer, seq FROM letters WHERE settled_at < ?1 ORDER BY settled_at LIMIT ?2)",
+        params![before.letters, max_rows],
+    )?);
+    removed.push(transaction.execute(
+        "DELETE FROM kept_events WHERE (team, seq) IN (
+             SELECT team, seq FROM kept_events WHERE NOT EXISTS (
+                 SELECT 1 FROM peers JOIN letters ON letters.peer = peers.number
+                 WHERE peers.team = kept_events.team AND letters.seq = kept_events.seq
+             ) AND NOT EXISTS (
+                 SELECT 1 FROM peers JOIN outbox ON outbox.peer = peers.number
+                 WHERE peers.team = kept_events.team AND outbox.due_at = 0 AND outbox.seq = kept_events.seq
+             ) AND NOT EXISTS (
+                 SELECT 1 FROM peers JOIN outbox ON outbox.peer = peers.number
+                 WHERE peers.team = kept_events.team AND outbox.due_at > 0 AND outbox.seq = kept_events.seq
+             ) LIMIT ?1)",
+        [max_rows],
+    )?);
+    Ok(removed.contains(&max))
+}
+
+/// Keeps the events of a range that a forward or a letter still needs, when retention takes them.
+pub(super) fn keep_events(
+    transaction: &Transaction<'_>,
+    team: i64,
+    after: Seq,
+    through: Seq,
+) -> Result<()> {
+    let peers: Vec<PeerNumber> = transaction
+        .prepare_cached("SELECT number FROM peers WHERE team = ?1")?
+        .query_map([team], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut keep = transaction.prepare_cached(
+        "INSERT OR IGNORE INTO kept_events (team, seq, id, type, text)
+         SELECT ?1, needed.seq, events.id, events.type, events.text
+         FROM (SELECT seq FROM outbox WHERE peer = ?2 AND due_at = 0 AND seq > ?3 AND seq <= ?4
+               UNION SELECT seq FROM outbox WHERE peer = ?2 AND due_at > 0 AND seq > ?3 AND seq <= ?4
+               UNION SELECT seq FROM letters WHERE peer = ?2 AND seq > ?3 AND seq <= ?4) AS needed
+         JOIN events ON events.key = ?5 | needed.seq",
+    )?;
+    for peer in peers {
+        keep.execute(params![
+            team,
+            peer,
+            signed(after),
+            signed(through),
+            key(team, 0)
+        ])?;
+    }
+    Ok(())
+}
