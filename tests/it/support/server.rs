@@ -220,8 +220,8 @@ impl Server {
 
     /// Starts it again on the same directory and the same port, for clients that come back by themselves.
     pub(crate) fn start_again(&mut self) {
-        let (_, listen) = self.url.split_once("://").unwrap();
-        self.resume(&listen.to_owned());
+        let listen = self.url.split_once("://").unwrap().1.to_owned();
+        self.resume(&listen);
     }
 
     /// Starts it again on the same directory and whatever port is free.
