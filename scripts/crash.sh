@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # A hang is a failure too.
-limit=45m
+limit=60m
 
 export KITE_CRASH_ROUNDS="${KITE_CRASH_ROUNDS:-200}"
 export KITE_CRASH_ROUNDS_POSTGRES="${KITE_CRASH_ROUNDS_POSTGRES:-50}"
@@ -17,6 +17,7 @@ export KITE_CRASH_FEDERATION_ROUNDS="${KITE_CRASH_FEDERATION_ROUNDS:-60}"
 export KITE_CRASH_FEDERATION_KILLS="${KITE_CRASH_FEDERATION_KILLS:-6}"
 export KITE_CRASH_FEDERATION_EVENTS="${KITE_CRASH_FEDERATION_EVENTS:-10000}"
 export KITE_ORDER_EVENTS="${KITE_ORDER_EVENTS:-1000000}"
+export KITE_FEDERATION_BACKLOG="${KITE_FEDERATION_BACKLOG:-100000}"
 
 cargo test --locked --test it --no-run
-exec timeout "$limit" cargo test --locked --test it -- crash:: crash_federation:: crowds:: nodes:: order:: outages:: --nocapture "$@"
+exec timeout "$limit" cargo test --locked --test it -- crash:: crash_federation:: crowds:: federation::backlog nodes:: order:: outages:: --nocapture "$@"

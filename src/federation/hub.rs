@@ -143,8 +143,8 @@ impl Federation {
         }
     }
 
-    /// Makes everything due that waits for a peer, if its circuit is open.
-    async fn wake(&self, peer: PeerNumber) -> Result<(), StoreError> {
+    /// Makes everything due that waits for a peer which has failed.
+    pub async fn wake(&self, peer: PeerNumber) -> Result<(), StoreError> {
         if self.works.store.wake_peer(peer).await? {
             match self.works.lines.of(peer) {
                 Some(line) => line.tell_heard(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest wait that nobody asked for.
-const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// The longest wait that a peer may ask for: it can be gone for longer, but is not believed for longer.
 pub(super) const ASKED_MAX: Duration = Duration::from_secs(3600);

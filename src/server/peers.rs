@@ -162,8 +162,15 @@ async fn change(
     update: PeerUpdate,
 ) -> Result<Response, ApiError> {
     let now = app.clock.unix_millis();
+    // What failed on the old way says nothing of the new one.
+    let is_new_way = update.hook_url.is_some()
+        || update.outbound_token.is_some()
+        || update.status == Some(PeerStatus::Active);
     let peer = app.store.update_peer(team.clone(), id, update, now).await?;
     app.federation.changed(peer.number);
+    if is_new_way {
+        app.federation.wake(peer.number).await?;
+    }
     if matches!(peer.status, PeerStatus::Revoked | PeerStatus::Deleted) {
         app.federation.cancel_rows().await?;
     }

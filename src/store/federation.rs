@@ -522,7 +522,8 @@ pub trait FederationStore: Send + Sync + 'static {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>>;
 
     /// Makes dead letters of rows whose event was stored before a time, at most so many. Says how many. Rows that are due
-    /// later than `latest` (a clock was wrong) come to be due at once.
+    /// later than `latest` (a clock was wrong) come to be due at once, and peers that are tried next after that are tried
+    /// now.
     async fn expire_rows(
         &self,
         before: Millis,

@@ -31,6 +31,7 @@ mod deploy;
 mod doctor;
 mod emit;
 mod exec;
+mod federation;
 mod federation_cli;
 mod forward;
 mod github;

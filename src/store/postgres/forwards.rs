@@ -478,6 +478,13 @@ pub(super) async fn expire(
         )
         .await?;
     client.execute(&sooner, &[&latest]).await?;
+    let sooner = client
+        .prepare_cached(
+            "UPDATE peer_states SET retry_at = NULL FROM peers
+             WHERE peer = number AND status IN ('active', 'paused') AND retry_at > $1",
+        )
+        .await?;
+    client.execute(&sooner, &[&latest]).await?;
     // Events are stored in the order of their numbers: where the first is young, none of those that were never tried is
     // old.
     let found = "

@@ -401,6 +401,11 @@ pub(super) fn expire_rows(
         transaction
             .prepare_cached("UPDATE outbox SET due_at = 1 WHERE peer = ?1 AND due_at > ?2")?
             .execute([peer, latest])?;
+        transaction
+            .prepare_cached(
+                "UPDATE peer_states SET retry_at = NULL WHERE peer = ?1 AND retry_at > ?2",
+            )?
+            .execute([peer, latest])?;
         // Events are stored in the order of their numbers: the first young one ends the range that is looked at.
         let fresh = old_rows(transaction, peer, "due_at = 0", before, max - expired)?;
         let waiting = old_rows(

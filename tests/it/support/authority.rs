@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
 /// A certificate authority of a test's own.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -32,8 +32,19 @@ impl Authority {
 
     /// An identity for a host: a name or an address.
     pub(crate) fn identify(&self, host: &str) -> Identity {
+        self.sign(CertificateParams::new(vec![host.to_owned()]).unwrap())
+    }
+
+    /// An identity for a host that was valid long ago.
+    pub(crate) fn expired(&self, host: &str) -> Identity {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Identity {
             certificate: certificate.pem(),

@@ -220,7 +220,7 @@ impl Server {
 
     /// Starts it again on the same directory and the same port, for clients that come back by themselves.
     pub(crate) fn start_again(&mut self) {
-        let listen = self.url.trim_start_matches("http://").to_owned();
+        let listen = self.url.split_once("://").unwrap().1.to_owned();
         self.resume(&listen);
     }
 

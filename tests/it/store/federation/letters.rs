@@ -3,7 +3,8 @@
 use kite::protocol::federation::{OutboxStatus, PeerStatus};
 use kite::store::Store;
 use kite::store::federation::{
-    Ages, ClaimId, DeliveryFilter, Letters, OutboxFilter, PeerRecord, Settled,
+    Ages, ClaimId, DeliveryFilter, Letters, OutboxFilter, PeerRecord, PeerState, Settled,
+    Settlement,
 };
 
 use super::super::{event, id, postgres, sqlite};
@@ -129,11 +130,19 @@ async fn rows_that_are_too_old_are_dead_and_clocks_that_were_wrong_hold_nothing_
     // Stored at 10, 20, …, 60.
     fill(store, 6).await;
     let own = claim(store).await;
+    let left_alone = PeerState {
+        failures: 7,
+        retry_at: Some(1_000_000),
+        ..PeerState::default()
+    };
     settle(
         store,
         vec![
             settlement(own, 1, 0, Settled::Waits(900)),
-            settlement(own, 5, 0, Settled::Waits(1_000_000)),
+            Settlement {
+                state: left_alone.clone(),
+                ..settlement(own, 5, 0, Settled::Waits(1_000_000))
+            },
         ],
     )
     .await;
@@ -157,6 +166,8 @@ async fn rows_that_are_too_old_are_dead_and_clocks_that_were_wrong_hold_nothing_
         (seqs(&now.fresh), seqs(&now.retries), now.next_due_at),
         (vec![4, 6], vec![5], None)
     );
+    // It is still left alone, but for one row now.
+    assert_eq!((now.state.failures, now.state.retry_at), (7, None));
     // What is replayed counts as new.
     let one = Letters::One(row(&b, 2));
     store.replay(id("acme"), one, 1000).await.unwrap();
