@@ -13,7 +13,7 @@ use crate::support::relay::Fate;
 const ROUNDS: u64 = 8;
 const PENDING: u64 = 3_000;
 
-/// Every so manieth answer is lost.
+/// One answer of so many is lost.
 const LOST_ONE_IN: u64 = 10;
 
 fn rounds() -> u64 {

@@ -29,8 +29,11 @@ const STALL_MAX: Duration = Duration::from_secs(45);
 
 /// An instance: a server with a name, and an address that it keeps when it starts elsewhere.
 pub(crate) struct Instance {
+    /// The id that it puts into chains.
     pub(crate) name: String,
+    /// The server.
     pub(crate) server: Server,
+    /// The address that its peers post to.
     pub(crate) relay: Relay,
     /// Where its senders find it.
     pub(crate) nodes: Nodes,
