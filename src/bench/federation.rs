@@ -1,14 +1,15 @@
-//! Forwarding: how fast one server gets what another one has stored, and what peers cost whoever stores.
-
-use std::time::Duration;
+//! Forwarding: how fast a server catches up with what waits for it on another one, and what peers cost whoever stores.
 
 use serde::Serialize;
-use serde_json::json;
 use tokio::time::Instant;
 
-use super::http::{Post, Posted};
 use super::replay::{Filler, enter, next_event};
 use super::{BenchError, Target};
+use crate::client::Server;
+use crate::client::api::Api;
+use crate::protocol::federation::{PeerChange, PeerDraft, PeerStatus};
+use crate::protocol::forward::MAX_HOPS;
+use crate::protocol::id::TeamId;
 
 /// The token that the first server shows the second.
 const TOKEN_THERE: &str = "kite-bench-there-0123456789abcdef";
@@ -22,17 +23,15 @@ const NOWHERE: &str = "http://127.0.0.1:9/hooks/default/kite";
 /// The most posts a second that a peer can be given.
 const RATE_MAX: u32 = 100_000;
 
-/// What forwarding came to.
+/// What catching up came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Forwarding {
-    /// How many events were stored on one server and came to the other.
+    /// How many events waited on one server and came to the other.
     pub events: u64,
-    /// How many a second were stored on the first one, while it forwarded them.
+    /// How many a second were stored on the first one, while the peer was paused.
     pub stored_per_second: f64,
-    /// How many a second came to the second one, from the first that came to the last.
+    /// How many a second came to the second one, from the moment that the peer was resumed to the last of them.
     pub forwarded_per_second: f64,
-    /// For how long the last came after the last was stored, in milliseconds.
-    pub behind_ms: u64,
 }
 
 /// What peers cost whoever stores.
@@ -48,46 +47,54 @@ pub struct Enqueueing {
     pub ratio: f64,
 }
 
-/// Stores events on one server and waits until all have come to the other one. Both are empty.
-pub async fn forward(
-    from: &Target,
-    to: &Target,
+/// Stores events on one server while its peer is paused, resumes it, and waits until all have come to the other one. Both
+/// are empty.
+pub async fn catch_up(
+    from: &Server,
+    to: &Server,
     (from_id, to_id): (&str, &str),
+    team: &TeamId,
     events: usize,
 ) -> Result<Forwarding, BenchError> {
+    let api = Api::new(from, None)?;
     // The one that is posted to first: it has to know who comes.
-    add_peer(to, from_id, NOWHERE, (TOKEN_BACK, TOKEN_THERE)).await?;
-    let hook = format!("{}/hooks/default/kite", to.http_base());
-    add_peer(from, to_id, &hook, (TOKEN_THERE, TOKEN_BACK)).await?;
-    let mut reader = enter(to, Some("reader")).await?;
-    let mut filler = Filler::open(from).await?;
-    let filling = async {
-        let began = Instant::now();
-        filler.fill(events).await?;
-        Ok::<_, BenchError>((began.elapsed(), Instant::now()))
+    let back = draft(from_id, NOWHERE, (TOKEN_BACK, TOKEN_THERE));
+    Api::new(to, None)?.add_peer(&back).await?;
+    let hook = format!("{}/hooks/{team}/kite", to.http_base);
+    let there = draft(to_id, &hook, (TOKEN_THERE, TOKEN_BACK));
+    let peer = api.add_peer(&there).await?.value.peer.id;
+    let status = |status| PeerChange {
+        status: Some(status),
+        ..PeerChange::default()
     };
-    let coming = async {
+    api.change_peer(&peer, &status(PeerStatus::Paused)).await?;
+    let from = Target::Kite(from.clone(), team.clone());
+    let began = Instant::now();
+    Filler::open(&from).await?.fill(events).await?;
+    let stored = per_second(events, began.elapsed());
+    let to = Target::Kite(to.clone(), team.clone());
+    let mut reader = enter(&to, Some("reader")).await?;
+    let began = Instant::now();
+    api.change_peer(&peer, &status(PeerStatus::Active)).await?;
+    for _ in 0..events {
         next_event(&mut reader).await?;
-        let first = Instant::now();
-        for _ in 1..events {
-            next_event(&mut reader).await?;
-        }
-        Ok::<_, BenchError>((first.elapsed(), Instant::now()))
-    };
-    let (filled, come) = tokio::join!(filling, coming);
-    let ((filling, filled_at), (coming, come_at)) = (filled?, come?);
-    let behind = come_at.saturating_duration_since(filled_at);
+    }
     Ok(Forwarding {
         events: events as u64,
-        stored_per_second: per_second(events, filling),
-        forwarded_per_second: per_second(events, coming),
-        behind_ms: u64::try_from(behind.as_millis()).unwrap_or(u64::MAX),
+        stored_per_second: stored,
+        forwarded_per_second: per_second(events, began.elapsed()),
     })
 }
 
 /// Stores events on an empty server, and again when it has peers that cannot be reached.
-pub async fn enqueue(on: &Target, peers: u32, events: usize) -> Result<Enqueueing, BenchError> {
-    let mut filler = Filler::open(on).await?;
+pub async fn enqueue(
+    on: &Server,
+    team: &TeamId,
+    peers: u32,
+    events: usize,
+) -> Result<Enqueueing, BenchError> {
+    let api = Api::new(on, None)?;
+    let mut filler = Filler::open(&Target::Kite(on.clone(), team.clone())).await?;
     // Statements, caches and the file are warm after that.
     filler.fill(events / 10).await?;
     let began = Instant::now();
@@ -96,7 +103,8 @@ pub async fn enqueue(on: &Target, peers: u32, events: usize) -> Result<Enqueuein
     for number in 0..peers {
         let tokens = [TOKEN_THERE, TOKEN_BACK].map(|token| format!("{token}{number}"));
         let tokens = (tokens[0].as_str(), tokens[1].as_str());
-        add_peer(on, &format!("peer-{number}"), NOWHERE, tokens).await?;
+        let peer = draft(&format!("peer-{number}"), NOWHERE, tokens);
+        api.add_peer(&peer).await?;
     }
     filler.fill(events / 10).await?;
     let began = Instant::now();
@@ -110,29 +118,19 @@ pub async fn enqueue(on: &Target, peers: u32, events: usize) -> Result<Enqueuein
     })
 }
 
-async fn add_peer(
-    on: &Target,
-    instance_id: &str,
-    hook_url: &str,
-    (outbound, inbound): (&str, &str),
-) -> Result<(), BenchError> {
-    let draft = json!({
-        "peer_instance_id": instance_id,
-        "peer_hook_url": hook_url,
-        "rate_limit_per_sec": RATE_MAX,
-        "outbound_token": outbound,
-        "inbound_token": inbound,
-    })
-    .to_string();
-    let mut post = Post::to(on, "/api/federation/peers", draft.len())?
-        .open()
-        .await?;
-    match post.post(draft.as_bytes()).await {
-        Ok(Posted::Accepted) => Ok(()),
-        Ok(Posted::Refused(why)) | Err(why) => Err(BenchError::Refused(why)),
+fn draft(instance_id: &str, hook_url: &str, (outbound, inbound): (&str, &str)) -> PeerDraft {
+    PeerDraft {
+        peer_instance_id: Some(instance_id.to_owned()),
+        peer_hook_url: Some(hook_url.to_owned()),
+        scopes: vec!["*".to_owned()],
+        max_hops: MAX_HOPS,
+        rate_limit_per_sec: RATE_MAX,
+        outbound_token: Some(outbound.to_owned()),
+        inbound_token: Some(inbound.to_owned()),
+        ..PeerDraft::default()
     }
 }
 
-fn per_second(events: usize, time: Duration) -> f64 {
+fn per_second(events: usize, time: std::time::Duration) -> f64 {
     events as f64 / time.as_secs_f64()
 }

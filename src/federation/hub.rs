@@ -126,11 +126,6 @@ impl Federation {
         }
     }
 
-    /// There may be something due that nobody told of: dead letters that are sent again.
-    pub fn look(&self) {
-        self.poke.notify_one();
-    }
-
     /// A peer has proved to be there: what waits for it goes out now. Costs nothing while its circuit is closed.
     pub async fn heard_from(&self, peer: &PeerRecord) -> Result<(), StoreError> {
         let may_wait = match self.works.lines.of(peer.number) {

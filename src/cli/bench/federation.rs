@@ -1,10 +1,9 @@
-//! `kite bench federation`: how fast one server gets what another one has stored.
+//! `kite bench federation`: how fast a server catches up with another one, and what peers cost.
 
 use clap::Args;
 use serde::Serialize;
 
 use super::Machine;
-use crate::bench::Target;
 use crate::bench::federation::{self, Enqueueing, Forwarding};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -41,14 +40,14 @@ pub(super) fn run(args: FederationArgs, context: &Context) -> Result<Exit, Comma
     args.machine.measure(async {
         let events = args.events as usize;
         let spinner = context.out.spinner("forwarding between two servers");
+        let team = "default".parse()?;
         let (from, to) = (start(&args.machine)?, start(&args.machine)?);
         let ids = (from.instance_id.as_str(), to.instance_id.as_str());
-        let forwarding =
-            federation::forward(&target(&from)?, &target(&to)?, ids, events).await?;
+        let forwarding = federation::catch_up(&from.server, &to.server, ids, &team, events).await?;
         drop((spinner, from, to));
         let _spinner = context.out.spinner("storing with peers and without");
         let alone = start(&args.machine)?;
-        let enqueueing = federation::enqueue(&target(&alone)?, args.peers, events).await?;
+        let enqueueing = federation::enqueue(&alone.server, &team, args.peers, events).await?;
         let shown = Shown {
             verb: "federation",
             forwarding,
@@ -57,12 +56,11 @@ pub(super) fn run(args: FederationArgs, context: &Context) -> Result<Exit, Comma
         context.out.show(&shown, |shown| {
             let (forwarding, enqueueing) = (&shown.forwarding, &shown.enqueueing);
             format!(
-                "forwarding: {} events stored at {:.0}/s came to the other server at {:.0}/s, the last {} ms later\n\
+                "catching up: {} events, stored at {:.0}/s, came to the other server at {:.0}/s\n\
                  storing: {:.0}/s without a peer, {:.0}/s with {} peers: ratio {:.2}",
                 forwarding.events,
                 forwarding.stored_per_second,
                 forwarding.forwarded_per_second,
-                forwarding.behind_ms,
                 enqueueing.alone_per_second,
                 enqueueing.per_second,
                 enqueueing.peers,
@@ -75,8 +73,4 @@ pub(super) fn run(args: FederationArgs, context: &Context) -> Result<Exit, Comma
 
 fn start(machine: &Machine) -> Result<Throwaway, CommandError> {
     Throwaway::start_with(machine.data_dir.as_deref(), None, MORE)
-}
-
-fn target(server: &Throwaway) -> Result<Target, CommandError> {
-    Ok(Target::Kite(server.server.clone(), "default".parse()?))
 }
