@@ -25,3 +25,6 @@ pub(super) const SLOW_DOWN_SECS: u64 = 5;
 
 /// How much text the forwards hold that are read at a time (one event more than that at the worst).
 pub(super) const WORK_MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// How many events with the id of one that a peer brings are looked at: senders choose ids.
+pub(super) const NAMESAKES_MAX: i64 = 64;

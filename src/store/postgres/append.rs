@@ -21,6 +21,7 @@ use super::{column, json, peers, signed, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{Decision, KnownPeers, Pass, PeerNumber, Peers};
+use crate::store::limits::NAMESAKES_MAX;
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
 };
@@ -36,35 +37,31 @@ const LOCK: &str = "
 /// The insertion, for batches with peers or without.
 fn insertion(has_peers: bool) -> String {
     let forwarding = |sql: &'static str| if has_peers { sql } else { "" };
-    // What else is known of each event: its name, an earlier event of the batch whose name its key is, the peers that it
-    // goes to, and those that it does not go to.
-    let values = forwarding(", $15::bytea[], $16::bigint[], $17::text[], $18::text[]");
-    let columns = forwarding(", name, namesake, peers, declined");
-    // Not beside an earlier event that gets its name; whether that one is stored depends on nothing but the quota.
-    let nameless = forwarding(
-        "AND (namesake IS NULL OR NOT EXISTS (
-             SELECT FROM input AS earlier
-             WHERE earlier.place = input.namesake
-                   AND NOT EXISTS (SELECT FROM known WHERE known.place = earlier.place)
-                   AND (earlier.turn IS NULL OR earlier.turn <> earlier.quota_told)))",
+    // What else is known of each event: whether a peer brings it, whether its key is its name, the peers that it goes to,
+    // and those that it does not go to.
+    let values = forwarding(", $15::boolean[], $16::boolean[], $17::text[], $18::text[]");
+    let columns = forwarding(", is_brought, is_named, peers, declined");
+    // One that a peer brings and that is in the log already, whatever door it came by, began here: its chain lies. The sum
+    // keeps the index on ids in use, whatever the statistics say.
+    let at_home = forwarding(
+        "UNION ALL
+         SELECT input.place, input.id, first.created_at, NULL
+         FROM input CROSS JOIN LATERAL (
+             SELECT created_at
+             FROM (SELECT source, created_at FROM events
+                   WHERE events.id = input.id AND events.team + 0 = input.number LIMIT $19) AS namesakes
+             WHERE namesakes.source = input.source LIMIT 1
+         ) AS first
+         WHERE input.is_brought",
     );
     let remembered = match has_peers {
         false => {
             "INSERT INTO dedup (team, key, event_id, created_at, fingerprint)
              SELECT number, key, id, created_at, fingerprint FROM fresh WHERE key IS NOT NULL"
         }
-        // Whatever way an event comes back, it is known.
         true => {
             "INSERT INTO dedup (team, key, event_id, created_at, fingerprint, federated)
-             SELECT number, digest, id, created_at, fingerprint, federated
-             FROM (
-                 SELECT number, place, key AS digest, id, created_at, fingerprint, coalesce(key = name, FALSE) AS federated
-                 FROM fresh WHERE key IS NOT NULL
-                 UNION ALL
-                 SELECT number, place, name, id, created_at, NULL, TRUE
-                 FROM fresh WHERE name IS NOT NULL AND name IS DISTINCT FROM key
-             ) AS names
-             ORDER BY place ON CONFLICT DO NOTHING"
+             SELECT number, key, id, created_at, fingerprint, is_named FROM fresh WHERE key IS NOT NULL"
         }
     };
     let forwards = forwarding(
@@ -90,12 +87,13 @@ fn insertion(has_peers: bool) -> String {
          ), known AS (
              SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint
              FROM input JOIN dedup ON dedup.team = input.number AND dedup.key = input.key
+             {at_home}
          ), unknown AS (
              SELECT input.*, turn IS NOT NULL OR $13::bigint IS NULL OR
                     used + count(*) FILTER (WHERE turn IS NULL) OVER (PARTITION BY number ORDER BY place) <= $13 AS fits
              FROM input
              WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place)
-                   AND (turn IS NULL OR turn <> quota_told) {nameless}
+                   AND (turn IS NULL OR turn <> quota_told)
          ), fresh AS (
              SELECT unknown.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
              FROM unknown WHERE fits
@@ -189,10 +187,6 @@ struct Sent<'a> {
     event: &'a NewEvent,
     /// The version of the peers that it was decided by.
     version: i64,
-    /// Its name, where the team has peers.
-    name: Option<[u8; 32]>,
-    /// Which of those before it has its key for a name.
-    namesake: Option<usize>,
     decisions: Vec<Decision>,
 }
 
@@ -243,7 +237,6 @@ impl<'a> Round<'a> {
             fates: Vec::with_capacity(left.len()),
         };
         let mut keys: HashMap<(&TeamId, [u8; 32]), usize> = HashMap::new();
-        let mut names: HashMap<(&TeamId, [u8; 32]), usize> = HashMap::new();
         for place in left {
             let Some(event) = batch.events.get(*place) else {
                 continue;
@@ -262,17 +255,10 @@ impl<'a> Round<'a> {
                 round.fates.push((*place, Fate::Repeats(original)));
                 continue;
             }
-            let name = (peers.version != 0).then(|| event.name_key());
-            let namesake = key.and_then(|key| names.get(&key).copied());
-            if let Some(name) = name {
-                names.entry((&event.team, name)).or_insert(at);
-            }
             round.fates.push((*place, Fate::Sent(at)));
             round.sent.push(Sent {
                 event,
                 version: peers.version,
-                name,
-                namesake,
                 decisions: peers.decide(&event.kind, &event.transit, known.own_id()),
             });
         }
@@ -338,9 +324,9 @@ impl<'a> Round<'a> {
     fn outcome(&self, fate: &Fate, event: &NewEvent, found: &HashMap<usize, Found>) -> Outcome {
         let known = match fate {
             Fate::Refused => return Outcome::NotAdmitted,
-            Fate::Sent(at) => self.found(*at, found),
+            Fate::Sent(at) => found.get(at).cloned(),
             Fate::Repeats(original) => {
-                match (self.found(*original, found), self.sent.get(*original)) {
+                match (found.get(original).cloned(), self.sent.get(*original)) {
                     (Some(Found::Stored(_)), Some(first)) => {
                         let dedup = first.event.dedup.as_ref();
                         Some(Found::again(
@@ -353,19 +339,6 @@ impl<'a> Round<'a> {
             }
         };
         known.map_or(Outcome::NoTeam, |known| known.outcome(event))
-    }
-
-    /// What the database says of an event that was sent. Beside one that got its name it says nothing.
-    fn found(&self, at: usize, found: &HashMap<usize, Found>) -> Option<Found> {
-        if let Some(found) = found.get(&at) {
-            return Some(found.clone());
-        }
-        let earlier = self.sent.get(at)?.namesake?;
-        match found.get(&earlier)? {
-            // Names have no content.
-            Found::Stored(_) => Some(Found::again(self.sent.get(earlier)?.event, None)),
-            _ => Some(Found::Refused),
-        }
     }
 
     /// Sends the transaction. Answers the locked teams, and what was found of each event.
@@ -394,17 +367,12 @@ impl<'a> Round<'a> {
         let events_limit = batch.events_limit.map(signed);
         let versions: Vec<i64> = self.sent.iter().map(|sent| sent.version).collect();
 
-        let names: Vec<Option<&[u8]>> = self
-            .sent
-            .iter()
-            .map(|sent| sent.name.as_ref().map(|name| &name[..]))
-            .collect();
-        let counted_from_one = |at: usize| signed(at as u64).saturating_add(1);
-        let namesakes: Vec<Option<i64>> = self
-            .sent
-            .iter()
-            .map(|sent| sent.namesake.map(counted_from_one))
-            .collect();
+        let brought: Vec<bool> = events().map(|event| event.pass.is_some()).collect();
+        let is_named = |sent: &Sent<'_>| {
+            let key = sent.event.dedup.as_ref().map(|dedup| dedup.key);
+            sent.version != 0 && key == Some(sent.event.name_key())
+        };
+        let named: Vec<bool> = self.sent.iter().map(is_named).collect();
         let forwards: Vec<Option<String>> = self.sent.iter().map(Sent::forwards_text).collect();
         let declined: Vec<Option<String>> = self
             .sent
@@ -433,7 +401,8 @@ impl<'a> Round<'a> {
             &versions,
         ];
         if has_peers {
-            let of_forwards: [&(dyn ToSql + Sync); 4] = [&names, &namesakes, &forwards, &declined];
+            let of_forwards: [&(dyn ToSql + Sync); 5] =
+                [&brought, &named, &forwards, &declined, &NAMESAKES_MAX];
             to_insert.extend(of_forwards);
         }
         // Polled in this order, and each sends what it has before it waits: one round trip.

@@ -9,7 +9,7 @@ use super::{peers, signed, team_number, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{KnownPeers, Pass, PeerNumber, Peers};
-use crate::store::limits::MAX_SEQ;
+use crate::store::limits::{MAX_SEQ, NAMESAKES_MAX};
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
 };
@@ -169,6 +169,11 @@ impl Appending<'_, '_> {
             }
             _ => {}
         }
+        if event.pass.is_some()
+            && let Some(first) = self.statements.at_home(counter.number, event)?
+        {
+            return Ok(Some(first));
+        }
         let Some(dedup) = &event.dedup else {
             return Ok(None);
         };
@@ -209,15 +214,6 @@ impl Appending<'_, '_> {
         if peers.version == 0 {
             return Ok(Vec::new());
         }
-        let name = Dedup {
-            key: event.name_key(),
-            fingerprint: None,
-        };
-        if event.dedup.is_none_or(|dedup| dedup.key != name.key) {
-            // Whatever way it comes back, it is known.
-            self.statements
-                .known(self.counter.number, &name, event, true)?;
-        }
         let mut forwards = Vec::new();
         for decision in peers.decide(&event.kind, &event.transit, self.own_id) {
             match decision.declined {
@@ -252,6 +248,7 @@ struct Statements<'c> {
     insert: CachedStatement<'c>,
     remember: CachedStatement<'c>,
     recall: CachedStatement<'c>,
+    namesakes: CachedStatement<'c>,
     forward: CachedStatement<'c>,
     decline: CachedStatement<'c>,
 }
@@ -269,6 +266,9 @@ impl<'c> Statements<'c> {
             )?,
             recall: connection.prepare_cached(
                 "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
+            )?,
+            namesakes: connection.prepare_cached(
+                "SELECT source, created_at FROM events WHERE id = ?1 AND key > ?2 AND key <= ?3 LIMIT ?4",
             )?,
             forward: connection.prepare_cached(
                 "INSERT INTO outbox (peer, due_at, seq, attempts, created_at) VALUES (?1, 0, ?2, 0, ?3)",
@@ -300,6 +300,27 @@ impl<'c> Statements<'c> {
             1 => Ok(None),
             _ => self.first(team, dedup),
         }
+    }
+
+    /// An event of a peer that is in the log already, whatever door it came by: it began here, and its chain lies.
+    fn at_home(&mut self, team: i64, event: &NewEvent) -> Result<Option<Outcome>> {
+        let mut rows = self.namesakes.query(params![
+            event.id,
+            key(team, 0),
+            key(team, MAX_SEQ),
+            NAMESAKES_MAX
+        ])?;
+        while let Some(row) = rows.next()? {
+            let source: String = row.get(0)?;
+            if source == event.source {
+                return Ok(Some(Outcome::Duplicate {
+                    id: event.id.clone(),
+                    created_at: row.get(1)?,
+                    same: true,
+                }));
+            }
+        }
+        Ok(None)
     }
 
     /// What was stored under a dedup key.

@@ -2,14 +2,16 @@
 
 use kite::protocol::event::name_key;
 use kite::protocol::federation::{OutboxStatus, PeerStatus};
-use kite::store::federation::{ClaimId, DueQuery, PeerState, PeerUpdate, Settled, Settlement};
+use kite::store::federation::{
+    ClaimId, DueQuery, Pass, PeerState, PeerUpdate, Settled, Settlement,
+};
 use kite::store::record::{Batch, NewEvent, Outcome, QuotaTurn};
 use kite::store::{Role, Store, open};
 
 use super::super::{event, id, postgres, sqlite};
 use super::{
     append, change, claim, deliveries, draft, everything, fill, is_known, listed, named, peer,
-    query, seqs, set_status, settle, settlement, travelled, work,
+    query, seqs, set_status, settle, settlement, token, travelled, work,
 };
 use crate::support::postgres::Cluster;
 
@@ -19,7 +21,7 @@ contract! {
     what_goes_round_or_too_far_is_not_forwarded_and_that_is_recorded,
     an_event_for_one_peer_goes_to_that_one_alone,
     who_is_paused_gets_rows_and_who_is_revoked_gets_none,
-    in_a_team_with_peers_every_name_is_known_when_it_comes_back,
+    what_a_peer_brings_back_is_known,
     only_an_active_peer_with_something_due_is_claimed_and_once,
     what_is_settled_under_an_old_claim_changes_nothing,
     rows_are_due_in_their_order_and_again_when_their_time_comes,
@@ -177,57 +179,51 @@ async fn who_is_paused_gets_rows_and_who_is_revoked_gets_none(store: &dyn Store)
     assert!(stored[0].forwards.is_empty());
 }
 
-async fn in_a_team_with_peers_every_name_is_known_when_it_comes_back(store: &dyn Store) {
+async fn what_a_peer_brings_back_is_known(store: &dyn Store) {
     let name = |it: &str| name_key("https://acme.example", it);
-    let back = |it: &str| named(event("acme", it, 6), name(it));
+    let here = |it: &str| named(event("acme", it, 6), name(it));
     append(store, vec![event("acme", "before", 5)]).await;
-    peer(store, "b").await;
+    let b = peer(store, "b").await;
+    let brought = |it: &str| NewEvent {
+        pass: Some(Pass {
+            peer: b.number,
+            index: token("b").index,
+        }),
+        ..here(it)
+    };
+    // By a name of its own, by its own, and without any.
+    let delivery = || named(event("acme", "delivery", 5), [1; 32]);
+    let own = vec![delivery(), here("cloudevent"), event("acme", "plain", 5)];
+    let stored = append(store, own).await;
+    assert!(!stored.iter().any(is_known), "{stored:?}");
+    for it in ["before", "delivery", "cloudevent", "plain"] {
+        let back = append(store, vec![brought(it)]).await;
+        let Outcome::Duplicate { id, same: true, .. } = &back[0].outcome else {
+            panic!("{it}: {back:?}");
+        };
+        assert_eq!(id, it);
+    }
+    let of_another_source = NewEvent {
+        source: "https://other.example".to_owned(),
+        dedup: None,
+        ..brought("plain")
+    };
     let stored = append(
         store,
-        vec![
-            // By a name of its own, by its own, and without any.
-            named(event("acme", "delivery", 5), [1; 32]),
-            back("cloudevent"),
-            event("acme", "plain", 5),
-            // What comes back at once.
-            back("delivery"),
-            back("plain"),
-            back("fresh"),
-            // A sender who promises nothing may say the same again.
-            event("acme", "plain", 5),
-        ],
+        vec![of_another_source, brought("fresh"), brought("fresh")],
     )
     .await;
     let is_known_each: Vec<bool> = stored.iter().map(is_known).collect();
-    assert_eq!(
-        is_known_each,
-        [false, false, false, true, true, false, false]
-    );
-    let known = Outcome::Duplicate {
-        id: "delivery".to_owned(),
-        created_at: 5,
-        same: true,
-    };
-    assert_eq!(stored[3].outcome, known);
-    assert_eq!(stored[6].outcome, Outcome::Stored(6), "in their order");
-    for it in ["delivery", "cloudevent", "plain"] {
-        let again = append(store, vec![back(it)]).await;
-        assert!(is_known(&again[0]), "{it}");
-    }
-    // From before there were peers.
-    assert!(!is_known(&append(store, vec![back("before")]).await[0]));
-    // An event under a key that is known is not stored, and so leaves its name free.
-    let other = named(event("acme", "other", 5), [1; 32]);
-    let stored = append(store, vec![other, back("other")]).await;
-    assert!(is_known(&stored[0]) && !is_known(&stored[1]), "{stored:?}");
-    // Names outlive what else is remembered.
+    assert_eq!(is_known_each, [false, false, true]);
+    // A sender who promises nothing may say the same again.
+    assert!(!is_known(
+        &append(store, vec![event("acme", "plain", 5)]).await[0]
+    ));
+    // What peers may bring outlives what else is remembered.
     store.forget(1000, 100).await.unwrap();
-    let again = append(
-        store,
-        vec![back("plain"), named(event("acme", "x", 5), [1; 32])],
-    )
-    .await;
-    assert!(is_known(&again[0]) && !is_known(&again[1]), "{again:?}");
+    let again = append(store, vec![here("cloudevent"), here("fresh"), delivery()]).await;
+    let is_known_each: Vec<bool> = again.iter().map(is_known).collect();
+    assert_eq!(is_known_each, [true, true, false]);
 }
 
 async fn only_an_active_peer_with_something_due_is_claimed_and_once(store: &dyn Store) {

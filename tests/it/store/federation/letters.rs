@@ -356,10 +356,11 @@ async fn an_event_that_a_forward_needs_outlives_its_place_in_the_log(store: &dyn
 async fn what_is_old_is_removed(store: &dyn Store) {
     let source = "https://acme.example";
     let back = || {
-        let key = kite::protocol::event::name_key(source, "e1");
-        named(event("acme", "e1", 5), key)
+        let key = kite::protocol::event::name_key(source, "n");
+        named(event("acme", "n", 5), key)
     };
     let (b, _) = dead(store, "b", 3).await;
+    assert!(!is_known(&append(store, vec![back()]).await[0]));
     assert!(is_known(&append(store, vec![back()]).await[0]));
     assert!(!store.prune_federation(NOTHING, 2).await.unwrap());
     assert_eq!(deliveries(store).await.len(), 3);
