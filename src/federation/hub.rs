@@ -22,7 +22,8 @@ use crate::store::federation::{PeerNumber, PeerRecord};
 use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
-/// How often the store is asked whether a peer that is heard from is left alone, where this node does not know.
+/// How often a peer that is heard from is woken, and how often the store is asked whether it is left alone, where this node
+/// does not know. A peer that sends much and takes nothing would otherwise be posted to for all that it sends.
 const HEARD_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How many peers that were heard from are remembered.
@@ -50,8 +51,10 @@ pub struct Parts {
 pub struct Federation {
     works: Arc<Works>,
     poke: Arc<Notify>,
-    /// When the store was last asked about a peer.
-    asked: Mutex<HashMap<PeerNumber, Instant>>,
+    /// Peers that the store was asked about.
+    asked: Recent,
+    /// Peers that were woken because they were heard from.
+    woken: Recent,
     stop: watch::Sender<bool>,
     /// What ends with this and has nothing to finish.
     _background: JoinSet<()>,
@@ -105,7 +108,8 @@ impl Federation {
         let federation = Self {
             works,
             poke,
-            asked: Mutex::default(),
+            asked: Recent::default(),
+            woken: Recent::default(),
             stop,
             _background: background,
         };
@@ -128,9 +132,10 @@ impl Federation {
 
     /// A peer has proved to be there: what waits for it goes out now. Costs nothing while its circuit is closed.
     pub async fn heard_from(&self, peer: &PeerRecord) -> Result<(), StoreError> {
+        let now = Instant::now();
         let may_wait = match self.works.lines.of(peer.number) {
-            Some(line) => line.is_open(),
-            None => self.is_to_ask(peer.number),
+            Some(line) => line.is_open() && self.woken.is_due(peer.number, now),
+            None => self.asked.is_due(peer.number, now),
         };
         match may_wait {
             true => self.wake(peer.number).await,
@@ -147,21 +152,6 @@ impl Federation {
             }
         }
         Ok(())
-    }
-
-    /// Whether the store was not asked about a peer for a while.
-    fn is_to_ask(&self, peer: PeerNumber) -> bool {
-        let now = Instant::now();
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.len() >= HEARD_MAX {
-            asked.clear();
-        }
-        let last = asked.get(&peer);
-        let is_due = last.is_none_or(|last| now.duration_since(*last) >= HEARD_INTERVAL);
-        if is_due {
-            asked.insert(peer, now);
-        }
-        is_due
     }
 
     /// Cancels what waits for peers that are revoked or deleted.
@@ -184,5 +174,39 @@ impl Drop for Federation {
     fn drop(&mut self) {
         // Nobody listens any more when all tasks have ended by themselves.
         let _ = self.stop.send(true);
+    }
+}
+
+/// What was done about peers lately.
+#[derive(Default)]
+struct Recent(Mutex<HashMap<PeerNumber, Instant>>);
+
+impl Recent {
+    /// Whether it was not done for a peer for a while. Then it has to be done now.
+    fn is_due(&self, peer: PeerNumber, now: Instant) -> bool {
+        let mut done = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if done.len() >= HEARD_MAX {
+            done.clear();
+        }
+        let last = done.get(&peer);
+        let is_due = last.is_none_or(|last| now.duration_since(*last) >= HEARD_INTERVAL);
+        if is_due {
+            done.insert(peer, now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_sends_much_and_takes_nothing_is_waked_once_in_a_while() {
+        let (woken, now) = (Recent::default(), Instant::now());
+        assert!(woken.is_due(1, now));
+        assert!(!woken.is_due(1, now + HEARD_INTERVAL / 2));
+        assert!(woken.is_due(2, now + HEARD_INTERVAL / 2), "for itself");
+        assert!(woken.is_due(1, now + HEARD_INTERVAL));
     }
 }

@@ -44,7 +44,8 @@ impl Rows {
 
     /// Takes over what the store answered to that. Text beyond so many bytes is not held but read again.
     pub(super) fn refill(&mut self, work: Work, max_bytes: usize) {
-        self.has_more = !work.fresh.is_empty();
+        // Where there was no room for any, nothing is known of what there is.
+        self.has_more = !work.fresh.is_empty() || self.fresh.len() >= FRESH_MAX;
         if let Some(last) = work.fresh.last() {
             self.after = last.seq;
         }
@@ -210,6 +211,17 @@ mod tests {
         rows.put_back(second);
         rows.put_back(first);
         assert_eq!(taken(&mut rows), [1, 2, 3]);
+    }
+
+    #[test]
+    fn more_is_read_after_a_look_for_which_there_was_no_room() {
+        let mut rows = Rows::default();
+        let all: Vec<Seq> = (1..=FRESH_MAX as Seq).collect();
+        rows.refill(work(&all, &[]), usize::MAX);
+        assert_eq!(rows.query(CLAIM, 0).fresh_max, 0);
+        rows.refill(work(&[], &[]), usize::MAX);
+        while rows.take(true, true).is_some() {}
+        assert!(rows.is_hungry());
     }
 
     #[test]

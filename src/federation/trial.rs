@@ -75,7 +75,7 @@ fn doubt(answer: &Answer, instance_id: &str) -> Option<String> {
         Some("loop_dropped") => None,
         _ => Some(format!(
             "the peer took the test event and may have stored it: `{instance_id}` is not the id that it puts into \
-             chains, so what came from it would be sent back to it; give the peer its real instance id"
+             chains, so what came from it would be sent back to it; remove the peer, and add it with its real instance id"
         )),
     }
 }

@@ -184,6 +184,14 @@ pub(super) async fn test(
     call: Call<Admin>,
 ) -> Result<Response, ApiError> {
     let peer = find(&app, &call.key.team, &id).await?;
+    if peer.status == PeerStatus::Revoked {
+        let text = format!("the peer `{}` is revoked: nothing is sent to it", peer.name);
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            ErrorCode::Conflict,
+            text,
+        ));
+    }
     let outcome = app.federation.test(&peer).await?;
     Ok(json(StatusCode::OK, &outcome))
 }

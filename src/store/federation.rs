@@ -23,6 +23,9 @@ pub const CLAIM_TERM: Duration = Duration::from_secs(20);
 /// How many peers a team has at most: what each of its events is compared with.
 pub const PEERS_MAX: usize = 256;
 
+/// How many dead letters are made due again in one transaction: what is appended meanwhile waits for it.
+pub(super) const REPLAY_MAX: usize = 1000;
+
 /// The number that stands for a peer in other tables, for good.
 pub type PeerNumber = i64;
 
@@ -542,7 +545,8 @@ pub trait FederationStore: Send + Sync + 'static {
         id: OutboxId,
     ) -> Result<Option<(OutboxEntry, String)>>;
 
-    /// Makes dead letters due again, with no attempts counted. Says how many. Those to a revoked peer stay.
+    /// Makes dead letters due again, with no attempts counted. Says how many. Those to a revoked peer stay. Some at a
+    /// time: where it fails, what was done is done, and the rest are dead letters still.
     async fn replay(&self, team: TeamId, letters: Letters, now: Millis) -> Result<u64>;
 
     /// Drops a dead letter for good; `None` when there is none.

@@ -223,6 +223,28 @@ async fn two_peers_are_not_one() {
 }
 
 #[tokio::test]
+async fn a_revoked_peer_is_sent_no_test_either() {
+    let server = Server::start();
+    let owner = server.owner();
+    let peer = add(&owner, json!({"name": "b"})).await;
+    let path = format!("{}/test", path(&peer));
+    let test = async || send(&owner, Method::POST, &path, &Value::Null).await;
+    for status in ["active", "paused"] {
+        patch(&owner, &peer, json!({"status": status}))
+            .await
+            .expect(200);
+        // It is tried, though nobody is there.
+        assert!(test().await.expect(200)["error"].is_string());
+    }
+    patch(&owner, &peer, json!({"status": "revoked"}))
+        .await
+        .expect(200);
+    let refused = test().await;
+    refused.refused(409, "conflict");
+    assert!(refused.text.contains("`b` is revoked"), "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_bad_member_is_named_and_changes_nothing() {
     let server = Server::start();
     let owner = server.owner();

@@ -27,8 +27,9 @@ use crate::store::record::{
 };
 use crate::store::{Result, StoreError};
 
-/// How often what is left of a batch is tried again because peers change meanwhile.
-const ROUNDS_MAX: usize = 10;
+/// How often what is left of a batch is tried again because peers change meanwhile. A change takes fewer steps than a round
+/// and wins each time: whoever changes some peers one after the other must not make an append fail.
+const ROUNDS_MAX: usize = 100;
 
 const LOCK: &str = "
     SELECT id, CASE WHEN usage_month >= $2 THEN events_used ELSE 0 END, peers_version

@@ -133,12 +133,21 @@ impl FederationStore for Postgres {
     }
 
     async fn replay(&self, team: TeamId, letters: Letters, now: Millis) -> Result<u64> {
-        within(async {
-            let client = self.client().await?;
-            let team = self.number(&client, &team).await?;
-            letters::replay(&client, team, &letters, now).await
-        })
-        .await
+        let (mut after, mut replayed) = ((0, 0), 0);
+        loop {
+            let found = within(async {
+                let client = self.client().await?;
+                let team = self.number(&client, &team).await?;
+                letters::replay(&client, team, &letters, after, now).await
+            })
+            .await?;
+            replayed += found.len() as u64;
+            // Some may have been replayed or discarded by others in between: fewer than a batch is not the end.
+            match found.into_iter().max() {
+                Some(last) => after = last,
+                None => return Ok(replayed),
+            }
+        }
     }
 
     async fn discard(

@@ -40,8 +40,8 @@ fn removed(rows: u64) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX)
 }
 
-/// A text that PostgreSQL can keep: what a peer answers may have anything in it.
-fn storable(text: &str) -> String {
+/// A text that PostgreSQL can take: what a peer answers, and what somebody asks for, may have anything in it.
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -4,15 +4,15 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::forwards::state_in;
+use super::forwards::{state_in, storable};
 use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
 use super::{column, signed, unsigned};
 use crate::protocol::federation::OutboxStatus;
-use crate::protocol::id::TeamId;
+use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::{
-    Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId,
-    PeerStanding, least_uuid7,
+    Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId, PeerNumber,
+    PeerStanding, REPLAY_MAX, least_uuid7,
 };
 use crate::store::record::Millis;
 
@@ -94,8 +94,13 @@ async fn listed(
         OutboxStatus::Delivered => format!(
             "SELECT peers.id, seq, event_id, event_type, attempt, NULL::text, queued_at, NULL::bigint
              FROM deliveries JOIN peers ON peers.number = deliveries.peer
-             WHERE deliveries.team = $1 AND {of_team} AND status_code BETWEEN 200 AND 299 AND seq IS NOT NULL
-             ORDER BY deliveries.id DESC LIMIT $3"
+             WHERE deliveries.team = $1 AND {} AND status_code BETWEEN 200 AND 299 AND seq IS NOT NULL
+             ORDER BY deliveries.id DESC LIMIT $3",
+            // By the index of the peer: another one's attempts may be most of the team's.
+            match peer_id {
+                Some(_) => "deliveries.peer = (SELECT number FROM peers WHERE id = $2)",
+                None => "$2::text IS NULL",
+            }
         ),
         OutboxStatus::Dead | OutboxStatus::Cancelled | OutboxStatus::Discarded => format!(
             "SELECT {}, NULL::bigint FROM letters JOIN peers ON peers.number = letters.peer
@@ -107,7 +112,7 @@ async fn listed(
         ),
     };
     let select = client.prepare_cached(&sql).await?;
-    let limit = signed(limit as u64);
+    let (peer_id, limit) = (peer_id.map(storable), signed(limit as u64));
     Ok(client.query(&select, &[&team, &peer_id, &limit]).await?)
 }
 
@@ -127,19 +132,20 @@ pub(super) async fn dead(
         ))
         .await?;
     let row = client
-        .query_opt(&select, &[&team, &id.peer_id, &signed(id.seq)])
+        .query_opt(&select, &[&team, &storable(&id.peer_id), &signed(id.seq)])
         .await?;
     let letter = |row: Row| Ok((entry_in(&row, OutboxStatus::Dead, None)?, column(&row, 7)?));
     row.map(letter).transpose()
 }
 
-/// Makes dead letters due again; see [`crate::store::federation::FederationStore::replay`].
+/// Makes the first dead letters behind a peer and a number due again. Answers them, in any order.
 pub(super) async fn replay(
     client: &Object,
     team: i64,
     which: &Letters,
+    after: (PeerNumber, Seq),
     now: Millis,
-) -> Result<u64> {
+) -> Result<Vec<(PeerNumber, Seq)>> {
     let (peer_id, seq) = match which {
         Letters::One(id) => (Some(&id.peer_id), Some(signed(id.seq))),
         Letters::Peer(id) => (Some(id), None),
@@ -148,19 +154,28 @@ pub(super) async fn replay(
     // Its age counts from now: it would be dead again at once.
     let replay = client
         .prepare_cached(
-            "WITH gone AS (
-                 DELETE FROM letters USING peers
-                 WHERE letters.peer = number AND letters.status = 'dead' AND ($3::bigint IS NULL OR seq = $3)
+            "WITH found AS (
+                 SELECT letters.peer, letters.seq FROM letters JOIN peers ON letters.peer = number
+                 WHERE letters.status = 'dead' AND ($3::bigint IS NULL OR seq = $3)
                        AND team = $1 AND ($2::text IS NULL OR peers.id = $2) AND peers.status IN ('active', 'paused')
-                 RETURNING letters.peer, letters.seq
+                       AND (letters.peer, letters.seq) > ($5::bigint, $6::bigint)
+                 ORDER BY letters.peer, letters.seq LIMIT $7 FOR UPDATE OF letters
+             ), gone AS (
+                 DELETE FROM letters USING found
+                 WHERE letters.peer = found.peer AND letters.seq = found.seq RETURNING letters.peer, letters.seq
              )
              INSERT INTO outbox (peer, due_at, seq, attempts, created_at) SELECT peer, 1, seq, 0, $4::bigint FROM gone
              ON CONFLICT (peer, due_at, seq) DO UPDATE
-             SET attempts = 0, last_error = NULL, created_at = excluded.created_at",
+             SET attempts = 0, last_error = NULL, created_at = excluded.created_at
+             RETURNING peer, seq",
         )
         .await?;
-    let values: [&(dyn ToSql + Sync); 4] = [&team, &peer_id, &seq, &now];
-    Ok(client.execute(&replay, &values).await?)
+    let (after_seq, max) = (signed(after.1), signed(REPLAY_MAX as u64));
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&team, &peer_id, &seq, &now, &after.0, &after_seq, &max];
+    let rows = client.query(&replay, &values).await?;
+    let found = |row: &Row| Ok((column(row, 0)?, unsigned(column(row, 1)?)));
+    rows.iter().map(found).collect()
 }
 
 /// Drops a dead letter; see [`crate::store::federation::FederationStore::discard`].
@@ -209,7 +224,9 @@ pub(super) async fn deliveries(
         ))
         .await?;
     let limit = signed(filter.limit as u64);
-    let values: [&(dyn ToSql + Sync); 4] = [&team, &filter.peer_id, &filter.event_id, &limit];
+    let asked = |text: &Option<String>| text.as_deref().map(storable);
+    let (peer_id, event_id) = (asked(&filter.peer_id), asked(&filter.event_id));
+    let values: [&(dyn ToSql + Sync); 4] = [&team, &peer_id, &event_id, &limit];
     let rows = client.query(&select, &values).await?;
     rows.iter().map(delivery_in).collect()
 }
@@ -261,12 +278,11 @@ pub(super) async fn prune(client: &Object, before: Ages, max: usize) -> Result<b
     let names = "
         DELETE FROM dedup WHERE (team, key) IN
             (SELECT team, key FROM dedup WHERE created_at < $1 AND federated ORDER BY created_at LIMIT $2)";
-    // At most so many of each team.
     let deliveries = "
         DELETE FROM deliveries USING (
             SELECT old.team, old.id FROM teams, LATERAL (
                 SELECT team, id FROM deliveries WHERE team = number AND id < $1 ORDER BY id LIMIT $2) AS old
-            WHERE peers_version > 0) AS old
+            WHERE peers_version > 0 LIMIT $2) AS old
         WHERE deliveries.team = old.team AND deliveries.id = old.id";
     let letters = "
         DELETE FROM letters WHERE (peer, seq) IN

@@ -8,6 +8,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
@@ -84,7 +85,7 @@ pub(super) async fn peers(client: &Object, team: &TeamId) -> Result<Vec<PeerReco
 
 pub(super) async fn find(client: &Object, team: &TeamId, id: &str) -> Result<Option<PeerRecord>> {
     let condition = "teams.id = $1 AND peers.id = $2";
-    let found = peers_where(client, condition, &[&team.as_str(), &id]).await?;
+    let found = peers_where(client, condition, &[&team.as_str(), &storable(id)]).await?;
     Ok(found.into_iter().next())
 }
 
@@ -254,7 +255,7 @@ pub(super) async fn remove_token(
     let row = client
         .query_opt(
             "DELETE FROM federation_tokens WHERE team = $1 AND id = $2 RETURNING id, label, created_at",
-            &[&number, &id],
+            &[&number, &storable(id)],
         )
         .await?;
     let row = row.ok_or_else(|| StoreError::NotFound(format!("token `{id}`")))?;

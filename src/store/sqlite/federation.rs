@@ -1,7 +1,7 @@
 //! What the store keeps of other instances; see [`crate::store::federation::FederationStore`].
 
 use async_trait::async_trait;
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use super::{Sqlite, team_number};
 use super::{forwards, letters, peers};
@@ -9,7 +9,7 @@ use crate::protocol::id::TeamId;
 use crate::store::federation::{
     Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, DueQuery, FederationStore, Letters,
     NewPeer, OutboxEntry, OutboxFilter, OutboxId, PeerNumber, PeerRecord, PeerStanding, PeerUpdate,
-    Settlement, TokenRecord, Work,
+    REPLAY_MAX, Settlement, TokenRecord, Work,
 };
 use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
@@ -179,8 +179,17 @@ impl FederationStore for Sqlite {
     }
 
     async fn replay(&self, team: TeamId, letters: Letters, now: Millis) -> Result<u64> {
-        self.write(move |t| letters::replay(t, &team, &letters, now))
-            .await
+        let (mut after, mut replayed) = ((0, 0), 0);
+        loop {
+            let (team, which) = (team.clone(), letters.clone());
+            let replay = move |t: &Transaction<'_>| letters::replay(t, &team, &which, after, now);
+            let found = self.write(replay).await?;
+            replayed += found.len() as u64;
+            match found.last() {
+                Some(last) if found.len() >= REPLAY_MAX => after = *last,
+                _ => return Ok(replayed),
+            }
+        }
     }
 
     async fn discard(
@@ -204,6 +213,16 @@ impl FederationStore for Sqlite {
     }
 
     async fn prune_federation(&self, before: Ages, max: usize) -> Result<bool> {
-        self.write(move |t| letters::prune(t, before, max)).await
+        if self.write(move |t| letters::prune(t, before, max)).await? {
+            return Ok(true);
+        }
+        // A look at all that is kept: not where everybody waits for it.
+        let unneeded = self.query(move |c| letters::unneeded(c, max)).await?;
+        let is_more = unneeded.len() >= max;
+        if !unneeded.is_empty() {
+            self.write(move |t| letters::remove_kept(t, &unneeded))
+                .await?;
+        }
+        Ok(is_more)
     }
 }

@@ -11,7 +11,7 @@ use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::{
     Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId, PeerNumber,
-    PeerStanding, least_uuid7,
+    PeerStanding, REPLAY_MAX, least_uuid7,
 };
 use crate::store::record::Millis;
 
@@ -109,14 +109,21 @@ fn delivered(
     limit: usize,
 ) -> Result<Vec<OutboxEntry>> {
     let row = |row: &Row<'_>| entry_in(row, 0, OutboxStatus::Delivered, None);
+    let of = match peer_id {
+        // By the index of the peer: another one's attempts may be most of the team's.
+        Some(_) => {
+            "+deliveries.team = ?1 AND deliveries.peer = (SELECT number FROM peers WHERE id = ?2)"
+        }
+        None => "deliveries.team = ?1 AND ?2 IS NULL",
+    };
+    let sql = format!(
+        "SELECT peers.id, deliveries.seq, event_id, event_type, attempt, NULL, queued_at
+         FROM deliveries JOIN peers ON peers.number = deliveries.peer
+         WHERE {of} AND status_code BETWEEN 200 AND 299 AND seq IS NOT NULL
+         ORDER BY deliveries.id DESC LIMIT ?3"
+    );
     let found = connection
-        .prepare_cached(
-            "SELECT peers.id, deliveries.seq, event_id, event_type, attempt, NULL, queued_at
-             FROM deliveries JOIN peers ON peers.number = deliveries.peer
-             WHERE deliveries.team = ?1 AND (?2 IS NULL OR peers.id = ?2) AND status_code BETWEEN 200 AND 299
-                   AND seq IS NOT NULL
-             ORDER BY deliveries.id DESC LIMIT ?3",
-        )?
+        .prepare_cached(&sql)?
         .query_map(params![team, peer_id, signed(limit as u64)], row)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(found)
@@ -159,33 +166,48 @@ pub(super) fn dead_letter(
     Ok(found.optional()?)
 }
 
+/// Makes the first dead letters behind a peer and a number due again. Answers them.
 pub(super) fn replay(
     transaction: &Transaction<'_>,
     team: &TeamId,
     which: &Letters,
+    after: (PeerNumber, Seq),
     now: Millis,
-) -> Result<u64> {
+) -> Result<Vec<(PeerNumber, Seq)>> {
     let (peer_id, seq) = match which {
         Letters::One(id) => (Some(&id.peer_id), Some(signed(id.seq))),
         Letters::Peer(id) => (Some(id), None),
         Letters::All => (None, None),
     };
     let team = team_number(transaction, team)?;
-    let condition = "status = 'dead' AND (?3 IS NULL OR seq = ?3) AND peer IN
-        (SELECT number FROM peers WHERE team = ?1 AND (?2 IS NULL OR id = ?2) AND peers.status IN ('active', 'paused'))";
+    let values = params![
+        team,
+        peer_id,
+        seq,
+        after.0,
+        signed(after.1),
+        signed(REPLAY_MAX as u64)
+    ];
+    let found: Vec<(PeerNumber, Seq)> = transaction
+        .prepare_cached(
+            "SELECT peer, seq FROM letters WHERE status = 'dead' AND (?3 IS NULL OR seq = ?3) AND (peer, seq) > (?4, ?5)
+                    AND peer IN (SELECT number FROM peers WHERE team = ?1 AND (?2 IS NULL OR id = ?2)
+                                        AND peers.status IN ('active', 'paused'))
+             ORDER BY peer, seq LIMIT ?6",
+        )?
+        .query_map(values, |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?
+        .collect::<rusqlite::Result<_>>()?;
     // Its age counts from now: it would be dead again at once.
-    transaction.execute(
-        &format!(
-            "INSERT OR REPLACE INTO outbox (peer, due_at, seq, attempts, created_at)
-             SELECT peer, 1, seq, 0, ?4 FROM letters WHERE {condition}"
-        ),
-        params![team, peer_id, seq, now],
+    let mut put_back = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO outbox (peer, due_at, seq, attempts, created_at) VALUES (?1, 1, ?2, 0, ?3)",
     )?;
-    let replayed = transaction.execute(
-        &format!("DELETE FROM letters WHERE {condition}"),
-        params![team, peer_id, seq],
-    )?;
-    Ok(replayed as u64)
+    let mut remove =
+        transaction.prepare_cached("DELETE FROM letters WHERE peer = ?1 AND seq = ?2")?;
+    for (peer, seq) in &found {
+        put_back.execute(params![peer, signed(*seq), now])?;
+        remove.execute(params![peer, signed(*seq)])?;
+    }
+    Ok(found)
 }
 
 pub(super) fn discard(
@@ -211,18 +233,18 @@ pub(super) fn deliveries(
     team: &TeamId,
     filter: &DeliveryFilter,
 ) -> Result<Vec<DeliveryEntry>> {
-    // The condition that narrows most decides which index is read.
+    // The condition that narrows most decides which index is read: `+` keeps another from doing so.
     let narrowed = match (&filter.event_id, &filter.peer_id) {
-        (Some(_), _) => "event_id = ?3 AND (?2 IS NULL OR peers.id = ?2)",
+        (Some(_), _) => "deliveries.team = ?1 AND event_id = ?3 AND (?2 IS NULL OR peers.id = ?2)",
         (None, Some(_)) => {
-            "deliveries.peer = (SELECT number FROM peers WHERE id = ?2) AND ?3 IS NULL"
+            "+deliveries.team = ?1 AND deliveries.peer = (SELECT number FROM peers WHERE id = ?2) AND ?3 IS NULL"
         }
-        (None, None) => "?2 IS NULL AND ?3 IS NULL",
+        (None, None) => "deliveries.team = ?1 AND ?2 IS NULL AND ?3 IS NULL",
     };
     let sql = format!(
         "SELECT deliveries.id, peers.id, seq, event_id, attempt, status_code, error, latency_ms, deliveries.created_at
          FROM deliveries JOIN peers ON peers.number = deliveries.peer
-         WHERE deliveries.team = ?1 AND {narrowed} ORDER BY deliveries.id DESC LIMIT ?4"
+         WHERE {narrowed} ORDER BY deliveries.id DESC LIMIT ?4"
     );
     let row = |row: &Row<'_>| {
         let seq: Option<i64> = row.get(2)?;
@@ -284,44 +306,78 @@ pub(super) fn standings(
     Ok(found)
 }
 
-pub(super) fn prune(transaction: &Transaction<'_>, before: Ages, max: usize) -> Result<bool> {
-    let max_rows = signed(max as u64);
-    let mut removed = vec![transaction.execute(
-        "DELETE FROM dedup WHERE (team, key) IN
-             (SELECT team, key FROM dedup WHERE created_at < ?1 AND federated = 1 ORDER BY created_at LIMIT ?2)",
-        params![before.names, max_rows],
-    )?];
-    let teams: Vec<i64> = transaction
-        .prepare_cached("SELECT number FROM teams WHERE peers_version > 0")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for team in teams {
-        removed.push(transaction.execute(
-            "DELETE FROM deliveries WHERE team = ?1 AND id IN
-                 (SELECT id FROM deliveries WHERE team = ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
-            params![team, least_uuid7(before.deliveries), max_rows],
-        )?);
-    }
-    removed.push(transaction.execute(
-        "DELETE FROM letters WHERE (peer, seq) IN
-             (SELECT peer, seq FROM letters WHERE settled_at < ?1 ORDER BY settled_at LIMIT ?2)",
-        params![before.letters, max_rows],
-    )?);
-    removed.push(transaction.execute(
-        "DELETE FROM kept_events WHERE (team, seq) IN (
-             SELECT team, seq FROM kept_events WHERE NOT EXISTS (
+/// Kept events that nothing needs any more, the first of them. Rows and letters are made of events that are new, or of
+/// each other: what needs none is never needed again, so that this may be looked up before the transaction that removes it.
+pub(super) fn unneeded(connection: &Connection, max: usize) -> Result<Vec<(i64, Seq)>> {
+    // Rows that wait have no index by number: all of them are taken together, not once for each event. One number, since
+    // for a pair that is not among them SQLite looks through all of them for a NULL.
+    let found = connection
+        .prepare_cached(&format!(
+            "SELECT team, seq FROM kept_events WHERE NOT EXISTS (
                  SELECT 1 FROM peers JOIN letters ON letters.peer = peers.number
                  WHERE peers.team = kept_events.team AND letters.seq = kept_events.seq
              ) AND NOT EXISTS (
                  SELECT 1 FROM peers JOIN outbox ON outbox.peer = peers.number
                  WHERE peers.team = kept_events.team AND outbox.due_at = 0 AND outbox.seq = kept_events.seq
-             ) AND NOT EXISTS (
-                 SELECT 1 FROM peers JOIN outbox ON outbox.peer = peers.number
-                 WHERE peers.team = kept_events.team AND outbox.due_at > 0 AND outbox.seq = kept_events.seq
-             ) LIMIT ?1)",
-        [max_rows],
-    )?);
-    Ok(removed.contains(&max))
+             ) AND (team << {bits}) | seq NOT IN (
+                 SELECT (peers.team << {bits}) | outbox.seq FROM peers CROSS JOIN outbox ON outbox.peer = peers.number
+                 WHERE outbox.due_at > 0
+             ) LIMIT ?1",
+            bits = super::append::SEQ_BITS
+        ))?
+        .query_map([signed(max as u64)], |row| {
+            Ok((row.get(0)?, unsigned(row.get(1)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+/// Removes kept events.
+pub(super) fn remove_kept(transaction: &Transaction<'_>, kept: &[(i64, Seq)]) -> Result<()> {
+    let mut remove =
+        transaction.prepare_cached("DELETE FROM kept_events WHERE team = ?1 AND seq = ?2")?;
+    for (team, seq) in kept {
+        remove.execute(params![team, signed(*seq)])?;
+    }
+    Ok(())
+}
+
+/// Removes what is old.
+pub(super) fn prune(transaction: &Transaction<'_>, before: Ages, max: usize) -> Result<bool> {
+    let max_rows = signed(max as u64);
+    let names = transaction.execute(
+        "DELETE FROM dedup WHERE (team, key) IN
+             (SELECT team, key FROM dedup WHERE created_at < ?1 AND federated = 1 ORDER BY created_at LIMIT ?2)",
+        params![before.names, max_rows],
+    )?;
+    let deliveries = prune_deliveries(transaction, before.deliveries, max)?;
+    let letters = transaction.execute(
+        "DELETE FROM letters WHERE (peer, seq) IN
+             (SELECT peer, seq FROM letters WHERE settled_at < ?1 ORDER BY settled_at LIMIT ?2)",
+        params![before.letters, max_rows],
+    )?;
+    Ok([names, deliveries, letters].contains(&max))
+}
+
+/// Removes old attempts and drops, of all teams together at most so many: others wait for this transaction.
+fn prune_deliveries(transaction: &Transaction<'_>, before: Millis, max: usize) -> Result<usize> {
+    let teams: Vec<i64> = transaction
+        .prepare_cached("SELECT number FROM teams WHERE peers_version > 0")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut remove = transaction.prepare_cached(
+        "DELETE FROM deliveries WHERE team = ?1 AND id IN
+             (SELECT id FROM deliveries WHERE team = ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
+    )?;
+    let mut removed = 0;
+    for team in teams {
+        let left = signed((max - removed) as u64);
+        removed += remove.execute(params![team, least_uuid7(before), left])?;
+        if removed >= max {
+            break;
+        }
+    }
+    Ok(removed)
 }
 
 /// Keeps the events of a range that a forward or a letter still needs, when retention takes them.

@@ -1,15 +1,15 @@
 //! What becomes of forwards that are not delivered, and what is kept for how long.
 
 use kite::protocol::federation::{OutboxStatus, PeerStatus};
-use kite::store::Store;
 use kite::store::federation::{
-    Ages, ClaimId, DeliveryFilter, Letters, OutboxFilter, PeerRecord, PeerState, Settled,
-    Settlement,
+    Ages, ClaimId, DeliveryFilter, Dropped, Letters, NewPeer, OutboxFilter, OutboxId, PeerRecord,
+    PeerState, Settled, Settlement,
 };
+use kite::store::{Store, StoreError};
 
 use super::super::{event, id, postgres, sqlite};
 use super::{
-    append, claim, deliveries, everything, fill, is_known, listed, named, peer, row, seqs,
+    append, claim, deliveries, draft, everything, fill, is_known, listed, named, peer, row, seqs,
     set_status, settle, settlement, work,
 };
 
@@ -23,6 +23,9 @@ contract! {
     standings_tell_what_is_on_its_way,
     an_event_that_a_forward_needs_outlives_its_place_in_the_log,
     what_is_old_is_removed,
+    no_more_goes_at_a_time_than_was_asked_for_however_many_teams_there_are,
+    dead_letters_are_replayed_however_many_there_are,
+    what_no_database_can_hold_names_nothing,
 }
 
 /// A peer with so many dead letters, and a claim on it.
@@ -393,4 +396,90 @@ async fn what_is_old_is_removed(store: &dyn Store) {
     };
     while store.prune_federation(names, 2).await.unwrap() {}
     assert!(!is_known(&append(store, vec![back()]).await[0]));
+}
+
+async fn no_more_goes_at_a_time_than_was_asked_for_however_many_teams_there_are(store: &dyn Store) {
+    let mut peers = Vec::new();
+    for team in ["acme", "rival"] {
+        let new = NewPeer {
+            id: format!("id-of-b-in-{team}"),
+            team: id(team),
+            ..draft("b")
+        };
+        peers.push(store.create_peer(new).await.unwrap());
+    }
+    let drop = |peer: &PeerRecord, n: usize| Dropped {
+        peer: peer.number,
+        event_id: format!("e{n}"),
+        kind: "t".to_owned(),
+        reason: "not taken in".to_owned(),
+        at: 10,
+    };
+    let drops = peers
+        .iter()
+        .flat_map(|peer| (0..2).map(|n| drop(peer, n)))
+        .collect();
+    store.note_drops(drops).await.unwrap();
+    let left = async || {
+        let mut left = 0;
+        for team in ["acme", "rival"] {
+            let filter = DeliveryFilter {
+                limit: 10,
+                ..DeliveryFilter::default()
+            };
+            left += store.deliveries(id(team), filter).await.unwrap().len();
+        }
+        left
+    };
+    let attempts = Ages {
+        deliveries: 4_000_000_000_000,
+        ..NOTHING
+    };
+    assert!(store.prune_federation(attempts, 2).await.unwrap());
+    assert_eq!(left().await, 2);
+    while store.prune_federation(attempts, 2).await.unwrap() {}
+    assert_eq!(left().await, 0);
+}
+
+async fn dead_letters_are_replayed_however_many_there_are(store: &dyn Store) {
+    const COUNT: u64 = 2100;
+    for name in ["b", "c"] {
+        peer(store, name).await;
+    }
+    fill(store, i64::try_from(COUNT).unwrap()).await;
+    let old = 1_000_000;
+    while store.expire_rows(old, old, 1000, 500).await.unwrap() > 0 {}
+    let replayed = store.replay(id("acme"), Letters::All, 1000).await.unwrap();
+    assert_eq!(replayed, 2 * COUNT);
+    assert!(listed(store, with(OutboxStatus::Dead)).await.is_empty());
+    let standings = store.peer_standings(None).await.unwrap();
+    assert!(standings.iter().all(|it| it.backlog == COUNT));
+}
+
+async fn what_no_database_can_hold_names_nothing(store: &dyn Store) {
+    let odd = || Some("a\0b".to_owned());
+    let found = store.find_peer(id("acme"), "a\0b".to_owned()).await;
+    assert_eq!(found.unwrap(), None);
+    for status in OutboxStatus::ALL {
+        let filter = OutboxFilter {
+            peer_id: odd(),
+            ..with(status)
+        };
+        assert_eq!(listed(store, filter).await, []);
+    }
+    let filter = DeliveryFilter {
+        peer_id: odd(),
+        event_id: odd(),
+        limit: 10,
+    };
+    let found = store.deliveries(id("acme"), filter).await;
+    assert_eq!(found.unwrap(), []);
+    let letter = OutboxId {
+        peer_id: "a\0b".to_owned(),
+        seq: 1,
+    };
+    let found = store.dead_letter(id("acme"), letter).await;
+    assert_eq!(found.unwrap(), None);
+    let removed = store.remove_federation_token(id("acme"), "a\0b".to_owned());
+    assert!(matches!(removed.await, Err(StoreError::NotFound(_))));
 }
