@@ -72,6 +72,13 @@ fn build(builder: ClientBuilder) -> Result<reqwest::Client, TlsError> {
         .map_err(|error| TlsError::Setup(chain(&error)))
 }
 
+/// What happened, without the layers that only say that something did, and without the address: it may be secret.
+pub fn cause(error: &reqwest::Error) -> String {
+    let outer = std::error::Error::source(error);
+    let inner = outer.and_then(|outer| outer.source());
+    inner.or(outer).map_or_else(|| error.to_string(), chain)
+}
+
 /// An error with its causes: what the outermost text leaves out, and nothing twice.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut parts: Vec<String> = Vec::new();

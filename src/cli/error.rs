@@ -281,6 +281,9 @@ struct Shown<'a> {
     hint: Option<&'a str>,
 }
 
+/// What to do about a key that may not.
+const PERMISSION_HINT: &str = "`kite status` shows what this key may do; with an admin key `kite keys create --permissions read,write,admin` makes one that may do more";
+
 /// What to do about a quota that is used up.
 const QUOTA_HINT: &str = "`kite status` shows the quota and when the month ends; who runs the server raises it with `--events-limit`";
 
@@ -483,18 +486,15 @@ impl From<Failure> for CommandError {
         let error = |kind| Self::new(kind, visible(&failure.error));
         match failure.code {
             Some(ErrorCode::Unauthorized) => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
-            Some(ErrorCode::Forbidden) => error(Kind::NotPermitted).with_hint(
-                "`kite status` shows what this key may do; with an admin key `kite keys create --permissions read,write,admin` makes one that may do more",
-            ),
+            Some(ErrorCode::Forbidden) => error(Kind::NotPermitted).with_hint(PERMISSION_HINT),
             Some(ErrorCode::NotFound | ErrorCode::Gone) => error(Kind::NotFound),
             Some(ErrorCode::BadParams | ErrorCode::BadRequest | ErrorCode::Unprocessable) => {
                 error(Kind::Usage)
             }
             Some(ErrorCode::RateLimited) => error(Kind::RateLimited).with_hint("try again later"),
             Some(ErrorCode::PaymentRequired) => error(Kind::QuotaExhausted).with_hint(QUOTA_HINT),
-            Some(ErrorCode::Unavailable) => {
-                error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again")
-            }
+            Some(ErrorCode::Unavailable) => error(Kind::Unreachable)
+                .with_hint("the server is there and busy or ending; try again"),
             Some(ErrorCode::UnknownMethod | ErrorCode::NotSupported) => {
                 error(Kind::Failed).with_hint("the server does not offer this; it may be too old")
             }
@@ -545,17 +545,17 @@ impl From<Refusal> for CommandError {
         let error = |kind| Self::new(kind, visible(&refusal.to_string()));
         match refusal.status {
             401 => error(Kind::NotPermitted).with_hint(LOGIN_HINT),
-            403 => error(Kind::NotPermitted).with_hint(
-                "if the key lacks a permission: `kite keys create --permissions read,write` makes one that has it",
-            ),
+            403 => error(Kind::NotPermitted).with_hint(PERMISSION_HINT),
             402 => error(Kind::QuotaExhausted).with_hint(QUOTA_HINT),
             404 | 405 => error(Kind::NotFound),
             429 => match refusal.retry_after {
-                Some(wait) => error(Kind::RateLimited)
-                    .with_hint(format!("try again in {} s", wait.as_secs())),
+                Some(wait) => {
+                    error(Kind::RateLimited).with_hint(format!("try again in {} s", wait.as_secs()))
+                }
                 None => error(Kind::RateLimited),
             },
-            502..=504 => error(Kind::Unreachable).with_hint("the server is there and busy or ending; try again"),
+            502..=504 => error(Kind::Unreachable)
+                .with_hint("the server is there and busy or ending; try again"),
             _ => error(Kind::Failed),
         }
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{ClientError, Refusal, Server, http};
 use crate::base::backoff::Backoff;
-use crate::base::http::chain;
+use crate::base::http::cause;
 use crate::base::random;
 use crate::protocol::agent::MessageRequest;
 use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, Triggered};
@@ -283,13 +283,6 @@ impl Api {
             false => ClientError::Lost { server, why },
         }
     }
-}
-
-/// What happened, without the layers that only say that something did, and without the address: it carries the team.
-fn cause(error: &reqwest::Error) -> String {
-    let outer = std::error::Error::source(error);
-    let inner = outer.and_then(|outer| outer.source());
-    inner.or(outer).map_or_else(|| error.to_string(), chain)
 }
 
 pub(super) fn escape(text: &str) -> String {

@@ -137,6 +137,9 @@ pub enum TypeScopeFault {
         "`{0}` has a colon: a peer's scopes are patterns of types such as `stripe.*`, not `source:stripe`"
     )]
     Colon(String),
+    /// No type has them.
+    #[error("a scope must not contain control characters")]
+    Control,
     /// Too long.
     #[error("a scope has more than {GLOB_MAX_CHARS} characters")]
     TooLong,
@@ -151,9 +154,14 @@ impl TypeScopes {
         if patterns.len() > TYPE_SCOPES_MAX {
             return Err(TypeScopeFault::TooMany);
         }
-        let glob = |pattern: &String| match pattern.contains(':') {
-            true => Err(TypeScopeFault::Colon(pattern.clone())),
-            false => Glob::new(pattern).ok_or(TypeScopeFault::TooLong),
+        let glob = |pattern: &String| {
+            if pattern.contains(char::is_control) {
+                return Err(TypeScopeFault::Control);
+            }
+            match pattern.contains(':') {
+                true => Err(TypeScopeFault::Colon(pattern.clone())),
+                false => Glob::new(pattern).ok_or(TypeScopeFault::TooLong),
+            }
         };
         let globs = patterns.iter().map(glob).collect::<Result<_, _>>()?;
         Ok(Self { patterns, globs })

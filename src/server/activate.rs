@@ -128,7 +128,9 @@ async fn find(
     parts: &Parts,
     code: &str,
 ) -> Result<Result<PendingLogin, Response>, ApiError> {
-    let code: String = code.trim().to_uppercase().chars().take(16).collect();
+    // PostgreSQL cannot be asked for a null character.
+    let code = code.trim().replace('\0', "").to_uppercase();
+    let code: String = code.chars().take(16).collect();
     let found = app
         .store
         .pending_login(code, app.clock.unix_millis())

@@ -57,6 +57,12 @@ impl<P: Needs> FromRequest<Arc<App>> for Call<P> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let key = app.access.caller(&parts, P::PERMISSION).await?;
+        // Nothing that is stored is called that, and PostgreSQL cannot even be asked.
+        if parts.uri.to_string().contains("%00") {
+            return Err(ApiError::bad_request(
+                "the address has a null character in it: leave out `%00`",
+            ));
+        }
         Ok(Self {
             key,
             parts,

@@ -41,8 +41,13 @@ fn shown(peer: PeerRecord) -> Peer {
 
 /// The peer of a team with this id.
 pub(super) async fn find(app: &App, team: &TeamId, id: &str) -> Result<PeerRecord, ApiError> {
+    let missing = || ApiError::not_found(format!("there is no peer `{id}`"));
+    // PostgreSQL cannot be asked for a null character, which a body can hold.
+    if id.contains('\0') {
+        return Err(missing());
+    }
     let found = app.store.find_peer(team.clone(), id.to_owned()).await?;
-    found.ok_or_else(|| ApiError::not_found(format!("there is no peer `{id}`")))
+    found.ok_or_else(missing)
 }
 
 /// `GET /api/federation/peers`.

@@ -269,6 +269,7 @@ async fn a_bad_member_is_named_and_changes_nothing() {
         ("scopes", json!("stripe.*")),
         ("scopes", json!(["source:stripe"])),
         ("scopes", json!([1])),
+        ("scopes", json!(["stripe.\0"])),
         ("scopes", json!(vec!["x"; 101])),
         ("max_hops", json!(0)),
         ("max_hops", json!(17)),
@@ -613,6 +614,19 @@ async fn lists_are_as_long_as_asked_for_and_bad_questions_are_refused() {
             assert!(answer.text.contains("`limit`"), "{answer:#?}");
         }
     }
+    for path in [
+        "peers/%00",
+        "outbox?peer_id=%00",
+        "deliveries?event_id=%00",
+        "dead-letters/%00:1",
+    ] {
+        let answer = owner.get(&format!("/api/federation/{path}")).await;
+        answer.refused(400, "bad_request");
+    }
+    let all_of = json!({"peer_id": "\0"});
+    let replay = "/api/federation/dead-letters/replay";
+    let answer = send(&owner, Method::POST, replay, &all_of).await;
+    answer.refused(404, "not_found");
     let answer = outbox("status=lost").await;
     answer.refused(400, "bad_request");
     assert!(answer.text.contains("`pending`"), "{answer:#?}");

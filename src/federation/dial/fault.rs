@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::CertificateError;
 
 use super::resolver::NameFault;
-use crate::base::http::chain;
+use crate::base::http::cause;
 use crate::base::tls::TlsError;
 use crate::protocol::outbound::Refusal;
 
@@ -103,11 +103,6 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         };
     }
     None
-}
-
-/// The causes of an error without the library's own frame.
-fn cause(error: &reqwest::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), chain)
 }
 
 fn words(fault: &rustls::Error) -> String {

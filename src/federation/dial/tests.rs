@@ -419,6 +419,7 @@ async fn silence_a_break_and_a_closed_port_are_told_apart() {
     let fault = post(&dial, &url).await.unwrap_err();
     assert!(matches!(fault, DialFault::Connect { .. }), "{fault:?}");
     assert!(fault.to_string().contains("refused"), "{fault}");
+    assert!(!fault.to_string().contains("client error"), "{fault}");
 }
 
 #[tokio::test]
