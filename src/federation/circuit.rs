@@ -84,7 +84,7 @@ impl Circuit {
         if !self.is_open() || is_probe {
             self.failures = self.failures.saturating_add(1);
             if self.is_open() {
-                self.rest(now, waits::of_peer(self.failures, chance));
+                self.rest(now, waits::of_peer(self.failures - OPENS_AFTER, chance));
             }
         }
         if let Some(asked) = asked {
@@ -125,11 +125,11 @@ mod tests {
     fn five_failures_in_a_row_open_it_and_one_row_at_a_time_probes() {
         assert_eq!(after_failures(4).gate(NOW), Gate::Free);
         let mut circuit = after_failures(5);
-        assert_eq!(circuit.gate(NOW), Gate::Until(NOW + 32_000));
-        assert_eq!(circuit.gate(NOW + 32_000), Gate::Probe);
-        circuit.failed(NOW + 32_000, 0.0, None, true);
-        let next = NOW + 32_000 + 42_666;
-        assert_eq!(circuit.gate(NOW + 32_000), Gate::Until(next));
+        assert_eq!(circuit.gate(NOW), Gate::Until(NOW + 1000));
+        assert_eq!(circuit.gate(NOW + 1000), Gate::Probe);
+        circuit.failed(NOW + 1000, 0.0, None, true);
+        let next = NOW + 1000 + 1333;
+        assert_eq!(circuit.gate(NOW + 1000), Gate::Until(next));
         assert!(circuit.succeeded(next), "it closes");
         assert_eq!(circuit.gate(next), Gate::Free);
         assert!(!circuit.succeeded(next), "it was closed");

@@ -21,10 +21,11 @@ pub(super) fn of_row(attempt: u32, chance: f64, asked: Option<Duration>) -> Dura
     wait.max(asked.unwrap_or_default().min(ASKED_MAX))
 }
 
-/// How long a peer is left alone after so many failures in a row: at least two thirds of the whole, so that one that is
-/// away for long is asked about a hundred times a day and not twice as often.
-pub(super) fn of_peer(failures: u32, chance: f64) -> Duration {
-    let whole = doubled(failures);
+/// How long a peer is left alone after so many probes that failed: a second at first, since several posts that were under
+/// way fail at once when a peer is restarted. At least two thirds of the whole, so that one that is away for long is asked
+/// about a hundred times a day and not twice as often.
+pub(super) fn of_peer(probes: u32, chance: f64) -> Duration {
+    let whole = doubled(probes);
     whole.mul_f64((2.0 + chance.clamp(0.0, 1.0)) / 3.0)
 }
 
