@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::json;
 use serde_json::value::to_raw_value;
 use tokio::time::{Instant, timeout};
@@ -95,10 +95,16 @@ pub(super) async fn greet(
         requested: hello.scopes,
         allowed: key.scopes.clone(),
     });
+    let mut early = None;
+    // One that has gone by now must not replace the one that came after it.
+    while early.is_none()
+        && let Some(frame) = socket.next().now_or_never()
+    {
+        keep(frame, &mut early)?;
+    }
     let presence = app
         .registry
         .enter(team.clone(), client.clone(), key.clone());
-    let mut early = None;
     let (start, hold) = if filter.requested.is_empty() {
         // Calls only: nothing is delivered, so there is no place to keep.
         (app.log.head(&team).await?, None)
@@ -167,12 +173,20 @@ async fn while_wanted<T>(
             },
             frame = socket.next(), if early.is_none() => frame,
         };
-        match frame {
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
-            Some(Ok(message)) => *early = Some(message),
-            Some(Err(error)) => return Err(error.into()),
+        keep(frame, early)?;
+    }
+}
+
+/// Keeps what a client says before it is its turn; an error when it has gone.
+fn keep(frame: Option<Result<Message, WsError>>, early: &mut Option<Message>) -> Result<(), End> {
+    match frame {
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+        Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+        Some(Ok(message)) => {
+            *early = Some(message);
+            Ok(())
         }
+        Some(Err(error)) => Err(error.into()),
     }
 }
 

@@ -190,7 +190,8 @@ async fn a_connection_that_was_given_up_takes_nothing_from_the_one_that_came_aft
     }
     cluster.thaw();
     for socket in &mut live {
-        assert_eq!(socket.next().await["type"], "connected");
+        let first = socket.next().await;
+        assert_eq!(first["type"], "connected", "{first}");
         assert_eq!(socket.next().await["type"], "quota_snapshot");
     }
     for socket in &mut live {
