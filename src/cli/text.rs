@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::protocol::summary::is_hidden;
+
 /// Makes every control character but TAB visible, and with them what turns the direction of a line or ends it: a text
 /// cannot move the cursor, forge a line or hide a part of one.
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -38,16 +40,6 @@ fn escape(text: &str, is_shown_as_code: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
-}
-
-/// Control characters, line and paragraph separators, and the marks that reorder what stands on a line.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
-        )
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

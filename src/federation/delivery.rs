@@ -11,6 +11,7 @@ use crate::protocol::forward::{self, Provenance};
 use crate::protocol::id::InstanceId;
 use crate::protocol::outbound::Outbound;
 use crate::protocol::peer_url::PeerUrl;
+use crate::protocol::summary::is_hidden;
 use crate::store::federation::PeerRecord;
 use crate::store::seal::Sealer;
 
@@ -144,7 +145,7 @@ fn excerpt(body: &[u8], token: &str) -> String {
         false => text.replace(token, "(token)"),
     };
     let clean: String = text
-        .split(|it: char| it.is_whitespace() || it.is_control() || is_invisible(it))
+        .split(|it: char| it.is_whitespace() || is_hidden(it))
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
@@ -157,11 +158,6 @@ fn excerpt(body: &[u8], token: &str) -> String {
         true => said,
         false => format!(": {said}"),
     }
-}
-
-/// What turns text round or hides in it, on a terminal.
-fn is_invisible(it: char) -> bool {
-    matches!(it, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

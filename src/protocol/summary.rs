@@ -30,6 +30,16 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// What can move a terminal's cursor, forge a line or hide a part of one: control characters, line and paragraph separators, and the marks that reorder what stands on a line.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
+        )
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// The first [`PREVIEW_MAX_CHARS`] characters of a message body, followed by `…` when there are more.
 pub fn preview(body: &str) -> String {
     match body.char_indices().nth(PREVIEW_MAX_CHARS) {
