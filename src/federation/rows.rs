@@ -172,7 +172,6 @@ mod tests {
             state: PeerState::default(),
             fresh: fresh.iter().map(|seq| row(*seq, 0)).collect(),
             retries: retries.iter().map(|seq| row(*seq, 9)).collect(),
-            next_due_at: None,
         }
     }
 

@@ -429,10 +429,6 @@ impl Judge {
     /// An event that came under a name after it had been accepted and before it was forgotten is there twice. Names whose
     /// event was forgotten in between have a younger entry.
     fn accepted(&mut self, row: &Row) {
-        // A name without content is remembered for what comes back from peers, whatever the sender means by it.
-        if row.integer("federated") != 0 && row.bytes("fingerprint").is_empty() {
-            return;
-        }
         let Ok(key) = row.bytes("key").try_into() else {
             return;
         };

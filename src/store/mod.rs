@@ -9,6 +9,7 @@ mod dump;
 pub mod error;
 pub mod federation;
 mod limits;
+mod peers;
 pub mod postgres;
 pub mod record;
 mod renumber;

@@ -20,8 +20,9 @@ use tokio_postgres::types::ToSql;
 use super::{column, json, peers, signed, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
-use crate::store::federation::{Decision, KnownPeers, Pass, PeerNumber, Peers};
+use crate::store::federation::{Pass, PeerNumber};
 use crate::store::limits::NAMESAKES_MAX;
+use crate::store::peers::{Decision, KnownPeers, Peers};
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
 };

@@ -168,30 +168,23 @@ pub(super) async fn due(client: &Object, query: &DueQuery) -> Result<Option<Work
     let retries = client
         .prepare_cached(&due_rows("due_at > 0 AND due_at <= $2"))
         .await?;
-    let next = client
-        .prepare_cached(
-            "SELECT due_at FROM outbox WHERE peer = $1 AND due_at > $2 ORDER BY due_at LIMIT 1",
-        )
-        .await?;
     let (peer, number) = (query.claim.peer, signed(query.claim.number));
     let claim: [&(dyn ToSql + Sync); 2] = [&peer, &number];
     let (after, fresh_max) = (signed(query.after), count(query.fresh_max));
     let to_fresh: [&(dyn ToSql + Sync); 3] = [&peer, &after, &fresh_max];
     let retries_max = count(query.retries_max);
     let to_retries: [&(dyn ToSql + Sync); 3] = [&peer, &query.now, &retries_max];
-    let to_next: [&(dyn ToSql + Sync); 2] = [&peer, &query.now];
     // One view of everything, in one round trip.
-    let (begun, claimed, fresh, retries, next, ended) = tokio::join!(
+    let (begun, claimed, fresh, retries, ended) = tokio::join!(
         biased;
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
         client.query_opt(&claimed, &claim),
         client.query(&fresh, &to_fresh),
         client.query(&retries, &to_retries),
-        client.query_opt(&next, &to_next),
         client.batch_execute("COMMIT"),
     );
     begun?;
-    let (claimed, next) = (claimed?, next?);
+    let claimed = claimed?;
     let rows = |rows: Vec<Row>| rows.iter().map(due_in).collect::<Result<Vec<_>>>();
     let (fresh, retries) = (rows(fresh?)?, rows(retries?)?);
     ended?;
@@ -203,7 +196,6 @@ pub(super) async fn due(client: &Object, query: &DueQuery) -> Result<Option<Work
         state: state_in(&claimed, COLUMNS_COUNT)?,
         fresh,
         retries,
-        next_due_at: next.map(|row| column(&row, 0)).transpose()?,
     }))
 }
 

@@ -11,10 +11,8 @@ use tokio_postgres::types::ToSql;
 use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
 use crate::protocol::id::TeamId;
-use crate::store::federation::{
-    InboundToken, NewPeer, PeerRecord, PeerUpdate, Peers, TokenRecord, scopes_text, stored_scopes,
-    stored_status,
-};
+use crate::store::federation::{InboundToken, NewPeer, PeerRecord, PeerUpdate, TokenRecord};
+use crate::store::peers::{Peers, scopes_text, stored_scopes, stored_status};
 use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
 

@@ -8,8 +8,9 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 use super::{peers, signed, team_number, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
-use crate::store::federation::{KnownPeers, Pass, PeerNumber, Peers};
+use crate::store::federation::{Pass, PeerNumber};
 use crate::store::limits::{MAX_SEQ, NAMESAKES_MAX};
+use crate::store::peers::{KnownPeers, Peers};
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
 };

@@ -2,6 +2,9 @@
 //!
 //! One process has the file: claims are never contested, and those of a process that is gone are void.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::peers::peers_where;
@@ -185,15 +188,11 @@ pub(super) fn due(connection: &Connection, query: &DueQuery) -> Result<Option<Wo
         (peer, query.now),
         query.retries_max,
     )?;
-    let next_due_at = connection
-        .prepare_cached("SELECT min(due_at) FROM outbox WHERE peer = ?1 AND due_at > ?2")?
-        .query_row(params![peer, query.now], |row| row.get(0))?;
     Ok(Some(Work {
         peer: record,
         state,
         fresh,
         retries,
-        next_due_at,
     }))
 }
 
@@ -241,33 +240,52 @@ pub(super) fn settle(
     transaction: &Transaction<'_>,
     settlements: &[Settlement],
 ) -> Result<Vec<bool>> {
+    // How each peer does after its last attempt; none where the claim was lost.
+    let mut told: HashMap<ClaimId, Option<&PeerState>> = HashMap::new();
     let mut stand = Vec::with_capacity(settlements.len());
     for settlement in settlements {
-        stand.push(settle_one(transaction, settlement)?);
+        let last = match told.entry(settlement.claim) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let state = state(transaction, settlement.claim)?;
+                unknown.insert(state.map(|_| &settlement.state))
+            }
+        };
+        if let Some(last) = last {
+            *last = &settlement.state;
+            settle_one(transaction, settlement)?;
+        }
+        stand.push(last.is_some());
+    }
+    for (claim, last) in told {
+        if let Some(last) = last {
+            tell(transaction, claim.peer, last)?;
+        }
     }
     Ok(stand)
 }
 
-fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<bool> {
-    let ClaimId { peer, number } = settlement.claim;
-    let state = &settlement.state;
-    let stands = transaction
+/// Writes down how a peer does.
+fn tell(transaction: &Transaction<'_>, peer: PeerNumber, state: &PeerState) -> Result<()> {
+    transaction
         .prepare_cached(
-            "UPDATE peer_states SET failures = ?3, retry_at = ?4, last_success_at = ?5, last_error = ?6, latency_ms = ?7
-             WHERE peer = ?1 AND claim = ?2 AND claimed_until > 0",
+            "UPDATE peer_states SET failures = ?2, retry_at = ?3, last_success_at = ?4, last_error = ?5, latency_ms = ?6
+             WHERE peer = ?1",
         )?
         .execute(params![
             peer,
-            signed(number),
             state.failures,
             state.retry_at,
             state.last_success_at,
             state.last_error,
             state.latency_ms.map(signed)
         ])?;
-    if stands == 0 {
-        return Ok(false);
-    }
+    Ok(())
+}
+
+/// Settles an attempt under a claim that stands.
+fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<()> {
+    let peer = settlement.claim.peer;
     let seq = settlement.seq;
     // It may have been woken during the attempt.
     let due_at: Option<Millis> = transaction
@@ -285,7 +303,7 @@ fn settle_one(transaction: &Transaction<'_>, settlement: &Settlement) -> Result<
     if settlement.wakes {
         wake_rows(transaction, peer)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// What becomes of a row that was tried.

@@ -28,7 +28,7 @@ use group::Group;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
 use tokio::sync::Semaphore;
 
-use super::federation::KnownPeers;
+use super::peers::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,

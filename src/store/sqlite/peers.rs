@@ -7,10 +7,8 @@ use rusqlite::{Connection, Row, Transaction, params};
 use super::{parsed, signed, team_number, unsigned};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
-use crate::store::federation::{
-    InboundToken, KnownPeers, NewPeer, PeerRecord, PeerUpdate, Peers, TokenRecord, scopes_text,
-    stored_scopes, stored_status,
-};
+use crate::store::federation::{InboundToken, NewPeer, PeerRecord, PeerUpdate, TokenRecord};
+use crate::store::peers::{KnownPeers, Peers, scopes_text, stored_scopes, stored_status};
 use crate::store::record::Millis;
 
 /// The columns of a peer, for [`peer_in`].

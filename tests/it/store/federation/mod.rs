@@ -6,13 +6,13 @@ mod peers;
 
 use std::sync::Arc;
 
-use kite::protocol::federation::PeerStatus;
+use kite::protocol::federation::{OutboxStatus, PeerStatus};
 use kite::protocol::forward::{Provenance, Transit, TypeScopes};
 use kite::store::federation::{
     ClaimId, DeliveryEntry, DeliveryFilter, Due, DueQuery, InboundToken, NewPeer, OutboxEntry,
     OutboxFilter, OutboxId, PeerRecord, PeerState, PeerUpdate, Settled, Settlement, Work,
 };
-use kite::store::record::{Appended, Batch, Dedup, NewEvent, Outcome};
+use kite::store::record::{Appended, Batch, Dedup, Millis, NewEvent, Outcome};
 use kite::store::{Store, StoreError};
 
 use super::{event, id};
@@ -144,6 +144,17 @@ fn settlement(claim: ClaimId, seq: u64, due_at: i64, settled: Settled) -> Settle
 async fn settle(store: &dyn Store, settlements: Vec<Settlement>) {
     let stand = store.settle(settlements).await.unwrap();
     assert!(stand.iter().all(|it| *it), "{stand:?}");
+}
+
+/// Until when the first row waits that is not due at a time.
+async fn waits_until(store: &dyn Store, now: Millis) -> Option<Millis> {
+    let pending = OutboxFilter {
+        status: Some(OutboxStatus::Pending),
+        ..everything()
+    };
+    let rows = listed(store, pending).await;
+    let times = rows.iter().filter_map(|row| row.next_attempt_at);
+    times.filter(|at| *at > now).min()
 }
 
 async fn listed(store: &dyn Store, filter: OutboxFilter) -> Vec<OutboxEntry> {
