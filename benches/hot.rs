@@ -223,6 +223,7 @@ mod peers {
     use divan::{Bencher, black_box};
     use kite::base::clock::Clock;
     use kite::federation::{FederationToken, Inbound};
+    use kite::protocol::federation::PeerKind;
     use kite::protocol::forward::{TypeScopes, headers, is_signed};
     use kite::protocol::id::TeamId;
     use kite::protocol::permission::Permissions;
@@ -266,6 +267,9 @@ mod peers {
                     outbound_token: Vec::new(),
                     inbound: token.inbound(&sealer).unwrap(),
                     now: 1,
+                    identity_key: None,
+                    kind: PeerKind::Kite,
+                    discovery: false,
                 };
                 store.create_peer(peer).await.unwrap();
                 let (inbound, _) = Inbound::start(store, sealer, Clock::system());

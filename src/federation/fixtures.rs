@@ -1,6 +1,6 @@
 //! What the tests of this room begin with.
 
-use crate::protocol::federation::PeerStatus;
+use crate::protocol::federation::{PeerKind, PeerStatus};
 use crate::protocol::forward::TypeScopes;
 use crate::protocol::outbound::Outbound;
 use crate::store::federation::{InboundToken, NewPeer, PeerRecord};
@@ -45,6 +45,9 @@ pub(super) fn new_peer(name: &str, hook_url: &str, byte: u8) -> NewPeer {
         rate_limit_per_sec: 100_000,
         inbound: inbound(byte),
         now: 1,
+        identity_key: None,
+        kind: PeerKind::Kite,
+        discovery: false,
     }
 }
 
@@ -67,5 +70,8 @@ pub(super) fn peer(hook_url: &str) -> PeerRecord {
         old_inbound: None,
         created_at: 1,
         updated_at: 1,
+        identity_key: None,
+        kind: PeerKind::Kite,
+        discovery: false,
     }
 }

@@ -43,6 +43,34 @@ impl PeerStatus {
     }
 }
 
+/// What a peer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerKind {
+    /// Another instance, of this product or of another that speaks its protocol.
+    #[default]
+    Kite,
+    /// The Paperclip of this instance, which takes the messages of agents (spec 13.3).
+    Paperclip,
+}
+
+impl PeerKind {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Kite => "kite",
+            Self::Paperclip => "paperclip",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Kite, Self::Paperclip]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
+}
+
 /// A peer, as the API shows it. Its tokens are never among it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
@@ -66,6 +94,16 @@ pub struct Peer {
     pub created_at: String,
     /// When it was last changed, RFC 3339.
     pub updated_at: String,
+    /// What it is.
+    #[serde(default)]
+    pub kind: PeerKind,
+    /// The fingerprint of the key that it proved to have when it was connected by an invitation
+    /// ([`super::identity::fingerprint`]).
+    #[serde(default)]
+    pub identity: Option<String>,
+    /// Whether it may be told of the other peers that are discoverable, and they of it.
+    #[serde(default)]
+    pub discovery: bool,
 }
 
 /// The body that makes a peer, in both of its forms.
@@ -89,6 +127,9 @@ pub struct PeerDraft {
     /// 1 to 100,000.
     #[serde(default = "rate_limit")]
     pub rate_limit_per_sec: u32,
+    /// Whether it takes part in discovery.
+    #[serde(default)]
+    pub discovery: bool,
     /// What it is shown; minted where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound_token: Option<String>,
@@ -130,6 +171,9 @@ pub struct PeerChange {
     /// Another rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_sec: Option<u32>,
+    /// Whether it takes part in discovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<bool>,
     /// A new token to show; used from the next post on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound_token: Option<String>,

@@ -3,6 +3,9 @@
 use core::fmt;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use sha2::{Digest, Sha256};
 
 /// The length of a seed and of a public key, in bytes.
 pub const IDENTITY_KEY_LEN: usize = 32;
@@ -51,6 +54,11 @@ pub fn verify(public: &[u8; IDENTITY_KEY_LEN], message: &[u8], signature: &[u8])
     UnparsedPublicKey::new(&ED25519, public)
         .verify(message, signature)
         .is_ok()
+}
+
+/// What a public key is shown and compared as by people: `SHA256:` and the digest in base64 (as OpenSSH does it).
+pub fn fingerprint(public: &[u8; IDENTITY_KEY_LEN]) -> String {
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(public)))
 }
 
 impl fmt::Debug for InstanceKey {

@@ -15,8 +15,9 @@ use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::error::ErrorCode;
-use crate::protocol::federation::{Peer, PeerCreated, PeerHealth, PeerStatus};
+use crate::protocol::federation::{Peer, PeerCreated, PeerHealth, PeerKind, PeerStatus};
 use crate::protocol::id::TeamId;
+use crate::protocol::identity::fingerprint;
 use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord, PeerStanding, PeerUpdate};
 use crate::store::record::Millis;
 
@@ -36,6 +37,9 @@ fn shown(peer: PeerRecord) -> Peer {
         rate_limit_per_sec: peer.rate_limit_per_sec,
         created_at: rfc3339(peer.created_at),
         updated_at: rfc3339(peer.updated_at),
+        kind: peer.kind,
+        identity: peer.identity_key.as_ref().map(fingerprint),
+        discovery: peer.discovery,
     }
 }
 
@@ -88,6 +92,9 @@ pub(super) async fn post(
         scopes: wish.scopes,
         max_hops: wish.max_hops,
         rate_limit_per_sec: wish.rate_limit_per_sec,
+        identity_key: None,
+        kind: PeerKind::Kite,
+        discovery: wish.discovery,
         now: app.clock.unix_millis(),
     };
     let peer = app.store.create_peer(peer).await?;
@@ -142,6 +149,7 @@ pub(super) async fn patch(
         rate_limit_per_sec: wish.rate_limit_per_sec,
         outbound_token: outbound,
         inbound: inbound.map(|token| (token, until)),
+        discovery: wish.discovery,
     };
     change(&app, &call.key.team, id, update).await
 }

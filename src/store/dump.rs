@@ -93,6 +93,9 @@ pub(super) static PEERS: Table = Table {
         ("old_inbound_until", Integer),
         ("created_at", Integer),
         ("updated_at", Integer),
+        ("identity_key", Bytes),
+        ("kind", Text),
+        ("discovery", Flag),
     ],
     order: "number",
 };
@@ -187,6 +190,23 @@ pub(super) static DELIVERIES: Table = Table {
     order: "team, id",
 };
 
+pub(super) static INVITES: Table = Table {
+    name: "invites",
+    columns: &[
+        ("id", Text),
+        ("team", Integer),
+        ("digest", Bytes),
+        ("name", Text),
+        ("scopes", Text),
+        ("created_at", Integer),
+        ("expires_at", Integer),
+        ("joiner_key", Bytes),
+        ("peer_id", Text),
+        ("redeemed_at", Integer),
+    ],
+    order: "id",
+};
+
 pub(super) static FEDERATION_TOKENS: Table = Table {
     name: "federation_tokens",
     columns: &[
@@ -275,7 +295,7 @@ pub(super) static AGENTS: Table = Table {
 
 /// Everything durable, in the order in which it is written: what others refer to comes first. Device logins are not
 /// among it: they last for minutes.
-pub(super) static TABLES: [&Table; 15] = [
+pub(super) static TABLES: [&Table; 16] = [
     &INSTANCE,
     &TEAMS,
     &PEERS,
@@ -286,6 +306,7 @@ pub(super) static TABLES: [&Table; 15] = [
     &LETTERS,
     &DELIVERIES,
     &FEDERATION_TOKENS,
+    &INVITES,
     &DEDUP,
     &CURSORS,
     &KEYS,

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 
 use super::Result;
 use super::record::Millis;
-use crate::protocol::federation::{OutboxStatus, PeerStatus};
+use crate::protocol::federation::{OutboxStatus, PeerKind, PeerStatus};
 use crate::protocol::forward::{Destination, TypeScopes};
 use crate::protocol::id::{Seq, TeamId};
+use crate::protocol::identity::IDENTITY_KEY_LEN;
 
 /// How long a claim lasts unless it is renewed. A node that died leaves its peers to others after that.
 pub const CLAIM_TERM: Duration = Duration::from_secs(20);
@@ -60,6 +61,12 @@ pub struct PeerRecord {
     pub created_at: Millis,
     /// When it was last changed.
     pub updated_at: Millis,
+    /// The Ed25519 key that it proved to have when it was connected by an invitation.
+    pub identity_key: Option<[u8; IDENTITY_KEY_LEN]>,
+    /// What it is.
+    pub kind: PeerKind,
+    /// Whether it takes part in discovery.
+    pub discovery: bool,
 }
 
 impl PeerRecord {
@@ -102,6 +109,7 @@ impl PeerRecord {
         self.status = update.status.unwrap_or(self.status);
         self.max_hops = update.max_hops.unwrap_or(self.max_hops);
         self.rate_limit_per_sec = update.rate_limit_per_sec.unwrap_or(self.rate_limit_per_sec);
+        self.discovery = update.discovery.unwrap_or(self.discovery);
         if let Some(scopes) = update.scopes {
             self.scopes = scopes;
         }
@@ -156,6 +164,12 @@ pub struct NewPeer {
     pub outbound_token: Vec<u8>,
     /// The token that it has to show.
     pub inbound: InboundToken,
+    /// The key that it proved to have.
+    pub identity_key: Option<[u8; IDENTITY_KEY_LEN]>,
+    /// What it is.
+    pub kind: PeerKind,
+    /// Whether it takes part in discovery.
+    pub discovery: bool,
     /// The present time.
     pub now: Millis,
 }
@@ -179,6 +193,8 @@ pub struct PeerUpdate {
     pub outbound_token: Option<Vec<u8>>,
     /// A new token that it has to show, and until when the one before stays valid.
     pub inbound: Option<(InboundToken, Millis)>,
+    /// Whether it takes part in discovery.
+    pub discovery: Option<bool>,
 }
 
 /// By what right an event of a peer is stored. It is judged again in the transaction that stores it: once a token was

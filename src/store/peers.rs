@@ -9,7 +9,7 @@ use super::federation::{
 };
 use super::record::Millis;
 use super::{Result, StoreError};
-use crate::protocol::federation::PeerStatus;
+use crate::protocol::federation::{PeerKind, PeerStatus};
 use crate::protocol::forward::{Transit, TypeScopes};
 use crate::protocol::id::TeamId;
 
@@ -49,6 +49,9 @@ impl NewPeer {
             old_inbound: None,
             created_at: self.now,
             updated_at: self.now,
+            identity_key: self.identity_key,
+            kind: self.kind,
+            discovery: self.discovery,
         }
     }
 }
@@ -78,6 +81,13 @@ impl PeerRecord {
         if self.name == name {
             return exists(format!("a peer called `{name}`"));
         }
+        // `agent@peer` names a peer by either: it must be one.
+        if self.name == instance_id || self.instance_id == name {
+            return exists(format!(
+                "a peer called `{}` with the instance id `{}`",
+                self.name, self.instance_id
+            ));
+        }
         let has_token = |token: &InboundToken| {
             self.status == PeerStatus::Active && self.inbound_at(&token.index, now).is_some()
         };
@@ -91,6 +101,11 @@ impl PeerRecord {
 /// A stored status.
 pub(super) fn stored_status(word: String) -> Result<PeerStatus> {
     PeerStatus::of(&word).ok_or_else(|| StoreError::Failed(format!("`{word}` is no status")))
+}
+
+/// A stored kind.
+pub(super) fn stored_kind(word: String) -> Result<PeerKind> {
+    PeerKind::of(&word).ok_or_else(|| StoreError::Failed(format!("`{word}` is no kind of peer")))
 }
 
 /// Stored scopes.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use kite::base::clock::Clock;
 use kite::protocol::event::dedup_key;
+use kite::protocol::federation::PeerKind;
 use kite::protocol::forward::TypeScopes;
 use kite::protocol::id::{ClientId, SourceSlug, TeamId};
 use kite::protocol::permission::Permissions;
@@ -321,6 +322,9 @@ fn new_peer(name: &str) -> NewPeer {
             hash: name.to_owned(),
         },
         now: 1,
+        identity_key: Some([5; 32]),
+        kind: PeerKind::Kite,
+        discovery: false,
     }
 }
 

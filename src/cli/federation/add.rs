@@ -121,6 +121,7 @@ pub(super) fn run(args: AddArgs, context: &Context) -> Result<Exit, CommandError
         },
         max_hops: args.max_hops,
         rate_limit_per_sec: args.rate,
+        discovery: false,
         outbound_token,
         inbound_token,
     };
@@ -187,7 +188,7 @@ fn shell_word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::federation::{Peer, PeerStatus};
+    use crate::protocol::federation::{Peer, PeerKind, PeerStatus};
 
     fn args(outbound: Option<&str>, inbound: Option<&str>) -> TokenArgs {
         TokenArgs {
@@ -230,6 +231,9 @@ mod tests {
                 rate_limit_per_sec: 100,
                 created_at: String::new(),
                 updated_at: String::new(),
+                kind: PeerKind::Kite,
+                identity: None,
+                discovery: false,
             },
             outbound_token: outbound.map(str::to_owned),
             inbound_token: Some("in".to_owned()),

@@ -64,6 +64,7 @@ pub(super) fn run(args: UpdateArgs, context: &Context) -> Result<Exit, CommandEr
         scopes: args.scopes,
         max_hops: args.max_hops,
         rate_limit_per_sec: args.rate,
+        discovery: None,
         outbound_token,
         inbound_token,
         overlap_secs: args.overlap.map(|overlap| overlap.as_secs()),

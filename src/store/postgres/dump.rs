@@ -45,12 +45,12 @@ const ORPHANS_SQL: &str = "
 /// What a restore writes, and the device logins, which refer to it.
 const ALL: &str =
     "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
-    federation_tokens, dedup, cursors, keys, endpoints, agents, logins";
+    federation_tokens, invites, dedup, cursors, keys, endpoints, agents, logins";
 
 /// What a copy has.
 const COPIED: &str =
     "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
-    federation_tokens, dedup, cursors, keys, endpoints, agents";
+    federation_tokens, invites, dedup, cursors, keys, endpoints, agents";
 
 /// A connection of its own to a database whose schema is the newest.
 async fn connect(address: &PostgresAddress, role: Role) -> Result<Object> {

@@ -12,17 +12,17 @@ use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{InboundToken, NewPeer, PeerRecord, PeerUpdate, TokenRecord};
-use crate::store::peers::{Peers, scopes_text, stored_scopes, stored_status};
+use crate::store::peers::{Peers, scopes_text, stored_kind, stored_scopes, stored_status};
 use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
 
 /// The columns of a peer, for [`peer_in`].
 pub(super) const COLUMNS: &str = "peers.number, peers.id, teams.id, peers.name, peers.instance_id, peers.status, hook_url, scopes,
     max_hops, rate_limit_per_sec, outbound_token, inbound_index, inbound_hash, old_inbound_index, old_inbound_hash,
-    old_inbound_until, peers.created_at, updated_at";
+    old_inbound_until, peers.created_at, updated_at, peers.identity_key, peers.kind, discovery";
 
 /// How many columns that are.
-pub(super) const COLUMNS_COUNT: usize = 18;
+pub(super) const COLUMNS_COUNT: usize = 21;
 
 /// How often a change is tried again because others changed the team's peers meanwhile.
 const CHANGES_MAX: usize = 10;
@@ -59,6 +59,12 @@ pub(super) fn peer_in(row: &Row) -> Result<PeerRecord> {
         old_inbound,
         created_at: column(row, 16)?,
         updated_at: column(row, 17)?,
+        identity_key: match column::<Option<&[u8]>>(row, 18)? {
+            Some(_) => Some(digest(row, 18)?),
+            None => None,
+        },
+        kind: stored_kind(column(row, 19)?)?,
+        discovery: column(row, 20)?,
     })
 }
 
@@ -128,8 +134,9 @@ pub(super) async fn create(client: &Object, new: NewPeer) -> Result<PeerRecord> 
                  UPDATE teams SET peers_version = peers_version + 1 WHERE id = $1 AND peers_version = $2 RETURNING number
              ), peer AS (
                  INSERT INTO peers (id, team, name, instance_id, status, hook_url, scopes, max_hops, rate_limit_per_sec,
-                                    outbound_token, inbound_index, inbound_hash, created_at, updated_at)
-                 SELECT $3, number, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $13, $13 FROM team
+                                    outbound_token, inbound_index, inbound_hash, created_at, updated_at, identity_key, kind,
+                                    discovery)
+                 SELECT $3, number, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16 FROM team
                  RETURNING number
              )
              INSERT INTO peer_states (peer) SELECT number FROM peer RETURNING peer",
@@ -138,7 +145,7 @@ pub(super) async fn create(client: &Object, new: NewPeer) -> Result<PeerRecord> 
     for _ in 0..CHANGES_MAX {
         let known = versioned(client, &new.team).await?;
         known.check_new(&new)?;
-        let values: [&(dyn ToSql + Sync); 13] = [
+        let values: [&(dyn ToSql + Sync); 16] = [
             &new.team.as_str(),
             &known.version,
             &new.id,
@@ -152,6 +159,9 @@ pub(super) async fn create(client: &Object, new: NewPeer) -> Result<PeerRecord> 
             &&new.inbound.index[..],
             &new.inbound.hash,
             &new.now,
+            &new.identity_key.as_ref().map(|key| &key[..]),
+            &new.kind.word(),
+            &new.discovery,
         ];
         if let Some(row) = client.query_opt(&insert, &values).await? {
             return Ok(new.numbered(column(&row, 0)?));
@@ -174,7 +184,7 @@ pub(super) async fn update(
              )
              UPDATE peers SET name = $4, status = $5, hook_url = $6, scopes = $7, max_hops = $8, rate_limit_per_sec = $9,
                     outbound_token = $10, inbound_index = $11, inbound_hash = $12, old_inbound_index = $13,
-                    old_inbound_hash = $14, old_inbound_until = $15, updated_at = $16
+                    old_inbound_hash = $14, old_inbound_until = $15, updated_at = $16, discovery = $17
              FROM team WHERE peers.team = team.number AND peers.number = $3",
         )
         .await?;
@@ -182,7 +192,7 @@ pub(super) async fn update(
         let known = versioned(client, team).await?;
         let peer = known.changed(id, update.clone(), now)?;
         let old = peer.old_inbound.as_ref();
-        let values: [&(dyn ToSql + Sync); 16] = [
+        let values: [&(dyn ToSql + Sync); 17] = [
             &team.as_str(),
             &known.version,
             &peer.number,
@@ -199,6 +209,7 @@ pub(super) async fn update(
             &old.map(|(token, _)| &token.hash),
             &old.map(|(_, until)| until),
             &peer.updated_at,
+            &peer.discovery,
         ];
         if client.execute(&statement, &values).await? > 0 {
             return Ok(peer);

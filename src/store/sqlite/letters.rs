@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::append::key;
 use super::forwards::state_in;
-use super::peers::{PEER_COLUMNS, peer_in};
+use super::peers::{PEER_COLUMNS, PEER_COLUMNS_COUNT, peer_in};
 use super::{signed, team_number, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};
@@ -293,10 +293,10 @@ pub(super) fn standings(
     let row = |row: &Row<'_>| {
         Ok(PeerStanding {
             peer: peer_in(row)?,
-            state: state_in(row, 18)?,
-            backlog: unsigned(row.get(23)?),
-            oldest_at: row.get(24)?,
-            dead: unsigned(row.get(25)?),
+            state: state_in(row, PEER_COLUMNS_COUNT)?,
+            backlog: unsigned(row.get(PEER_COLUMNS_COUNT + 5)?),
+            oldest_at: row.get(PEER_COLUMNS_COUNT + 6)?,
+            dead: unsigned(row.get(PEER_COLUMNS_COUNT + 7)?),
         })
     };
     let found = connection

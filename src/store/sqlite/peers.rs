@@ -8,13 +8,18 @@ use super::{parsed, signed, team_number, unsigned};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::federation::{InboundToken, NewPeer, PeerRecord, PeerUpdate, TokenRecord};
-use crate::store::peers::{KnownPeers, Peers, scopes_text, stored_scopes, stored_status};
+use crate::store::peers::{
+    KnownPeers, Peers, scopes_text, stored_kind, stored_scopes, stored_status,
+};
 use crate::store::record::Millis;
 
 /// The columns of a peer, for [`peer_in`].
 pub(super) const PEER_COLUMNS: &str = "peers.number, peers.id, teams.id, peers.name, peers.instance_id, peers.status, hook_url, scopes,
     max_hops, rate_limit_per_sec, outbound_token, inbound_index, inbound_hash, old_inbound_index, old_inbound_hash,
-    old_inbound_until, peers.created_at, updated_at";
+    old_inbound_until, peers.created_at, updated_at, peers.identity_key, peers.kind, discovery";
+
+/// How many columns that are.
+pub(super) const PEER_COLUMNS_COUNT: usize = 21;
 
 pub(super) fn peer_in(row: &Row<'_>) -> rusqlite::Result<PeerRecord> {
     let old_index: Option<[u8; 32]> = row.get(13)?;
@@ -43,6 +48,9 @@ pub(super) fn peer_in(row: &Row<'_>) -> rusqlite::Result<PeerRecord> {
         old_inbound,
         created_at: row.get(16)?,
         updated_at: row.get(17)?,
+        identity_key: row.get(18)?,
+        kind: parsed(row, 19, stored_kind)?,
+        discovery: row.get(20)?,
     })
 }
 
@@ -105,8 +113,8 @@ pub(super) fn create_peer(transaction: &Transaction<'_>, new: NewPeer) -> Result
     judged_by(transaction, &new.team)?.check_new(&new)?;
     transaction.execute(
         "INSERT INTO peers (id, team, name, instance_id, status, hook_url, scopes, max_hops, rate_limit_per_sec,
-                            outbound_token, inbound_index, inbound_hash, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+                            outbound_token, inbound_index, inbound_hash, created_at, updated_at, identity_key, kind, discovery)
+         VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, ?14, ?15)",
         params![
             new.id,
             team,
@@ -119,7 +127,10 @@ pub(super) fn create_peer(transaction: &Transaction<'_>, new: NewPeer) -> Result
             new.outbound_token,
             new.inbound.index,
             new.inbound.hash,
-            new.now
+            new.now,
+            new.identity_key,
+            new.kind.word(),
+            new.discovery
         ],
     )?;
     let number = transaction.last_insert_rowid();
@@ -153,7 +164,7 @@ pub(super) fn update_peer(
     transaction.execute(
         "UPDATE peers SET name = ?2, status = ?3, hook_url = ?4, scopes = ?5, max_hops = ?6, rate_limit_per_sec = ?7,
                 outbound_token = ?8, inbound_index = ?9, inbound_hash = ?10, old_inbound_index = ?11,
-                old_inbound_hash = ?12, old_inbound_until = ?13, updated_at = ?14
+                old_inbound_hash = ?12, old_inbound_until = ?13, updated_at = ?14, discovery = ?15
          WHERE number = ?1",
         params![
             peer.number,
@@ -169,7 +180,8 @@ pub(super) fn update_peer(
             old.map(|(token, _)| token.index),
             old.map(|(token, _)| &token.hash),
             old.map(|(_, until)| until),
-            peer.updated_at
+            peer.updated_at,
+            peer.discovery
         ],
     )?;
     touch(transaction, team_number(transaction, team)?)?;

@@ -7,6 +7,7 @@ use kite::base::clock::Clock;
 use kite::federation::{Dial, Federation, Parts, Tasks};
 use kite::log::{Limits, Log};
 use kite::protocol::event::Event;
+use kite::protocol::federation::PeerKind;
 use kite::protocol::forward::TypeScopes;
 use kite::protocol::id::TeamId;
 use kite::protocol::permission::Permissions;
@@ -124,6 +125,9 @@ impl Library {
             },
             now: self.clock.unix_millis(),
             id,
+            identity_key: None,
+            kind: PeerKind::Kite,
+            discovery: false,
         };
         self.store.create_peer(peer).await.unwrap()
     }

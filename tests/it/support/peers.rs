@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kite::base::random::{bytes, uuid7};
 use kite::federation::FederationToken;
-use kite::protocol::federation::PeerStatus;
+use kite::protocol::federation::{PeerKind, PeerStatus};
 use kite::protocol::forward::TypeScopes;
 use kite::store::Store;
 use kite::store::federation::{DeliveryFilter, InboundToken, NewPeer, PeerRecord, PeerUpdate};
@@ -56,6 +56,9 @@ impl Peer {
             inbound: hashed(&sealer, token).await,
             now: now(),
             id,
+            identity_key: None,
+            kind: PeerKind::Kite,
+            discovery: false,
         };
         more(&mut peer);
         let store = server.store().await;

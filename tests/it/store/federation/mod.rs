@@ -6,7 +6,7 @@ mod peers;
 
 use std::sync::Arc;
 
-use kite::protocol::federation::{OutboxStatus, PeerStatus};
+use kite::protocol::federation::{OutboxStatus, PeerKind, PeerStatus};
 use kite::protocol::forward::{Provenance, Transit, TypeScopes};
 use kite::store::federation::{
     ClaimId, DeliveryEntry, DeliveryFilter, Due, DueQuery, InboundToken, NewPeer, OutboxEntry,
@@ -31,6 +31,9 @@ fn draft(name: &str) -> NewPeer {
         outbound_token: vec![0, 7],
         inbound: token(name),
         now: 10,
+        identity_key: None,
+        kind: PeerKind::Kite,
+        discovery: false,
     }
 }
 

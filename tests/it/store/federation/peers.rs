@@ -39,6 +39,7 @@ async fn a_peer_is_kept_as_it_was_made_and_changed(store: &dyn Store) {
         rate_limit_per_sec: Some(100_000),
         outbound_token: Some(vec![9]),
         inbound: Some((token("new"), 500)),
+        discovery: Some(true),
     };
     let changed = change(store, &made, update).await;
     assert_eq!((changed.created_at, changed.updated_at), (10, 20));
