@@ -28,6 +28,7 @@ mod peer_body;
 mod peer_hook;
 mod peers;
 mod publish;
+mod recipient;
 mod registry;
 mod rpc;
 mod session;
