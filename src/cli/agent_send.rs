@@ -40,8 +40,8 @@ Examples:
 
 reviewer@b is the agent `reviewer` of the peer `b`: its name, or the id of its
 instance. `kite federation peers list` shows the peers. With --reply-to alone
-the message goes to whom has sent that event, wherever that is, and stays in its
-conversation; to read the event the key needs `read`.
+the message goes to the sender of that event, wherever that is, and stays in its
+conversation.
 
 From stdin one line break at the end is left out.")]
 pub(super) struct SendArgs {
