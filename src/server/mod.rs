@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod discovery;
 mod door;
 mod endpoints;
 mod error;
@@ -430,6 +431,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/auth/device-code", post(login::begin))
         .route("/api/auth/device-token", post(login::poll))
         .route("/hooks/{team}/kite", post(peer_hook::post))
+        .route("/hooks/{team}/kite/discover", post(discovery::tell))
         .route("/hooks/{team}/{source}", post(hooks::bare))
         .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
         .route("/api/v1/agents/messages", post(agents::send))
@@ -464,6 +466,7 @@ fn federation_routes() -> Router<Arc<App>> {
             "/peers/{id}",
             get(peers::get).patch(peers::patch).delete(peers::delete),
         )
+        .route("/peers/discover", post(discovery::post))
         .route("/peers/{id}/test", post(peers::test))
         .route(
             "/tokens",
