@@ -206,6 +206,30 @@ impl CommandError {
         }
     }
 
+    /// The event that a message answers cannot be had, so nobody knows whom the answer is for.
+    pub fn no_answered_event(id: &str, refusal: &Refusal) -> Self {
+        let id = visible(id);
+        let missing = format!("there is no event `{id}` on the server that could be answered");
+        match refusal.status {
+            403 => Self::from(refusal.clone())
+                .context(&format!("cannot read the event `{id}`"))
+                .with_hint("the key needs `read`; or `--to` names whom the answer is for"),
+            404 | 405 => Self::new(Kind::NotFound, missing).with_hint(
+                "`kite logs` shows the ids of those there are; or `--to` names whom the answer is for",
+            ),
+            _ => Self::from(refusal.clone()).context(&format!("cannot read the event `{id}`")),
+        }
+    }
+
+    /// The event that a message answers is none.
+    pub fn not_answerable(id: &str, why: &str) -> Self {
+        let (id, why) = (visible(id), visible(why));
+        Self::failed(format!(
+            "the event `{id}` is no message that could be answered: {why}"
+        ))
+        .with_hint("`--to` names whom the answer is for")
+    }
+
     /// There is no identity to send or listen as (spec 19.3).
     pub fn no_agent() -> Self {
         let message = "No agent registered. Run kite agent register first.";

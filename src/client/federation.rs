@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::ClientError;
 use super::api::{Answer, Api, escape};
+use crate::protocol::discovery::Discovery;
 use crate::protocol::federation::{
     DeliveryRow, FederationToken, OutboxRow, OutboxStatus, Peer, PeerChange, PeerCreated,
     PeerDraft, PeerHealth, PeerTest, Replayed,
@@ -37,6 +38,13 @@ impl ForwardsQuery {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect()
     }
+}
+
+/// Which peer a call is about, if not all.
+#[derive(Serialize)]
+struct Which<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_id: Option<&'a str>,
 }
 
 impl Api {
@@ -74,6 +82,12 @@ impl Api {
         let path = format!("peers/{}/test", escape(id));
         self.answer(self.about_peers(Method::POST, &path, &[]))
             .await
+    }
+
+    /// `POST /api/federation/peers/discover`: asks one peer, by its id, or all that take part.
+    pub async fn discover(&self, peer_id: Option<&str>) -> Result<Discovery, ClientError> {
+        let request = self.about_peers(Method::POST, "peers/discover", &[]);
+        self.call(request.json(&Which { peer_id })).await
     }
 
     /// `GET /api/federation/status`.
@@ -147,11 +161,6 @@ impl Api {
         &self,
         peer_id: Option<&str>,
     ) -> Result<Answer<Replayed>, ClientError> {
-        #[derive(Serialize)]
-        struct Which<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            peer_id: Option<&'a str>,
-        }
         let request = self.about_peers(Method::POST, "dead-letters/replay", &[]);
         self.answer(request.json(&Which { peer_id })).await
     }

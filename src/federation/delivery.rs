@@ -104,7 +104,7 @@ pub(super) fn judge(answer: Result<&Answer, &DialFault>, target: &Target) -> Att
         Err(fault) => return Attempted::failed(fault.to_string()),
     };
     let status = answer.status;
-    let says = excerpt(&answer.body, target.token.reveal());
+    let says = excerpt(&answer.body, target);
     let error = format!("{} ({status}){says}", words(status));
     match status {
         200..=299 => Attempted::Delivered,
@@ -138,7 +138,8 @@ fn words(status: u16) -> &'static str {
 }
 
 /// What a peer said, on one line and without the token, which a badly made peer might send back.
-fn excerpt(body: &[u8], token: &str) -> String {
+pub(super) fn excerpt(body: &[u8], target: &Target) -> String {
+    let token = target.token.reveal();
     let text = String::from_utf8_lossy(body);
     let text = match token.is_empty() {
         true => text.into_owned(),

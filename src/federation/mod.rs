@@ -15,6 +15,7 @@
 mod circuit;
 mod delivery;
 mod dial;
+mod discovery;
 #[cfg(test)]
 mod fixtures;
 mod hub;

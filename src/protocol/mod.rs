@@ -8,6 +8,7 @@ pub mod address_class;
 pub mod agent;
 pub mod api;
 pub mod arrival;
+pub mod discovery;
 pub mod error;
 pub mod event;
 pub mod federation;

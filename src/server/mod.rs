@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod discovery;
 mod door;
 mod endpoints;
 mod error;
@@ -28,6 +29,7 @@ mod peer_body;
 mod peer_hook;
 mod peers;
 mod publish;
+mod recipient;
 mod registry;
 mod rpc;
 mod session;
@@ -429,6 +431,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/auth/device-code", post(login::begin))
         .route("/api/auth/device-token", post(login::poll))
         .route("/hooks/{team}/kite", post(peer_hook::post))
+        .route("/hooks/{team}/kite/discover", post(discovery::tell))
         .route("/hooks/{team}/{source}", post(hooks::bare))
         .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
         .route("/api/v1/agents/messages", post(agents::send))
@@ -463,6 +466,7 @@ fn federation_routes() -> Router<Arc<App>> {
             "/peers/{id}",
             get(peers::get).patch(peers::patch).delete(peers::delete),
         )
+        .route("/peers/discover", post(discovery::post))
         .route("/peers/{id}/test", post(peers::test))
         .route(
             "/tokens",

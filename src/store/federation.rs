@@ -79,7 +79,6 @@ impl PeerRecord {
     pub fn destination(&self) -> Destination<'_> {
         Destination {
             instance_id: &self.instance_id,
-            name: &self.name,
             scopes: &self.scopes,
             max_hops: self.max_hops,
         }

@@ -16,6 +16,7 @@
 
 mod support;
 
+mod agents_at_peers;
 mod backup;
 mod bad_input;
 mod bench;

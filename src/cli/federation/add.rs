@@ -42,6 +42,9 @@ pub(super) struct AddArgs {
     /// Posts a second, each way.
     #[arg(long, value_name = "N", default_value_t = RATE_LIMIT)]
     rate: u32,
+    /// Tell the peer of the others that have this too, and them of it.
+    #[arg(long)]
+    discovery: bool,
     #[command(flatten)]
     tokens: TokenArgs,
 }
@@ -121,7 +124,7 @@ pub(super) fn run(args: AddArgs, context: &Context) -> Result<Exit, CommandError
         },
         max_hops: args.max_hops,
         rate_limit_per_sec: args.rate,
-        discovery: false,
+        discovery: args.discovery,
         outbound_token,
         inbound_token,
     };
@@ -177,7 +180,7 @@ fn next_step(made: &PeerCreated, hook_base: &str) -> String {
 }
 
 /// A text as a shell reads it as one word.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),

@@ -2,6 +2,7 @@
 
 mod add;
 mod dead_letters;
+mod discover;
 mod forwards;
 mod peers;
 mod status;
@@ -118,7 +119,12 @@ fn facts(peer: &Peer) -> Vec<(&'static str, String)> {
         ("scopes", scopes),
         ("max hops", peer.max_hops.to_string()),
         ("posts a second", peer.rate_limit_per_sec.to_string()),
+        ("discovery", on_or_off(peer.discovery).to_owned()),
     ]
+}
+
+fn on_or_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
 }
 
 /// A peer with what has just been done to it.

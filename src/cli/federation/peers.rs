@@ -6,7 +6,7 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
-use super::{add, offered, peer, told, update};
+use super::{add, discover, offered, peer, told, update};
 use crate::protocol::federation::{Peer, PeerChange, PeerStatus, PeerTest};
 
 /// Add, list and change peers: the instances that events go to and come from.
@@ -34,6 +34,7 @@ enum PeersVerb {
     Revoke(RevokeArgs),
     Remove(RemoveArgs),
     Test(TestArgs),
+    Discover(discover::DiscoverArgs),
 }
 
 /// List the team's peers.
@@ -129,6 +130,7 @@ impl PeersArgs {
             PeersVerb::Revoke(args) => set(args.named, PeerStatus::Revoked, "Revoked peer"),
             PeersVerb::Remove(args) => remove(args.named, context),
             PeersVerb::Test(args) => test(args.named, context),
+            PeersVerb::Discover(args) => discover::run(args, context),
         }
     }
 }
