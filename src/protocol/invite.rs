@@ -289,7 +289,11 @@ mod tests {
 
     #[test]
     fn a_code_reads_back_with_its_lines_broken() {
-        for url in ["https://a.example", "http://127.0.0.1:7700", "https://a.example/kite"] {
+        for url in [
+            "https://a.example",
+            "http://127.0.0.1:7700",
+            "https://a.example/kite",
+        ] {
             let made = invite(url);
             let code = made.to_code();
             assert!(code.starts_with("kinv_"));
@@ -318,7 +322,10 @@ mod tests {
             name: None,
         };
         for told in [format!("{made:?}"), format!("{joining:?} {created:?}")] {
-            assert!(!told.contains(&*secret) && !told.contains(&code[5..]), "{told}");
+            assert!(
+                !told.contains(&*secret) && !told.contains(&code[5..]),
+                "{told}"
+            );
             assert!(!told.contains("7, 7"), "{told}");
         }
     }
@@ -332,20 +339,38 @@ mod tests {
     fn what_is_whole_and_makes_no_sense_is_told_apart_from_what_is_damaged() {
         let secret = invite("https://a.example").secret.reveal();
         let object = |u: &str, i: &str| {
-            coded(&format!(r#"{{"u":"{u}","i":"{i}","k":"k","s":"{}"}}"#, &*secret))
+            coded(&format!(
+                r#"{{"u":"{u}","i":"{i}","k":"k","s":"{}"}}"#,
+                &*secret
+            ))
         };
         let parsed = |code: &str| Invite::parse(code).unwrap_err();
         assert!(Invite::parse(&object("https://a.example", "a")).is_ok());
-        for url in ["ftp://a.example", "https://u:p@a.example", "https://a.example/?x", ""] {
+        for url in [
+            "ftp://a.example",
+            "https://u:p@a.example",
+            "https://a.example/?x",
+            "",
+        ] {
             assert_eq!(parsed(&object(url, "a")), InviteFault::Nonsense("address"));
         }
         let fault = parsed(&object("https://a.example", ""));
         assert_eq!(fault, InviteFault::Nonsense("instance id"));
         assert_eq!(parsed(&coded("{}")), InviteFault::Nonsense("content"));
-        for text in ["", "kinv", "kite_00000000_0000000000000000", "https://a.example"] {
+        for text in [
+            "",
+            "kinv",
+            "kite_00000000_0000000000000000",
+            "https://a.example",
+        ] {
             assert_eq!(parsed(text), InviteFault::Foreign);
         }
-        for text in ["kinv_", "kinv_AAAA", "kinv_%", &format!("kinv_{}", "A".repeat(9000))] {
+        for text in [
+            "kinv_",
+            "kinv_AAAA",
+            "kinv_%",
+            &format!("kinv_{}", "A".repeat(9000)),
+        ] {
             assert_eq!(parsed(text), InviteFault::Damaged);
         }
     }

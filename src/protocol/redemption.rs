@@ -124,9 +124,8 @@ impl Redeemed {
 
     /// Whether the key that it names has signed this, as the answer to what was asked.
     pub fn is_proved(&self, asked: &Redemption) -> bool {
-        let verified = |message: String| {
-            verify(&self.identity_key.0, message.as_bytes(), &self.proof.0)
-        };
+        let verified =
+            |message: String| verify(&self.identity_key.0, message.as_bytes(), &self.proof.0);
         self.message(asked).is_ok_and(verified)
     }
 
@@ -193,10 +192,7 @@ impl TestRequest {
 }
 
 /// One line for the heading and for each member.
-fn signable(
-    heading: &str,
-    members: &[(&'static str, &str)],
-) -> Result<String, Unsignable> {
+fn signable(heading: &str, members: &[(&'static str, &str)]) -> Result<String, Unsignable> {
     let mut text = heading.to_owned();
     for (name, value) in members {
         if value.contains(char::is_control) {
@@ -272,7 +268,10 @@ mod tests {
         let mut broken = redemption();
         broken.hook_url = "https://b.example/\nkfd_out".to_owned();
         let fault = broken.sign("SHA256:a", &key(1)).unwrap_err();
-        assert_eq!(fault.to_string(), "`hook_url` must not contain control characters");
+        assert_eq!(
+            fault.to_string(),
+            "`hook_url` must not contain control characters"
+        );
     }
 
     #[test]

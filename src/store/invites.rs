@@ -78,12 +78,37 @@ pub enum InviteRefusal {
          remove that peer first, with what waits for it"
     )]
     Stranger(String),
+    /// The joiner's instance is a peer for another of its teams.
+    #[error(
+        "there is a peer with the instance id `{0}` already, for another team of that instance: two instances are \
+         connected once"
+    )]
+    OtherTeam(String),
     /// The joiner is a peer that was revoked.
     #[error("the peer `{0}` is revoked: who invites has to resume or to remove it first")]
     Revoked(String),
     /// The peers have changed since they were looked at.
     #[error("the team's peers are being changed at this moment: try again")]
     Raced,
+}
+
+/// Who asks to join.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks<'a> {
+    /// What they put into chains.
+    pub instance_id: &'a str,
+    /// The key that they have proved to have.
+    pub key: &'a [u8; IDENTITY_KEY_LEN],
+    /// Where events for them are posted.
+    pub hook_url: &'a str,
+    /// When they ask.
+    pub now: Millis,
+}
+
+/// Whether two addresses are the hook of one team of an instance, which may have moved.
+pub fn is_same_hook(one: &str, other: &str) -> bool {
+    let hook = |url: &str| url.rsplit_once("/hooks/").map(|(_, hook)| hook.to_owned());
+    one == other || hook(one).is_some_and(|one| Some(one) == hook(other))
 }
 
 impl InviteRecord {
@@ -100,19 +125,21 @@ impl InviteRecord {
     pub fn admit<'a>(
         &self,
         peers: &'a [PeerRecord],
-        instance_id: &str,
-        key: &[u8; IDENTITY_KEY_LEN],
-        now: Millis,
+        asks: Asks<'_>,
     ) -> Result<Option<&'a PeerRecord>, InviteRefusal> {
+        let Asks {
+            instance_id,
+            key,
+            hook_url,
+            now,
+        } = asks;
         match &self.redeemed {
             Some(redeemed) if redeemed.joiner_key != *key => return Err(InviteRefusal::Used),
             None if now >= self.expires_at => return Err(InviteRefusal::Expired),
             _ => {}
         }
         let found = peers.iter().find(|peer| peer.instance_id == instance_id);
-        let is_gone = |redeemed: &Redeemed| {
-            found.is_none_or(|peer| peer.id != redeemed.peer_id)
-        };
+        let is_gone = |redeemed: &Redeemed| found.is_none_or(|peer| peer.id != redeemed.peer_id);
         if self.redeemed.as_ref().is_some_and(is_gone) {
             return Err(InviteRefusal::Removed);
         }
@@ -120,6 +147,10 @@ impl InviteRecord {
             // Otherwise whoever has an invitation could take over what waits for another.
             Some(peer) if peer.identity_key != Some(*key) => {
                 Err(InviteRefusal::Stranger(peer.instance_id.clone()))
+            }
+            // An instance has one key for all its teams, and teams are walls.
+            Some(peer) if !is_same_hook(&peer.hook_url, hook_url) => {
+                Err(InviteRefusal::OtherTeam(peer.instance_id.clone()))
             }
             Some(peer) if peer.status == PeerStatus::Revoked => {
                 Err(InviteRefusal::Revoked(peer.name.clone()))
@@ -146,6 +177,15 @@ impl InviteRecord {
 }
 
 impl Joiner {
+    fn asks(&self) -> Asks<'_> {
+        Asks {
+            instance_id: &self.peer.instance_id,
+            key: &self.key,
+            hook_url: &self.peer.hook_url,
+            now: self.peer.now,
+        }
+    }
+
     /// The peer that this is to change, as it is now; `None` where it is to be made. What it is made of must have been
     /// made for that one.
     pub(super) fn known<'a>(
@@ -154,7 +194,10 @@ impl Joiner {
         peers: &'a [PeerRecord],
     ) -> Result<Option<&'a PeerRecord>, InviteRefusal> {
         let new = &self.peer;
-        let found = invite.admit(peers, &new.instance_id, &self.key, new.now)?;
+        if new.team != invite.team {
+            return Err(InviteRefusal::Unknown);
+        }
+        let found = invite.admit(peers, self.asks())?;
         let is_same = match found {
             Some(peer) => self.is_known && peer.id == new.id,
             None => !self.is_known,

@@ -3,6 +3,8 @@
 mod add;
 mod dead_letters;
 mod forwards;
+mod invite;
+mod join;
 mod peers;
 mod status;
 mod tokens;
@@ -21,7 +23,8 @@ use crate::protocol::federation::Peer;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kite federation peers add --instance-id b --hook-url https://b.example/hooks/default/kite
+  kite federation invite --name b
+  kite federation join -
   kite federation status
   kite federation dead-letters list
 
@@ -33,6 +36,9 @@ pub(super) struct FederationArgs {
 
 #[derive(Debug, Subcommand)]
 enum FederationVerb {
+    Invite(invite::InviteArgs),
+    Join(join::JoinArgs),
+    Invites(invite::InvitesArgs),
     Status(status::StatusArgs),
     Peers(peers::PeersArgs),
     Tokens(tokens::TokensArgs),
@@ -44,6 +50,9 @@ enum FederationVerb {
 impl FederationArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CommandError> {
         match self.verb {
+            FederationVerb::Invite(args) => invite::run(args, context),
+            FederationVerb::Join(args) => join::run(args, context),
+            FederationVerb::Invites(args) => args.run(context),
             FederationVerb::Status(args) => status::run(args, context),
             FederationVerb::Peers(args) => args.run(context),
             FederationVerb::Tokens(args) => args.run(context),
@@ -98,6 +107,15 @@ fn name_of(peers: &[Peer], id: &str) -> String {
     found.map_or(id, |peer| &peer.name).to_owned()
 }
 
+/// A text as a shell reads it as one word.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// A cell of a table for something that may be missing.
 fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
@@ -109,6 +127,14 @@ fn facts(peer: &Peer) -> Vec<(&'static str, String)> {
         true => "none: nothing is sent to it".to_owned(),
         false => peer.scopes.join(", "),
     };
+    let identity = match &peer.identity {
+        Some(fingerprint) => fingerprint.clone(),
+        None => "not proved: it was not connected by an invitation".to_owned(),
+    };
+    let discovery = match peer.discovery {
+        true => "yes",
+        false => "no",
+    };
     vec![
         ("id", peer.id.clone()),
         ("name", peer.name.clone()),
@@ -118,6 +144,8 @@ fn facts(peer: &Peer) -> Vec<(&'static str, String)> {
         ("scopes", scopes),
         ("max hops", peer.max_hops.to_string()),
         ("posts a second", peer.rate_limit_per_sec.to_string()),
+        ("identity", identity),
+        ("discovery", discovery.to_owned()),
     ]
 }
 

@@ -188,7 +188,10 @@ pub(super) async fn insert(
     known.check_new(new)?;
     let (scopes, rate) = (scopes_text(&new.scopes), i64::from(new.rate_limit_per_sec));
     let (team, max_hops) = (new.team.as_str(), super::signed(new.max_hops));
-    let (index, key) = (&new.inbound.index[..], new.identity_key.as_ref().map(|key| &key[..]));
+    let (index, key) = (
+        &new.inbound.index[..],
+        new.identity_key.as_ref().map(|key| &key[..]),
+    );
     let kind = new.kind.word();
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![
         &team,
@@ -255,7 +258,10 @@ pub(super) async fn write(
         old.map(|(token, _)| &token.hash),
     );
     let (old_until, index) = (old.map(|(_, until)| until), &peer.inbound.index[..]);
-    let (scopes, rate) = (scopes_text(&peer.scopes), i64::from(peer.rate_limit_per_sec));
+    let (scopes, rate) = (
+        scopes_text(&peer.scopes),
+        i64::from(peer.rate_limit_per_sec),
+    );
     let (team, max_hops) = (peer.team.as_str(), super::signed(peer.max_hops));
     let status = peer.status.word();
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![
