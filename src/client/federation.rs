@@ -1,5 +1,7 @@
 //! The REST calls about other instances (spec 14.1).
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 
@@ -10,6 +12,11 @@ use crate::protocol::federation::{
     DeliveryRow, FederationToken, OutboxRow, OutboxStatus, Peer, PeerChange, PeerCreated,
     PeerDraft, PeerHealth, PeerTest, Replayed,
 };
+use crate::protocol::invite::{InviteCreated, InviteDraft, InviteShown, JoinDraft, Joined};
+
+/// How long a join may take: the server asks the other one up to three times, and then tries both directions, twice where
+/// one does not work.
+const JOIN_LIMIT: Duration = Duration::from_secs(90);
 
 /// Which forwards, attempts or dead letters to list. What is `None` does not narrow.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +130,31 @@ impl Api {
         let path = format!("tokens/{}", escape(id));
         self.answer(self.about_peers(Method::DELETE, &path, &[]))
             .await
+    }
+
+    /// `GET /api/federation/invites`: oldest first.
+    pub async fn invites(&self) -> Result<Vec<InviteShown>, ClientError> {
+        self.call(self.about_peers(Method::GET, "invites", &[]))
+            .await
+    }
+
+    /// `POST /api/federation/invites`. Not repeated: a lost one opens nothing to anybody.
+    pub async fn invite(&self, draft: &InviteDraft) -> Result<Answer<InviteCreated>, ClientError> {
+        let request = self.about_peers(Method::POST, "invites", &[]);
+        self.answer(request.json(draft)).await
+    }
+
+    /// `DELETE /api/federation/invites/{id}`.
+    pub async fn revoke_invite(&self, id: &str) -> Result<Answer<InviteShown>, ClientError> {
+        let path = format!("invites/{}", escape(id));
+        self.answer(self.about_peers(Method::DELETE, &path, &[]))
+            .await
+    }
+
+    /// `POST /api/federation/join`. The same again comes to the same connection.
+    pub async fn join(&self, draft: &JoinDraft) -> Result<Answer<Joined>, ClientError> {
+        let request = self.about_peers(Method::POST, "join", &[]);
+        self.answer(request.timeout(JOIN_LIMIT).json(draft)).await
     }
 
     /// `GET /api/federation/outbox`.

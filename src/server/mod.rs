@@ -18,6 +18,8 @@ mod events;
 mod federation_tokens;
 mod health;
 mod hooks;
+mod invites;
+mod join;
 mod keys;
 mod limit;
 mod listen;
@@ -30,6 +32,7 @@ mod peer_hook;
 mod peers;
 mod publish;
 mod recipient;
+mod redeem;
 mod registry;
 mod rpc;
 mod session;
@@ -473,6 +476,11 @@ fn federation_routes() -> Router<Arc<App>> {
             get(federation_tokens::get_all).post(federation_tokens::post),
         )
         .route("/tokens/{id}", delete(federation_tokens::delete))
+        .route("/invites", get(invites::get_all).post(invites::post))
+        .route("/invites/redeem", post(redeem::post))
+        .route("/invites/test", post(redeem::test))
+        .route("/invites/{id}", delete(invites::delete))
+        .route("/join", post(join::post))
         .route("/outbox", get(outbox::get_all))
         .route("/deliveries", get(outbox::get_deliveries))
         .route("/dead-letters", get(outbox::get_dead))

@@ -5,7 +5,7 @@ use clap::Args;
 use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
-use super::add::shell_word;
+use super::text::shell_word;
 use super::{offered, peer_id};
 use crate::protocol::discovery::{Discovered, Discovery};
 
