@@ -217,6 +217,9 @@ _kite() {
             kite__subcmd__federation__subcmd__peers,add)
                 cmd="kite__subcmd__federation__subcmd__peers__subcmd__add"
                 ;;
+            kite__subcmd__federation__subcmd__peers,discover)
+                cmd="kite__subcmd__federation__subcmd__peers__subcmd__discover"
+                ;;
             kite__subcmd__federation__subcmd__peers,list)
                 cmd="kite__subcmd__federation__subcmd__peers__subcmd__list"
                 ;;
@@ -2370,7 +2373,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help add list show update pause resume revoke remove test"
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help add list show update pause resume revoke remove test discover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2404,7 +2407,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__add)
-            opts="-q -v -h --instance-id --name --hook-url --scope --max-hops --rate --outbound-token --inbound-token --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --instance-id --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2442,6 +2445,40 @@ _kite() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__federation__subcmd__peers__subcmd__discover)
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2708,7 +2745,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__update)
-            opts="-q -v -h --name --hook-url --scope --max-hops --rate --outbound-token --inbound-token --overlap --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --overlap --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2731,6 +2768,10 @@ _kite() {
                     return 0
                     ;;
                 --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --discovery)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

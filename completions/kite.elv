@@ -174,10 +174,10 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;agent;send'= {
-            cand --to 'The agent that the message is for'
+            cand --to 'The agent that the message is for; AGENT@PEER is one of another instance'
             cand --from 'The sender; otherwise the identity of this profile'
             cand --thread 'The conversation that it belongs to'
-            cand --reply-to 'The event that it answers'
+            cand --reply-to 'The event that it answers; without --to it goes to the sender of that'
             cand --wait 'Wait for a reply and print it; exit 8 when none comes in time'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
@@ -784,6 +784,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand revoke 'Send a peer nothing more, take nothing from it, and cancel what waits for it'
             cand remove 'Remove a peer with its tokens, and cancel what waits for it'
             cand test 'Post something to a peer that it does not keep, and say what it answers'
+            cand discover 'Ask peers which other instances they know. Nothing is connected by it'
         }
         &'kite;federation;peers;add'= {
             cand --instance-id 'The id of the other instance: `kite serve --json` shows it'
@@ -799,6 +800,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --team 'The team; otherwise that of the login'
             cand --color 'When to use colours'
             cand --ca-file 'Trust the CA certificates in this PEM file too'
+            cand --discovery 'Tell the peer of the others that have this too, and them of it'
             cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
             cand -q 'Leave out what is said to a person'
             cand --quiet 'Leave out what is said to a person'
@@ -844,6 +846,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --scope 'Which types go to it from now on, such as `stripe.*`; may be repeated'
             cand --max-hops 'How far an event may come or have come: 1 to 16 instances'
             cand --rate 'Posts a second, each way'
+            cand --discovery 'Whether the peer is told of the others that have this on, and they of it'
             cand --outbound-token 'What this server shows the peer; `-` reads it from stdin'
             cand --inbound-token 'What the peer has to show here; `-` reads it from stdin'
             cand --overlap 'How long the inbound token before stays valid (30s, 5m, 24h), a day at most'
@@ -922,6 +925,21 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;federation;peers;test'= {
+            cand --profile 'Which identity of this machine to use'
+            cand --server 'The server''s http(s) address'
+            cand --team 'The team; otherwise that of the login'
+            cand --color 'When to use colours'
+            cand --ca-file 'Trust the CA certificates in this PEM file too'
+            cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
+            cand -q 'Leave out what is said to a person'
+            cand --quiet 'Leave out what is said to a person'
+            cand -v 'Say on stderr what is being done (twice: every step)'
+            cand --verbose 'Say on stderr what is being done (twice: every step)'
+            cand --insecure 'Let the key go over plain http to another machine'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'kite;federation;peers;discover'= {
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
             cand --team 'The team; otherwise that of the login'

@@ -155,10 +155,10 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for; AGENT@PEER is one of another instance' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l from -d 'The sender; otherwise the identity of this profile' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l thread -d 'The conversation that it belongs to' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l reply-to -d 'The event that it answers' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l reply-to -d 'The event that it answers; without --to it goes to the sender of that' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l wait -d 'Wait for a reply and print it; exit 8 when none comes in time' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l server -d 'The server\'s http(s) address' -r
@@ -667,6 +667,7 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "revoke" -d 'Send a peer nothing more, take nothing from it, and cancel what waits for it'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "remove" -d 'Remove a peer with its tokens, and cancel what waits for it'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "test" -d 'Post something to a peer that it does not keep, and say what it answers'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "discover" -d 'Ask peers which other instances they know. Nothing is connected by it'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l team -d 'The team; otherwise that of the login' -r
