@@ -29,6 +29,7 @@ mod crash_federation;
 mod crowds;
 mod demo;
 mod deploy;
+mod discovery;
 mod doctor;
 mod emit;
 mod exec;

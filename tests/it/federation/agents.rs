@@ -244,6 +244,23 @@ async fn who_means_a_peer_that_is_not_there_is_warned() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_a_peer_would_never_get_is_not_sent() {
+    let (a, b) = (
+        Instance::start("kite-a").await,
+        Instance::start("kite-b").await,
+    );
+    let b_at_a = acquaint(&a, &b, ["headquarters", "partner"]).await;
+    a.set_status(&b_at_a, "revoked").await;
+    agent(&a, "alice")
+        .kite(&["agent", "send", "--to", "bob@partner", "--wait", "hi"])
+        .stdout("")
+        .stderr_has("error: send failed (422): the peer `partner` is revoked")
+        .stderr_has("kite federation peers resume partner")
+        .exits(1);
+    assert!(a.log().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_to_nothing_says_what_to_do() {
     let a = Instance::start("kite-a").await;
     let owner = a.server.owner();
