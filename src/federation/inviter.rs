@@ -247,3 +247,77 @@ impl InviterFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::invite::{InviteSecret, base};
+    use crate::protocol::outbound::Outbound;
+
+    fn invite() -> Invite {
+        Invite {
+            url: base("https://a.example/kite").unwrap(),
+            instance_id: "a".parse().unwrap(),
+            fingerprint: "SHA256:a".to_owned(),
+            secret: InviteSecret::of([7; 32]),
+        }
+    }
+
+    fn answered(status: u16, body: &str) -> Option<InviterFault> {
+        let (dial, invite) = (Dial::new(Outbound::default(), None).unwrap(), invite());
+        let answer = Answer {
+            status,
+            retry_after: None,
+            body: body.to_owned().into(),
+            is_cut: false,
+        };
+        Inviter::of(&dial, &invite).refusal(&answer)
+    }
+
+    #[test]
+    fn answers_are_of_a_kite_that_refuses_of_one_that_is_busy_or_of_something_else() {
+        let refused = |status, code: &str| {
+            let body = format!(r#"{{"error":"no","code":"{code}"}}"#);
+            let fault = answered(status, &body);
+            matches!(fault, Some(InviterFault::Refused { .. }))
+        };
+        assert!(answered(200, "").is_none());
+        for (status, code) in [
+            (404, "invite_unknown"),
+            (410, "invite_expired"),
+            (409, "conflict"),
+            (422, "a_word_of_a_later_version"),
+        ] {
+            assert!(refused(status, code), "{status} {code}");
+        }
+        assert!(!refused(404, "not_found"), "an older kite");
+        for (status, may_pass) in [(500, false), (502, true), (503, true), (429, false)] {
+            let fault = answered(status, "<html>").unwrap();
+            assert!(matches!(fault, InviterFault::Busy { .. }), "{fault}");
+            assert_eq!(fault.may_pass(), may_pass, "{fault}");
+        }
+        for status in [301, 308, 400, 403, 404, 405, 418] {
+            let fault = answered(status, "<html>").unwrap();
+            assert!(matches!(fault, InviterFault::Foreign { .. }), "{fault}");
+            assert!(
+                fault.to_string().contains("`https://a.example/kite`"),
+                "{fault}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_other_side_says_is_on_one_line_and_never_the_secret() {
+        let secret = invite().secret.reveal();
+        let body = serde_json::json!({
+            "error": format!("no\u{1b}[31m\n{} {}", &*secret, "ä".repeat(5000)),
+            "code": "conflict",
+        });
+        let said = answered(409, &body.to_string()).unwrap().to_string();
+        assert!(
+            said.starts_with("`https://a.example/kite` refused: no [31m (secret) ää"),
+            "{said}"
+        );
+        assert!(said.chars().count() < 700);
+    }
+}

@@ -113,7 +113,7 @@ impl Join<'_> {
             identity = invite.fingerprint,
             "an invitation of another instance was redeemed"
         );
-        let (to_peer, from_peer) = tokio::join!(self.to_peer(&peer), self.from_peer(&inviter));
+        let (to_peer, from_peer) = tokio::join!(self.way_there(&peer), self.way_back(&inviter));
         Ok(Joined {
             peer: shown(peer),
             renewed,
@@ -265,7 +265,7 @@ impl Join<'_> {
     }
 
     /// What a post to the inviter comes to.
-    async fn to_peer(&self, peer: &PeerRecord) -> Result<PeerTest, ApiError> {
+    async fn way_there(&self, peer: &PeerRecord) -> Result<PeerTest, ApiError> {
         let first = self.app.federation.test(peer).await?;
         if first.is_taken() {
             return Ok(first);
@@ -275,7 +275,7 @@ impl Join<'_> {
     }
 
     /// What a post of the inviter to this instance comes to.
-    async fn from_peer(&self, inviter: &Inviter<'_>) -> PeerTest {
+    async fn way_back(&self, inviter: &Inviter<'_>) -> PeerTest {
         let first = self.ask_for_test(inviter).await;
         if first.is_taken() {
             return first;

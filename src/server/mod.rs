@@ -238,6 +238,7 @@ impl Server {
             sealer,
             federation,
             inbound,
+            redeeming: Semaphore::new(1),
             standings: metrics::Standings::default(),
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),

@@ -4,12 +4,14 @@
 //! What costs nothing is judged first: a token is hashed only for who may join.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use tokio::time::timeout;
 
 use super::endpoints;
 use super::error::{ApiError, json};
@@ -33,6 +35,10 @@ use crate::store::record::Millis;
 
 /// How large a body may be: an address, an id and two tokens.
 const BODY_MAX_BYTES: usize = 16 * 1024;
+
+/// How long a joiner waits for its turn. Each has a token hashed, which takes a core for a fifth of a second: one at a
+/// time, so that who has an invitation cannot keep all of them busy.
+const TURN_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often it is looked who the joiner is, where the peers change meanwhile.
 pub(super) const LOOKS_MAX: usize = 5;
@@ -97,7 +103,11 @@ async fn redeem(app: &App, parts: &Parts, asked: Redemption) -> Result<Redeemed,
             format!("this server does not post to the joiner's hook: {fault}"),
         )
     })?;
+    let turn = timeout(TURN_LIMIT, app.redeeming.acquire()).await;
+    let turn = turn
+        .map_err(|_| ApiError::unavailable("too many invitations are being redeemed: try again"))?;
     let peer = admit(app, &invite, &asked, hook_url.as_str(), &tokens).await?;
+    drop(turn);
     app.federation.changed(peer.number);
     // What failed on an old way says nothing of the new one.
     app.federation.wake(peer.number).await?;

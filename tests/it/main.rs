@@ -40,6 +40,7 @@ mod github;
 mod guards;
 mod help;
 mod install;
+mod invites;
 mod limits;
 mod listen;
 mod login;

@@ -12,7 +12,7 @@ use super::super::render;
 use super::super::text::visible;
 use super::{name_of, names, offered, or_dash};
 use crate::base::duration;
-use crate::protocol::address::is_inside;
+use crate::protocol::address::{is_inside, is_loopback};
 use crate::protocol::invite::{Invite, InviteCreated, InviteDraft, InviteShown};
 
 /// Make an invitation: the code with which another instance connects itself.
@@ -111,11 +111,11 @@ fn doubt(code: &str) -> Option<String> {
     let invite = Invite::parse(code).ok()?;
     let base = invite.base();
     let remedy = "`kite serve --public-url https://…` says where others find this server";
-    is_inside(base).then(|| {
-        format!(
-            "this code carries {base}, which only this machine or its network can reach: {remedy}"
-        )
-    })
+    let reach = match is_loopback(base) {
+        true => "only this machine",
+        false => "only its own network",
+    };
+    is_inside(base).then(|| format!("this code carries {base}, which {reach} can reach: {remedy}"))
 }
 
 fn words(scopes: &[String]) -> String {
@@ -202,7 +202,8 @@ mod tests {
         let told = doubt(&code("http://127.0.0.1:7700")).unwrap();
         assert!(told.contains("http://127.0.0.1:7700,"), "{told}");
         assert!(told.contains("--public-url"), "{told}");
-        assert!(doubt(&code("http://10.0.0.7")).is_some());
+        let told = doubt(&code("http://10.0.0.7")).unwrap();
+        assert!(told.contains("only its own network"), "{told}");
         assert_eq!(doubt(&code("https://kite.example")), None);
         assert_eq!(doubt("of another form"), None);
     }
