@@ -17,6 +17,7 @@ mod delivery;
 mod dial;
 #[cfg(test)]
 mod fixtures;
+mod hook;
 mod hub;
 mod inbound;
 mod line;
@@ -25,6 +26,8 @@ mod outbox;
 #[cfg(test)]
 mod outbox_tests;
 mod pace;
+mod paperclip;
+mod paperclips;
 mod posts;
 mod rows;
 mod sender;
@@ -37,4 +40,6 @@ mod works;
 pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
 pub use inbound::{Caller, Inbound, Recorder};
+pub use paperclip::{Paperclip, PaperclipFault};
+pub use paperclips::arrange as arrange_paperclips;
 pub use token::{FederationToken, FederationTokenError};
