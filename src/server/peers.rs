@@ -180,8 +180,12 @@ pub(super) async fn delete(
 
 /// What is said to whoever changes of Paperclip what is not theirs.
 fn set_by_settings(peer: &PeerRecord) -> ApiError {
+    let why = match peer.status {
+        PeerStatus::Revoked => "which name no Paperclip",
+        _ => "nothing but its pace can be changed, and whether it is paused",
+    };
     let text = format!(
-        "the peer `{}` is set by the server's settings (`KITE_PAPERCLIP_API_URL`): nothing but its pace can be changed, and whether it is paused",
+        "the peer `{}` is set by the server's settings (`KITE_PAPERCLIP_API_URL`): {why}",
         peer.name
     );
     ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, text)
