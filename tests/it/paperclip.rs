@@ -149,7 +149,7 @@ async fn what_a_peer_brought_for_an_agent_here_goes_there_too() {
 }
 
 #[tokio::test]
-async fn what_waited_while_it_was_away_arrives_in_order() {
+async fn what_waited_while_it_was_away_arrives_once() {
     let (address, url) = Receiver::nowhere();
     let server = server(&url);
     let owner = server.owner();
@@ -175,11 +175,12 @@ async fn what_waited_while_it_was_away_arrives_in_order() {
         );
     }
     until(&owner, "has all", |it| it["backlog"] == 0).await;
+    // Order is for one that keeps up: one that lags gets several at a time.
     let mut ids = receiver.ids();
-    // Those that were tried while it was away are tried again beside the others.
-    let first = ids.iter().position(|id| *id == sent[0]).unwrap();
-    let first = ids.remove(first);
-    assert_eq!((first, &ids[..]), (sent[0].clone(), &sent[1..]));
+    ids.sort();
+    sent.sort();
+    assert_eq!(ids, sent);
+    assert!(dead_letters(&owner).await.is_empty());
 }
 
 #[tokio::test]
