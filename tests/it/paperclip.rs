@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::support::cli::Person;
 use crate::support::eventually;
 use crate::support::http::{Access, answer};
-use crate::support::peers::{Peer, forwarded};
+use crate::support::peers::{Peer, forwarded, fresh_token};
+use crate::support::postgres::Cluster;
 use crate::support::receiver::{Got, Receiver};
 use crate::support::server::Server;
 
@@ -416,6 +417,67 @@ async fn it_goes_with_the_setting_and_comes_back_with_it() {
     let owner = server.owner();
     let (status, removed) = call(&owner, Method::DELETE, &path, json!({})).await;
     assert_eq!((status, &removed["status"]), (200, &json!("deleted")));
+}
+
+#[tokio::test]
+async fn the_instance_that_a_message_came_from_hears_that_its_agent_is_missing() {
+    let receiver = Receiver::answering(|_| Some(404));
+    let a = Server::start_with(&["--allow-insecure-peers", "--instance-id", "a"]);
+    let b = Server::start_with(&[
+        "--allow-insecure-peers",
+        "--instance-id",
+        "b",
+        "--paperclip-api-url",
+        &receiver.url,
+    ]);
+    let [there, back] = [fresh_token(), fresh_token()];
+    let add = async |at: &Server, peer: &Server, name: &str, tokens: [&str; 2]| {
+        let url = format!("{}/hooks/{}/kite", peer.url(), peer.owner().team);
+        let body = json!({"peer_instance_id": name, "peer_hook_url": url,
+            "outbound_token": tokens[0], "inbound_token": tokens[1]});
+        at.owner().post(PEERS, body.to_string()).await.expect(201);
+    };
+    add(&a, &b, "b", [&there, &back]).await;
+    add(&b, &a, "a", [&back, &there]).await;
+    let id = a.owner().tell("x", "gone", "hello").await;
+    let look = async || of_type(&a.owner(), UNDELIVERABLE).await.pop();
+    let told = eventually("the sender's instance hears of it", look).await;
+    assert_eq!(told["data"]["event_id"], *id);
+    assert_eq!(told["kitefedorigin"], "b");
+    assert_eq!(receiver.ids(), [id], "what is told is no message");
+}
+
+#[tokio::test]
+async fn nodes_share_one_peer_for_each_team() {
+    let receiver = Receiver::start();
+    let flags = [
+        "--allow-insecure-peers",
+        "--paperclip-api-url",
+        &receiver.url,
+    ];
+    let server = Server::start_on_with(&Cluster::shared().database(), &flags);
+    let node = server.another_node();
+    let other = server.fresh_team("other");
+    let look = async || (other.get(PEERS).await.expect(200) != json!([])).then_some(());
+    eventually("the new team has its Paperclip", look).await;
+    let there = node.owner();
+    let mut sent = Vec::new();
+    for n in 0..10 {
+        let door = if n % 2 == 0 { &there } else { &server.owner() };
+        sent.push(door.tell("a", "b", "hello").await);
+    }
+    until(&there, "has all", |it| {
+        it["backlog"] == 0 && it["last_success_at"].is_string()
+    })
+    .await;
+    let mut ids = receiver.ids();
+    ids.sort();
+    sent.sort();
+    assert_eq!(ids, sent);
+    for access in [&there, &other] {
+        let peers = access.get(PEERS).await.expect(200);
+        assert_eq!(peers.as_array().unwrap().len(), 1, "{peers}");
+    }
 }
 
 #[test]
