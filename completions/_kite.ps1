@@ -1350,6 +1350,8 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--allow-insecure-peers', '--allow-insecure-peers', [CompletionResultType]::ParameterName, 'Call http and https addresses of this machine too, for development')
             [CompletionResult]::new('--allow-private-networks', '--allow-private-networks', [CompletionResultType]::ParameterName, 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7')
             [CompletionResult]::new('--federation-max-age', '--federation-max-age', [CompletionResultType]::ParameterName, 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]')
+            [CompletionResult]::new('--paperclip-api-url', '--paperclip-api-url', [CompletionResultType]::ParameterName, 'Post messages for agents to the Paperclip at this address too [default: to none]')
+            [CompletionResult]::new('--paperclip-api-key-file', '--paperclip-api-key-file', [CompletionResultType]::ParameterName, 'A file with the key that Paperclip is called with; `KITE_PAPERCLIP_API_KEY` wins')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')

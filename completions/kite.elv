@@ -1280,6 +1280,8 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --allow-insecure-peers 'Call http and https addresses of this machine too, for development'
             cand --allow-private-networks 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7'
             cand --federation-max-age 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]'
+            cand --paperclip-api-url 'Post messages for agents to the Paperclip at this address too [default: to none]'
+            cand --paperclip-api-key-file 'A file with the key that Paperclip is called with; `KITE_PAPERCLIP_API_KEY` wins'
             cand --profile 'Which identity of this machine to use'
             cand --server 'The server''s http(s) address'
             cand --team 'The team; otherwise that of the login'

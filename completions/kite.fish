@@ -795,6 +795,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How 
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l federation-max-age -d 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l paperclip-api-url -d 'Post messages for agents to the Paperclip at this address too [default: to none]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l paperclip-api-key-file -d 'A file with the key that Paperclip is called with; `KITE_PAPERCLIP_API_KEY` wins' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r

@@ -659,6 +659,9 @@ impl From<StartError> for CommandError {
             StartError::InstanceId(_) => {
                 Self::usage(text).with_hint("`--instance-id` gives it another name")
             }
+            StartError::Paperclip(_) => Self::usage(text).with_hint(
+                "`--paperclip-api-url` takes the base of its API, `KITE_PAPERCLIP_API_KEY` its key",
+            ),
             StartError::Thread(source) => Self::failed(format!("{text}: {source}"))
                 .with_hint("the limit of processes (`ulimit -u`) may be too low"),
             StartError::Store(error) => error.into(),

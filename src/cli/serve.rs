@@ -2,6 +2,7 @@
 
 mod federation;
 mod outbound;
+mod paperclip;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::server::{Bootstrap, Config, RateLimits, Server, TlsFiles};
 use crate::store::{Address, StoreError};
 use federation::FederationSettings;
 use outbound::OutboundSettings;
+use paperclip::PaperclipSettings;
 
 /// The port where nothing else was said (spec 1).
 const PORT_DEFAULT: u16 = 7700;
@@ -166,6 +168,10 @@ struct Settings {
     #[command(flatten)]
     #[serde(default)]
     federation: FederationSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
+    paperclip: PaperclipSettings,
 }
 
 impl Settings {
@@ -195,6 +201,7 @@ impl Settings {
             drain_delay: self.drain_delay.or(other.drain_delay),
             outbound: self.outbound.or(other.outbound),
             federation: self.federation.or(other.federation),
+            paperclip: self.paperclip.or(other.paperclip),
         }
     }
 
@@ -280,6 +287,8 @@ impl ServeArgs {
         let trusted_proxies = settings.trusted_proxies()?;
         let federation_max_age = settings.federation.max_age()?;
         let tls = settings.tls()?;
+        let paperclip_key = context.environment.server_paperclip_key.clone();
+        let paperclip = settings.paperclip.paperclip(paperclip_key)?;
         let (database, data_dir) = place(settings.database.as_deref(), settings.data_dir, context)?;
         let public_url = settings.public_url.as_deref().map(http_base).transpose();
         let public_url = public_url.map_err(|error| CommandError::usage(error.to_string()))?;
@@ -309,6 +318,7 @@ impl ServeArgs {
             limits,
             drain_delay: drain_delay.unwrap_or_default(),
             federation_max_age,
+            paperclip,
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct Environment {
     pub federation_token: Option<Secret>,
     /// `PAPERCLIP_API_KEY`.
     pub paperclip_key: Option<Secret>,
+    /// `KITE_PAPERCLIP_API_KEY`: what the server calls its Paperclip with.
+    pub server_paperclip_key: Option<Secret>,
     /// `NO_COLOR` is set.
     pub no_color: bool,
     /// Whether a keyring can answer at all: on Linux it lives on the session bus.
@@ -59,6 +61,8 @@ impl Environment {
             federation_token: set("KITE_FEDERATION_TOKEN")
                 .map(|token| Secret::from(token.trim().to_owned())),
             paperclip_key: set("PAPERCLIP_API_KEY").map(|key| Secret::from(key.trim().to_owned())),
+            server_paperclip_key: set("KITE_PAPERCLIP_API_KEY")
+                .map(|key| Secret::from(key.trim().to_owned())),
             no_color: set("NO_COLOR").is_some(),
             keyring_is_possible: !cfg!(target_os = "linux")
                 || set("DBUS_SESSION_BUS_ADDRESS").is_some(),

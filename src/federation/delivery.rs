@@ -1,19 +1,23 @@
-//! One attempt: an event and a peer into a post, and an answer into what became of it (spec 14.2).
+//! One attempt: an event and a peer into a post, and an answer into what became of it.
+//!
+//! This is the one place where it matters what a peer is: all else of the outbox treats them alike.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::dial::{Answer, DialFault, Limits};
-use crate::base::secret::Secret;
+use super::hook::Hook;
+use super::paperclip::Paperclip;
+use super::works::Works;
 use crate::protocol::event::Event;
-use crate::protocol::forward::{self, Provenance};
+use crate::protocol::federation::PeerKind;
 use crate::protocol::id::InstanceId;
-use crate::protocol::outbound::Outbound;
 use crate::protocol::peer_url::PeerUrl;
 use crate::protocol::summary::is_hidden;
+use crate::protocol::undeliverable::Undeliverable;
 use crate::store::federation::PeerRecord;
-use crate::store::seal::Sealer;
 
 /// What one post may take (spec 14.2), and how much of the answer is read: enough for the reason of a refusal.
 pub(super) const LIMITS: Limits = Limits {
@@ -22,37 +26,53 @@ pub(super) const LIMITS: Limits = Limits {
 };
 
 /// How much of a peer's answer is kept with a failure, in characters.
-const EXCERPT_MAX_CHARS: usize = 200;
+pub(super) const EXCERPT_MAX_CHARS: usize = 200;
 
-/// Where a peer's events go, and what opens its door.
+/// Where a peer's events go.
 #[derive(Debug)]
-pub(super) struct Target {
-    /// The address.
+pub(super) enum Target {
+    /// Another instance.
+    Hook(Hook),
+    /// The Paperclip of this one.
+    Paperclip(Arc<Paperclip>),
+}
+
+/// A post.
+pub(super) struct Request {
     pub(super) url: PeerUrl,
-    token: Secret,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Bytes,
+    /// The message that it is for an agent, who may not be there.
+    pub(super) message: Option<Undeliverable>,
 }
 
 impl Target {
-    /// What a peer's record says, or why it cannot be used.
-    pub(super) fn of(
-        peer: &PeerRecord,
-        outbound: &Outbound,
-        sealer: &Sealer,
-    ) -> Result<Self, String> {
-        let url = PeerUrl::parse(&peer.hook_url, outbound).map_err(|fault| fault.to_string())?;
-        let token = sealer.open(&PeerRecord::place(&peer.id), &peer.outbound_token);
-        Ok(Self {
-            url,
-            token: token.map_err(|_| {
-                "the stored token cannot be opened with this server's secret key: give the peer a new outbound token"
+    /// What a peer's record and the settings say, or why it cannot be used.
+    pub(super) fn of(peer: &PeerRecord, works: &Works) -> Result<Self, String> {
+        match peer.kind {
+            PeerKind::Kite => Hook::of(peer, works.dial.outbound(), &works.sealer).map(Self::Hook),
+            PeerKind::Paperclip => works.paperclip.clone().map(Self::Paperclip).ok_or_else(|| {
+                "this node has no `KITE_PAPERCLIP_API_URL`: give all nodes the same settings"
                     .to_owned()
-            })?,
-        })
+            }),
+        }
     }
 
-    /// The headers that a body is posted with.
-    pub(super) fn headers(&self, body: &[u8]) -> [(&'static str, String); 3] {
-        forward::headers(self.token.reveal(), body)
+    /// The post of a stored event.
+    pub(super) fn request(&self, text: &str, own_id: &InstanceId) -> Result<Request, String> {
+        let event = Event::parse(text).map_err(|fault| fault.to_string())?;
+        match self {
+            Self::Hook(hook) => hook.request(&event, own_id),
+            Self::Paperclip(paperclip) => paperclip.request(&event),
+        }
+    }
+
+    /// What an answer, or the lack of one, means.
+    pub(super) fn judge(&self, answer: Result<&Answer, &DialFault>) -> Attempted {
+        match self {
+            Self::Hook(hook) => hook.judge(answer),
+            Self::Paperclip(paperclip) => paperclip.judge(answer),
+        }
     }
 }
 
@@ -63,6 +83,8 @@ pub(super) enum Attempted {
     Delivered,
     /// The peer does not want this event, ever. Why.
     EventRefused(String),
+    /// It is a message for an agent who is not there. Why that is known.
+    AgentMissing(String),
     /// The peer, or the way to it, failed: the same event may get through later.
     PeerFailed {
         /// What went wrong.
@@ -82,68 +104,19 @@ impl Attempted {
     pub(super) fn error(&self) -> Option<&str> {
         match self {
             Self::Delivered => None,
-            Self::EventRefused(error) | Self::PeerFailed { error, .. } => Some(error),
+            Self::EventRefused(error)
+            | Self::AgentMissing(error)
+            | Self::PeerFailed { error, .. } => Some(error),
         }
     }
 }
 
-/// The body that a stored event is posted as.
-pub(super) fn body(text: &str, own_id: &InstanceId) -> Result<Bytes, String> {
-    let event = Event::parse(text).map_err(|fault| fault.to_string())?;
-    let provenance = Provenance::of(&event).map_err(|fault| fault.to_string())?;
-    Ok(provenance.forward(&event, own_id).to_text().into())
-}
-
-/// What an answer, or the lack of one, means.
-///
-/// 400, 413, 415 and 422 are about the event. All else that is no success is about the peer: also what the spec does not
-/// name (405, 406, 409, …), since a row that waits can still be delivered and a dead one needs a hand.
-pub(super) fn judge(answer: Result<&Answer, &DialFault>, target: &Target) -> Attempted {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(fault) => return Attempted::failed(fault.to_string()),
-    };
-    let status = answer.status;
-    let says = excerpt(&answer.body, target);
-    let error = format!("{} ({status}){says}", words(status));
-    match status {
-        200..=299 => Attempted::Delivered,
-        400 | 413 | 415 | 422 => Attempted::EventRefused(error),
-        _ => Attempted::PeerFailed {
-            error,
-            asked: answer.retry_after,
-        },
-    }
-}
-
-fn words(status: u16) -> &'static str {
-    match status {
-        300..=399 => {
-            "the peer is at another address, and redirects are not followed: give its hook's own address"
-        }
-        400 | 422 => "the peer refused the event",
-        401 => "the peer refused the token: exchange tokens anew",
-        402 => "the peer's quota is used up",
-        403 => "the peer does not take events from here: its side may be paused or revoked",
-        404 => "the peer knows no such hook: check its address",
-        408 => "the peer did not get the whole request in time",
-        410 => "the peer's hook is gone: check its address",
-        413 => "the event is too large for the peer",
-        415 => "the peer takes no CloudEvents in JSON: check its address",
-        425 => "the peer is not ready yet",
-        429 => "the peer takes no more for now",
-        500..=599 => "the peer failed",
-        _ => "the peer gave an unexpected answer",
-    }
-}
-
-/// What a peer said, on one line and without the token, which a badly made peer might send back.
-pub(super) fn excerpt(body: &[u8], target: &Target) -> String {
-    let token = target.token.reveal();
+/// What a peer said, on one line and without the secret, which a badly made peer might send back.
+pub(super) fn excerpt(body: &[u8], secret: &str) -> String {
     let text = String::from_utf8_lossy(body);
-    let text = match token.is_empty() {
+    let text = match secret.is_empty() {
         true => text.into_owned(),
-        false => text.replace(token, "(token)"),
+        false => text.replace(secret, "(token)"),
     };
     let clean: String = text
         .split(|it: char| it.is_whitespace() || is_hidden(it))
@@ -158,91 +131,5 @@ pub(super) fn excerpt(body: &[u8], target: &Target) -> String {
     match said.is_empty() {
         true => said,
         false => format!(": {said}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::federation::fixtures;
-
-    fn target() -> Target {
-        let peer = fixtures::peer("http://127.0.0.1:1/hooks/t/kite");
-        let outbound = fixtures::outbound();
-        Target::of(&peer, &outbound, &fixtures::sealer()).unwrap()
-    }
-
-    fn judged(status: u16, body: &str) -> Attempted {
-        let answer = Answer {
-            status,
-            retry_after: Some(Duration::from_secs(7)),
-            body: body.to_owned().into(),
-            is_cut: false,
-        };
-        judge(Ok(&answer), &target())
-    }
-
-    #[test]
-    fn answers_are_about_the_event_or_about_the_peer() {
-        for status in [200, 201, 202, 204, 299] {
-            assert_eq!(judged(status, "x"), Attempted::Delivered);
-        }
-        for status in [400, 413, 415, 422] {
-            let judged = judged(status, "");
-            assert!(matches!(judged, Attempted::EventRefused(_)), "{status}");
-        }
-        for status in [
-            100, 301, 308, 401, 402, 403, 404, 405, 408, 409, 410, 418, 425, 429, 500, 503, 599,
-        ] {
-            let asked = Some(Duration::from_secs(7));
-            let judged = judged(status, "");
-            let is_peers =
-                matches!(&judged, Attempted::PeerFailed { asked: it, .. } if *it == asked);
-            assert!(is_peers, "{status}");
-        }
-    }
-
-    #[test]
-    fn a_failure_says_what_the_peer_said_on_one_line_and_never_the_token() {
-        let error = |body: &str| judged(401, body).error().unwrap().to_owned();
-        let words = "the peer refused the token: exchange tokens anew (401)";
-        assert_eq!(error(" \n\0"), words);
-        let said = format!(
-            "no\u{1b}[31m\r\n {} \u{202e}here\u{7}",
-            fixtures::OUTBOUND_TOKEN
-        );
-        assert_eq!(error(&said), format!("{words}: no [31m (token) here"));
-        let long = error(&"ä".repeat(5000));
-        assert_eq!(
-            long.chars().count(),
-            words.chars().count() + 2 + EXCERPT_MAX_CHARS + 1
-        );
-        let fault = DialFault::Name("`a.example` has no address".to_owned());
-        let judged = judge(Err(&fault), &target());
-        assert_eq!(judged.error(), Some("`a.example` has no address"));
-    }
-
-    #[test]
-    fn a_body_is_the_event_with_one_more_hop() {
-        let own_id = "a".parse().unwrap();
-        let text = r#"{"specversion":"1.0","id":"i","source":"s","type":"t","data":{"n": 1e2}}"#;
-        let body = body(text, &own_id).unwrap();
-        let body = std::str::from_utf8(&body).unwrap();
-        assert!(body.contains(r#""kitefedhops":1"#), "{body}");
-        assert!(body.ends_with(r#""data":{"n": 1e2}}"#), "{body}");
-        assert!(super::body("{", &own_id).is_err());
-    }
-
-    #[test]
-    fn a_peer_that_cannot_be_used_says_why() {
-        let of = |peer: &PeerRecord, outbound: &Outbound| {
-            Target::of(peer, outbound, &fixtures::sealer()).map(|_| ())
-        };
-        let mut peer = fixtures::peer("http://127.0.0.1:1/");
-        let refused = of(&peer, &Outbound::default()).unwrap_err();
-        assert!(refused.contains("--allow-insecure-peers"), "{refused}");
-        peer.outbound_token = vec![1; 40];
-        let refused = of(&peer, &fixtures::outbound()).unwrap_err();
-        assert!(refused.contains("secret key"), "{refused}");
     }
 }

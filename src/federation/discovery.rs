@@ -5,16 +5,15 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 
-use super::delivery::{Target, excerpt};
 use super::dial::{Answer, Limits};
+use super::hook::Hook;
 use super::works::Works;
 use crate::protocol::discovery::{DISCOVER, Heard};
 use crate::protocol::outbound::Outbound;
-use crate::protocol::peer_url::{PeerUrl, PeerUrlFault};
 use crate::store::federation::{PEERS_MAX, PeerRecord};
 
 /// What a peer is asked with.
-const QUESTION: &[u8] = b"{}";
+const QUESTION: &str = "{}";
 
 /// What one peer may take: somebody waits at a terminal. An answer has room for as many instances as a team has peers,
 /// with long names.
@@ -35,23 +34,17 @@ pub(super) async fn ask_all(works: &Works, peers: &[PeerRecord]) -> Vec<Result<H
 /// Asks one. It counts for nothing: neither for the rate nor for the circuit.
 async fn ask(works: &Works, peer: &PeerRecord) -> Result<Heard, String> {
     let outbound = works.dial.outbound();
-    let target = Target::of(peer, outbound, &works.sealer)?;
-    let url = behind(&target.url, outbound).map_err(|fault| fault.to_string())?;
-    let headers = target.headers(QUESTION);
-    let answer = works.dial.post(&url, &headers, QUESTION.into(), LIMITS);
+    let hook = Hook::of(peer, outbound, &works.sealer)?;
+    let question = hook.question(DISCOVER, QUESTION, outbound);
+    let request = question.map_err(|fault| fault.to_string())?;
+    let answer = works
+        .dial
+        .post(&request.url, &request.headers, request.body, LIMITS);
     let answer = answer.await.map_err(|fault| fault.to_string())?;
-    read(&answer, &target, outbound)
+    read(&answer, &hook, outbound)
 }
 
-/// The address that is asked: behind that of the hook.
-fn behind(hook: &PeerUrl, outbound: &Outbound) -> Result<PeerUrl, PeerUrlFault> {
-    let mut url = hook.url().clone();
-    let path = format!("{}/{DISCOVER}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    PeerUrl::parse(url.as_str(), outbound)
-}
-
-fn read(answer: &Answer, target: &Target, outbound: &Outbound) -> Result<Heard, String> {
+fn read(answer: &Answer, hook: &Hook, outbound: &Outbound) -> Result<Heard, String> {
     let status = answer.status;
     let words = match status {
         200 if answer.is_cut => "the peer tells more than there is room for",
@@ -70,7 +63,7 @@ fn read(answer: &Answer, target: &Target, outbound: &Outbound) -> Result<Heard, 
     // A success has no reason.
     let reason = match status {
         200 => String::new(),
-        _ => excerpt(&answer.body, target),
+        _ => hook.excerpt(&answer.body),
     };
     Err(format!("{words} ({status}){reason}"))
 }
@@ -80,9 +73,9 @@ mod tests {
     use super::*;
     use crate::federation::fixtures;
 
-    fn target() -> Target {
+    fn hook() -> Hook {
         let peer = fixtures::peer("http://127.0.0.1:1/hooks/t/kite/");
-        Target::of(&peer, &fixtures::outbound(), &fixtures::sealer()).unwrap()
+        Hook::of(&peer, &fixtures::outbound(), &fixtures::sealer()).unwrap()
     }
 
     fn told(status: u16, body: &str, is_cut: bool) -> Result<Heard, String> {
@@ -92,12 +85,13 @@ mod tests {
             body: body.to_owned().into(),
             is_cut,
         };
-        read(&answer, &target(), &fixtures::outbound())
+        read(&answer, &hook(), &fixtures::outbound())
     }
 
     #[test]
     fn the_question_goes_behind_the_hook() {
-        let url = behind(&target().url, &fixtures::outbound()).unwrap();
+        let question = hook().question(DISCOVER, QUESTION, &fixtures::outbound());
+        let url = question.unwrap().url;
         assert_eq!(url.as_str(), "http://127.0.0.1:1/hooks/t/kite/discover");
     }
 

@@ -12,10 +12,11 @@ use tokio::time::{Instant, timeout};
 use super::dial::Dial;
 use super::line::Lines;
 use super::outbox::Outbox;
+use super::paperclip::Paperclip;
 use super::works::Works;
-use super::{discovery, maintenance, settler, trial};
+use super::{discovery, maintenance, paperclips, settler, trial};
 use crate::base::clock::Clock;
-use crate::log::Forwards;
+use crate::log::{Announcer, Forwards};
 use crate::protocol::discovery::Heard;
 use crate::protocol::federation::PeerTest;
 use crate::protocol::id::InstanceId;
@@ -42,6 +43,10 @@ pub struct Parts {
     pub sealer: Arc<Sealer>,
     /// The time.
     pub clock: Clock,
+    /// Takes what is to be said to teams.
+    pub announcer: Announcer,
+    /// Where messages for agents go too.
+    pub paperclip: Option<Arc<Paperclip>>,
     /// The instance's own id.
     pub instance_id: InstanceId,
     /// How old an event may be that is still tried; after that its forward is a dead letter.
@@ -95,6 +100,8 @@ impl Federation {
             dial: parts.dial,
             sealer: parts.sealer,
             clock: parts.clock,
+            announcer: parts.announcer,
+            paperclip: parts.paperclip,
             instance_id: parts.instance_id,
             max_age: parts.max_age,
             lines: Lines::default(),
@@ -106,6 +113,8 @@ impl Federation {
         let mut background = JoinSet::new();
         let tidied = works.clone();
         background.spawn(async move { maintenance::run(&tidied).await });
+        let provided = works.clone();
+        background.spawn(async move { paperclips::keep(&provided).await });
         let federation = Self {
             works,
             poke,
@@ -160,7 +169,7 @@ impl Federation {
         self.works.cancel_rows().await
     }
 
-    /// Posts something to a peer that it does not keep. When that goes well, what waits for the peer goes out too.
+    /// Posts something to another instance that it does not keep. When that goes well, what waits for the peer goes out too.
     pub async fn test(&self, peer: &PeerRecord) -> Result<PeerTest, StoreError> {
         let test = trial::run(&self.works, peer).await;
         let is_there = test.status_code.is_some_and(|it| (200..300).contains(&it));

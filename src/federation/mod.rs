@@ -18,6 +18,7 @@ mod dial;
 mod discovery;
 #[cfg(test)]
 mod fixtures;
+mod hook;
 mod hub;
 mod inbound;
 mod inviter;
@@ -27,6 +28,8 @@ mod outbox;
 #[cfg(test)]
 mod outbox_tests;
 mod pace;
+mod paperclip;
+mod paperclips;
 mod posts;
 mod rows;
 mod sender;
@@ -40,4 +43,6 @@ pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
 pub use inbound::{Caller, Inbound, Recorder};
 pub use inviter::{Inviter, InviterFault};
+pub use paperclip::{Paperclip, PaperclipFault};
+pub use paperclips::arrange as arrange_paperclips;
 pub use token::{FederationToken, FederationTokenError};

@@ -166,6 +166,8 @@ impl Instance {
             dial: Arc::new(Dial::new(fixtures::outbound(), None).unwrap()),
             sealer: Arc::new(fixtures::sealer()),
             clock,
+            announcer: log.announcer(),
+            paperclip: None,
             instance_id: "a".parse().unwrap(),
             max_age: Duration::from_secs(7 * 24 * 3600),
         });

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
-use super::delivery::{self, Attempted, Target};
+use super::delivery::{self, Attempted, Request, Target};
 use super::line::Line;
 use super::works::{Busy, Works};
-use crate::protocol::id::Seq;
+use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::Due;
 use crate::store::record::Millis;
 
@@ -51,6 +51,8 @@ pub(super) struct Attempt {
 /// A peer as its next post takes it.
 #[derive(Clone)]
 pub(super) struct Known {
+    /// Whose peer it is.
+    pub(super) team: TeamId,
     /// Where to post, or why that is not known.
     pub(super) target: Arc<Result<Target, String>>,
     /// [`Line::changes`] before it was read: it is out of date as soon as that has another value.
@@ -157,8 +159,8 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
     let Some(text) = &row.text else {
         return refused("its text is gone from the database");
     };
-    let body = match delivery::body(text, &works.instance_id) {
-        Ok(body) => body,
+    let request = match target.request(text, &works.instance_id) {
+        Ok(request) => request,
         Err(why) => return refused(&format!("its stored text cannot be sent: {why}")),
     };
     let began = Instant::now();
@@ -167,12 +169,28 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
         return Ended::NotMade(row);
     }
     drop(row);
-    let headers = target.headers(&body);
+    let Request {
+        url,
+        headers,
+        body,
+        message,
+    } = request;
     let limits = delivery::LIMITS;
-    let answer = works.dial.post(&target.url, &headers, body, limits).await;
+    let answer = works.dial.post(&url, &headers, body, limits).await;
+    let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut attempted = target.judge(answer.as_ref());
+    if let (Attempted::AgentMissing(reason), Some(message)) = (&mut attempted, message) {
+        // Before the row is settled: what a crash repeats is the same event again.
+        if let Err(why) = works
+            .tell_undeliverable(&known.team, &message, reason)
+            .await
+        {
+            reason.push_str(&format!("; the team's log does not say so: {why}"));
+        }
+    }
     Ended::Made(Attempt {
-        attempted: delivery::judge(answer.as_ref(), target),
+        attempted,
         status_code: answer.ok().map(|answer| answer.status),
-        latency_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        latency_ms,
     })
 }

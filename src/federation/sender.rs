@@ -254,10 +254,9 @@ impl Sender {
             Some((record, known)) if record == peer => known.changes = changes,
             _ => {
                 self.bucket.set_rate(peer.rate_limit_per_sec);
-                let works = &self.works;
-                let target = Target::of(peer, works.dial.outbound(), &works.sealer);
                 let known = Known {
-                    target: Arc::new(target),
+                    team: peer.team.clone(),
+                    target: Arc::new(Target::of(peer, &self.works)),
                     changes,
                 };
                 self.peer = Some((peer.clone(), known));
@@ -335,7 +334,7 @@ impl Sender {
                 self.state.last_success_at = Some(now);
                 Settled::Delivered
             }
-            Attempted::EventRefused(_) => {
+            Attempted::EventRefused(_) | Attempted::AgentMissing(_) => {
                 // Judged by the peer, if it was posted at all.
                 if attempt.status_code.is_some() {
                     wakes = self.circuit.succeeded(now);

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::delivery::{self, Attempted, Target};
+use super::delivery::{self, Attempted};
 use super::dial::Answer;
+use super::hook::Hook;
 use super::works::Works;
 use crate::base::clock::rfc3339;
 use crate::base::random;
@@ -14,10 +15,10 @@ use crate::store::federation::PeerRecord;
 /// The type of the event.
 const TYPE: &str = "kite.federation.test";
 
-/// Posts it. It counts for nothing: neither for the rate nor for the circuit.
+/// Posts it to another instance. It counts for nothing: neither for the rate nor for the circuit.
 pub(super) async fn run(works: &Works, peer: &PeerRecord) -> PeerTest {
-    let target = match Target::of(peer, works.dial.outbound(), &works.sealer) {
-        Ok(target) => target,
+    let hook = match Hook::of(peer, works.dial.outbound(), &works.sealer) {
+        Ok(hook) => hook,
         Err(why) => {
             return PeerTest {
                 status_code: None,
@@ -26,16 +27,15 @@ pub(super) async fn run(works: &Works, peer: &PeerRecord) -> PeerTest {
             };
         }
     };
-    let body = event(works, peer).into_bytes();
-    let headers = target.headers(&body);
+    let post = hook.post(event(works, peer));
     let began = Instant::now();
     let limits = delivery::LIMITS;
     let answer = works
         .dial
-        .post(&target.url, &headers, body.into(), limits)
+        .post(&post.url, &post.headers, post.body, limits)
         .await;
     let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let error = match delivery::judge(answer.as_ref(), &target) {
+    let error = match hook.judge(answer.as_ref()) {
         Attempted::Delivered => answer
             .as_ref()
             .ok()

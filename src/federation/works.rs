@@ -4,11 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::dial::Dial;
 use super::line::Lines;
 use super::pace::WINDOW_MAX;
-use crate::base::clock::Clock;
-use crate::protocol::id::InstanceId;
+use super::paperclip::Paperclip;
+use crate::base::clock::{Clock, rfc3339};
+use crate::log::Announcer;
+use crate::protocol::id::{InstanceId, TeamId};
+use crate::protocol::undeliverable::Undeliverable;
+use crate::store::record::{Dedup, NewEvent, Outcome};
 use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
@@ -22,12 +28,19 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many rows of a peer that was revoked are cancelled in one transaction.
 const CANCEL_MAX: usize = 500;
 
+/// How long to wait before a store that is away gets the same event again.
+const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
+
 /// What senders share.
 pub(super) struct Works {
     pub(super) store: Arc<dyn Store>,
     pub(super) dial: Arc<Dial>,
     pub(super) sealer: Arc<Sealer>,
     pub(super) clock: Clock,
+    /// Takes what is to be said to teams.
+    pub(super) announcer: Announcer,
+    /// Where messages for agents go too.
+    pub(super) paperclip: Option<Arc<Paperclip>>,
     pub(super) instance_id: InstanceId,
     pub(super) max_age: Duration,
     pub(super) lines: Lines,
@@ -59,6 +72,32 @@ impl Works {
             .wanted_back
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         taken.is_ok()
+    }
+
+    /// Stores that a message did not reach its agent, however long the store is away. Says why where it cannot be stored.
+    pub(super) async fn tell_undeliverable(
+        &self,
+        team: &TeamId,
+        message: &Undeliverable,
+        reason: &str,
+    ) -> Result<(), &'static str> {
+        let now = self.clock.unix_millis();
+        let event = message.event(&self.instance_id, rfc3339(now), reason);
+        let dedup = Dedup {
+            key: event.dedup_key(),
+            fingerprint: None,
+        };
+        loop {
+            let new = NewEvent::new(team.clone(), &event, now, Some(dedup));
+            match self.announcer.clone().announce(new).await {
+                Ok(Outcome::Stored(_) | Outcome::Duplicate { .. }) => return Ok(()),
+                Ok(Outcome::Exhausted) => return Err("its quota is used up"),
+                Ok(Outcome::NotAdmitted | Outcome::NoTeam) => return Err("the team is gone"),
+                // The settler says that the store is away, and nothing is settled meanwhile.
+                Err(error) if error.is_outage() => sleep(ANNOUNCE_INTERVAL).await,
+                Err(_) => return Err("the store does not take it"),
+            }
+        }
     }
 
     /// Cancels what waits for peers that are revoked or deleted.

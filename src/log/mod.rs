@@ -3,6 +3,7 @@
 //! Keeps promises 1 to 3, 6 and 8: an event is answered for after its commit, published in the order of its number, and
 //! read back from where a client stopped. A subscriber that cannot keep up is not buffered for; it reads the log.
 
+mod announcer;
 mod committer;
 mod cursor;
 mod follower;
@@ -27,6 +28,7 @@ use crate::store::record::{
     Appended, Bounds, Cursor, Hold, NewEvent, Outcome, Page, StoredEvent, Stretch,
 };
 use crate::store::{Store, StoreError};
+pub use announcer::Announcer;
 use committer::Append;
 use follower::Follower;
 pub use forwards::Forwards;
@@ -195,6 +197,11 @@ impl Log {
     /// What tells for which peers there is something new.
     pub fn forwards(&self) -> &Arc<Forwards> {
         &self.forwards
+    }
+
+    /// What takes the server's own events.
+    pub fn announcer(&self) -> Announcer {
+        Announcer::new(self.appends.clone())
     }
 
     /// Whether a team's events are refused because its quota is used up.

@@ -7,9 +7,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use super::Notice;
+use super::announcer::Announcer;
 use super::committer::Append;
 use crate::base::clock::{Clock, month, rfc3339};
 use crate::base::outage::Outage;
@@ -110,7 +111,9 @@ impl Quota {
                     end,
                     self.events_limit.unwrap_or(crate::protocol::UNLIMITED),
                 );
-                append(appends, told).await?;
+                // The log ends when its last user does; this is none.
+                let appends = appends.upgrade().ok_or(StoreError::Closed)?;
+                Announcer::new(appends).announce(told).await?;
             }
         }
         let changed: Vec<TeamId> = {
@@ -146,18 +149,4 @@ fn turn(standing: &QuotaStanding, is_exhausted: bool, now: i64, end: i64, limit:
         turn: Some(turn),
         ..NewEvent::new(standing.team.clone(), &event, now, None)
     }
-}
-
-async fn append(appends: &mpsc::WeakSender<Append>, event: NewEvent) -> Result<(), StoreError> {
-    let appends = appends.upgrade().ok_or(StoreError::Closed)?;
-    let (answer, answered) = oneshot::channel();
-    let append = Append {
-        events: vec![event],
-        answer,
-        room: None,
-    };
-    appends.send(append).await.map_err(|_| StoreError::Closed)?;
-    drop(appends);
-    answered.await.map_err(|_| StoreError::Closed)??;
-    Ok(())
 }

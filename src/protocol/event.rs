@@ -18,6 +18,9 @@ pub const AGENT_MESSAGE: &str = "com.kite.agent.message";
 /// The extension that names the one instance that a message is forwarded to, by its id (spec 14.1).
 pub const TO_INSTANCE: &str = "kitetoinstance";
 
+/// The type of the event that says that a message did not reach its agent (spec 13.3).
+pub const UNDELIVERABLE: &str = "com.kite.agent.message.undeliverable";
+
 /// `kitesource` of what peers forward: the last part of their hook's path, and no endpoint's slug (spec 14.3).
 pub const PEER_SOURCE: &str = "kite";
 
@@ -501,9 +504,7 @@ pub fn dedup_key(domain: &str, parts: &[&str]) -> [u8; 32] {
 
 /// Types that clients cannot make (spec 11).
 pub fn is_reserved_type(kind: &str) -> bool {
-    kind == AGENT_MESSAGE
-        || kind == "com.kite.agent.message.undeliverable"
-        || is_of_one_instance(kind)
+    kind == AGENT_MESSAGE || kind == UNDELIVERABLE || is_of_one_instance(kind)
 }
 
 /// Types that tell of the instance that made them, and of no other (spec 14.2).

@@ -62,7 +62,7 @@ use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
-use crate::federation::{self, Dial, Federation, Inbound, Recorder};
+use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
@@ -125,6 +125,17 @@ pub struct Config {
     pub drain_delay: Duration,
     /// How old an event may be that is still forwarded.
     pub federation_max_age: Duration,
+    /// Where messages for agents are posted too.
+    pub paperclip: Option<PaperclipConfig>,
+}
+
+/// Where Paperclip is (spec 13.3).
+#[derive(Debug, Clone)]
+pub struct PaperclipConfig {
+    /// The base of its API.
+    pub api_url: String,
+    /// What it is called with. Without it no key is shown.
+    pub key: Option<Secret>,
 }
 
 /// Why a server does not start.
@@ -157,6 +168,9 @@ pub enum StartError {
     /// The key for sealed secrets cannot be used.
     #[error("cannot use the secret key: {0}")]
     SecretKey(String),
+    /// Paperclip cannot be called.
+    #[error("cannot post messages to Paperclip: {0}")]
+    Paperclip(#[from] PaperclipFault),
     /// The instance's id is none.
     #[error("the instance cannot be called that: {0}")]
     InstanceId(#[source] IdError),
@@ -191,6 +205,10 @@ impl Server {
         // What a slip of the pen gets wrong goes first: nothing is made yet.
         let certificate = config.tls.map(Certificate::read).transpose()?;
         let dial = Arc::new(Dial::new(config.outbound, config.ca_file.as_deref())?);
+        let paperclip = config
+            .paperclip
+            .map(|it| Paperclip::new(&it.api_url, it.key, dial.outbound()));
+        let paperclip = paperclip.transpose()?.map(Arc::new);
         bootstrap::prepare_dir(&config.data_dir)?;
         let store = store::open(&config.database, Role::Server).await?;
         let failed = |source| StartError::Listen {
@@ -212,6 +230,7 @@ impl Server {
         let instance_id = store.instance(identity).await?;
         let identity = bootstrap::identity(&store, &sealer).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
+        federation::arrange_paperclips(&*store, paperclip.as_deref(), now).await?;
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
         let (federation, forwarding) = Federation::start(federation::Parts {
@@ -220,6 +239,8 @@ impl Server {
             dial: dial.clone(),
             sealer: sealer.clone(),
             clock: clock.clone(),
+            announcer: log.announcer(),
+            paperclip,
             instance_id: instance_id.parse().map_err(StartError::InstanceId)?,
             max_age: config.federation_max_age,
         });

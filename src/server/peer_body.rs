@@ -162,6 +162,32 @@ impl PeerWish {
     }
 }
 
+impl PeerWish {
+    /// Whether it pauses or resumes, or sets the rate, and nothing else.
+    pub(super) fn is_of_pace_alone(&self) -> bool {
+        let Self {
+            name,
+            status,
+            hook_url,
+            scopes,
+            max_hops,
+            rate_limit_per_sec: _,
+            discovery,
+            outbound,
+            inbound,
+            overlap_secs: _,
+        } = self;
+        *status != Some(PeerStatus::Revoked)
+            && name.is_none()
+            && hook_url.is_none()
+            && scopes.is_none()
+            && max_hops.is_none()
+            && discovery.is_none()
+            && outbound.is_none()
+            && inbound.is_none()
+    }
+}
+
 /// What is stored of a token that a peer has to show: bcrypt takes a fifth of a second, on a thread where it holds up
 /// nobody.
 pub(super) async fn hashed(app: &App, token: FederationToken) -> Result<InboundToken, ApiError> {

@@ -71,7 +71,9 @@ pub(super) async fn post(
 ) -> Result<Response, ApiError> {
     let wish = NewPeerWish::read(&call.body(&app).await?, &app)?;
     let team = &call.key.team;
-    if app.store.peers(team.clone()).await?.len() >= PEERS_MAX {
+    let peers = app.store.peers(team.clone()).await?;
+    let instances = peers.iter().filter(|peer| peer.kind == PeerKind::Kite);
+    if instances.count() >= PEERS_MAX {
         return Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::Unprocessable,
@@ -128,6 +130,10 @@ pub(super) async fn patch(
     let wish = PeerWish::read(&call.body(&app).await?, &app)?;
     // Of a peer that is not there no token is hashed.
     let known = find(&app, &call.key.team, &id).await?;
+    let is_settled = known.status == PeerStatus::Revoked || !wish.is_of_pace_alone();
+    if known.kind == PeerKind::Paperclip && is_settled {
+        return Err(set_by_settings(&known));
+    }
     let place = PeerRecord::place(&known.id);
     let seal = |token: &str| app.sealer.seal(&place, token);
     let outbound = wish
@@ -160,11 +166,29 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     call: Call<Admin>,
 ) -> Result<Response, ApiError> {
+    let known = find(&app, &call.key.team, &id).await?;
+    // Once the settings have no Paperclip any more, its peer is of no use.
+    if known.kind == PeerKind::Paperclip && known.status != PeerStatus::Revoked {
+        return Err(set_by_settings(&known));
+    }
     let update = PeerUpdate {
         status: Some(PeerStatus::Deleted),
         ..PeerUpdate::default()
     };
     change(&app, &call.key.team, id, update).await
+}
+
+/// What is said to whoever changes of Paperclip what is not theirs.
+fn set_by_settings(peer: &PeerRecord) -> ApiError {
+    let why = match peer.status {
+        PeerStatus::Revoked => "which name no Paperclip",
+        _ => "nothing but its pace can be changed, and whether it is paused",
+    };
+    let text = format!(
+        "the peer `{}` is set by the server's settings (`KITE_PAPERCLIP_API_URL`): {why}",
+        peer.name
+    );
+    ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, text)
 }
 
 /// Changes a peer and lets nothing go out any more that it should not get.
@@ -199,6 +223,17 @@ pub(super) async fn test(
     let peer = find(&app, &call.key.team, &id).await?;
     if peer.status == PeerStatus::Revoked {
         let text = format!("the peer `{}` is revoked: nothing is sent to it", peer.name);
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            ErrorCode::Conflict,
+            text,
+        ));
+    }
+    if peer.kind == PeerKind::Paperclip {
+        let text = format!(
+            "the peer `{}` cannot be tested without a message to one of its agents: send one, and ask how the peer does",
+            peer.name
+        );
         return Err(ApiError::new(
             StatusCode::CONFLICT,
             ErrorCode::Conflict,

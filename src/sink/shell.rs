@@ -14,13 +14,14 @@ use crate::protocol::agent::ReceivedMessage;
 use crate::protocol::id::AgentId;
 
 /// What is none of a command's business.
-const UNSET: [&str; 6] = [
+const UNSET: [&str; 7] = [
     "KITE_API_KEY",
     "KITE_FEDERATION_TOKEN",
     "KITE_SECRET_KEY",
     "KITE_HOOK_SECRET_CIPHER_KEY",
     "KITE_DATABASE_URL",
     "PAPERCLIP_API_KEY",
+    "KITE_PAPERCLIP_API_KEY",
 ];
 
 /// Why a command did not do its work.

@@ -479,11 +479,17 @@ pub struct Ages {
 #[async_trait]
 pub trait FederationStore: Send + Sync + 'static {
     /// Makes a peer. [`super::StoreError::Exists`] when the team has one with the same instance id, name or inbound
-    /// token; [`super::StoreError::Failed`] when it has [`PEERS_MAX`].
+    /// token, or a second Paperclip; [`super::StoreError::Failed`] when it has [`PEERS_MAX`] instances.
     async fn create_peer(&self, peer: NewPeer) -> Result<PeerRecord>;
 
     /// A team's peers, oldest first; not the deleted ones.
     async fn peers(&self, team: TeamId) -> Result<Vec<PeerRecord>>;
+
+    /// The Paperclip of each team that has one, by number; not the deleted ones.
+    async fn paperclips(&self) -> Result<Vec<PeerRecord>>;
+
+    /// The teams without one, by number.
+    async fn teams_without_paperclip(&self) -> Result<Vec<TeamId>>;
 
     /// One peer of a team, by its UUID; not a deleted one.
     async fn find_peer(&self, team: TeamId, id: String) -> Result<Option<PeerRecord>>;

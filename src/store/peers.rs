@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::federation::{
     InboundToken, NewPeer, PEERS_MAX, Pass, PeerNumber, PeerRecord, PeerUpdate,
 };
-use super::record::Millis;
+use super::record::{Millis, NewEvent};
 use super::{Result, StoreError};
 use crate::protocol::federation::{PeerKind, PeerStatus};
-use crate::protocol::forward::{Transit, TypeScopes};
+use crate::protocol::forward::TypeScopes;
 use crate::protocol::id::TeamId;
 
 /// What each peer of a team gets, at one version of them: what an append decides by.
@@ -124,10 +124,17 @@ pub(super) fn scopes_text(scopes: &TypeScopes) -> String {
 impl Peers {
     /// Refuses a peer that there is no room for, or that would be one with another.
     pub(super) fn check_new(&self, new: &NewPeer) -> Result<()> {
-        if self.peers.len() >= PEERS_MAX {
-            return Err(StoreError::Failed(format!(
-                "the team has {PEERS_MAX} peers, which is the most there can be"
-            )));
+        let like = self.peers.iter().filter(|peer| peer.kind == new.kind);
+        match (new.kind, like.count()) {
+            (PeerKind::Kite, PEERS_MAX..) => {
+                return Err(StoreError::Failed(format!(
+                    "the team has {PEERS_MAX} peers, which is the most there can be"
+                )));
+            }
+            (PeerKind::Paperclip, 1..) => {
+                return Err(StoreError::Exists("the team's Paperclip".to_owned()));
+            }
+            _ => {}
         }
         let check = |other: &PeerRecord| {
             other.refuse_twin(&new.instance_id, &new.name, Some(&new.inbound), new.now)
@@ -152,10 +159,17 @@ impl Peers {
     }
 
     /// Which peers an event goes to, and which it does not although their scopes name it. Revoked ones get nothing.
-    pub(super) fn decide(&self, kind: &str, transit: &Transit, own_id: &str) -> Vec<Decision> {
+    pub(super) fn decide(&self, event: &NewEvent, own_id: &str) -> Vec<Decision> {
         let live = |peer: &&PeerRecord| peer.status != PeerStatus::Revoked;
         let decide = |peer: &PeerRecord| {
-            let judged = transit.judge(kind, own_id, peer.destination())?;
+            let judged = match peer.kind {
+                PeerKind::Kite => {
+                    let transit = &event.transit;
+                    transit.judge(&event.kind, own_id, peer.destination())?
+                }
+                // What an agent of this instance could listen for, however far it has come: it ends there.
+                PeerKind::Paperclip => event.agent_to.as_ref().map(|_| Ok(()))?,
+            };
             Some(Decision {
                 peer: peer.number,
                 declined: judged.err().map(|why| format!("not forwarded: {why}")),

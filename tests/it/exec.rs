@@ -84,6 +84,7 @@ fn a_key_is_not_in_the_environment_of_a_command() {
         "KITE_SECRET_KEY",
         "KITE_DATABASE_URL",
         "PAPERCLIP_API_KEY",
+        "KITE_PAPERCLIP_API_KEY",
     ] {
         kite = kite.env(name, "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM=");
     }

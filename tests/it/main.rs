@@ -47,6 +47,7 @@ mod login;
 mod nodes;
 mod order;
 mod outages;
+mod paperclip;
 mod peer_hook;
 mod peers;
 mod postgres;

@@ -261,7 +261,7 @@ impl<'a> Round<'a> {
             round.sent.push(Sent {
                 event,
                 version: peers.version,
-                decisions: peers.decide(&event.kind, &event.transit, known.own_id()),
+                decisions: peers.decide(event, known.own_id()),
             });
         }
         round

@@ -23,6 +23,14 @@ impl FederationStore for Postgres {
         within(async { peers::peers(&self.client().await?, &team).await }).await
     }
 
+    async fn paperclips(&self) -> Result<Vec<PeerRecord>> {
+        within(async { peers::paperclips(&self.client().await?).await }).await
+    }
+
+    async fn teams_without_paperclip(&self) -> Result<Vec<TeamId>> {
+        within(async { peers::teams_without_paperclip(&self.client().await?).await }).await
+    }
+
     async fn find_peer(&self, team: TeamId, id: String) -> Result<Option<PeerRecord>> {
         within(async { peers::find(&self.client().await?, &team, &id).await }).await
     }

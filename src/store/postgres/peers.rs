@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 
 use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
+use crate::protocol::federation::PeerKind;
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
     InboundToken, NewPeer, PeerNumber, PeerRecord, PeerUpdate, TokenRecord,
@@ -87,6 +88,28 @@ async fn peers_where(
 /// A team's peers; see [`crate::store::federation::FederationStore::peers`].
 pub(super) async fn peers(client: &Object, team: &TeamId) -> Result<Vec<PeerRecord>> {
     peers_where(client, "teams.id = $1", &[&team.as_str()]).await
+}
+
+/// See [`crate::store::federation::FederationStore::paperclips`].
+pub(super) async fn paperclips(client: &Object) -> Result<Vec<PeerRecord>> {
+    peers_where(client, "peers.kind = $1", &[&PeerKind::Paperclip.word()]).await
+}
+
+/// See [`crate::store::federation::FederationStore::teams_without_paperclip`].
+pub(super) async fn teams_without_paperclip(client: &Object) -> Result<Vec<TeamId>> {
+    let select = client
+        .prepare_cached(
+            "SELECT id FROM teams WHERE NOT EXISTS (
+                 SELECT 1 FROM peers WHERE team = teams.number AND kind = $1 AND status <> 'deleted')
+             ORDER BY number",
+        )
+        .await?;
+    let rows = client
+        .query(&select, &[&PeerKind::Paperclip.word()])
+        .await?;
+    rows.iter()
+        .map(|row| parsed(column(row, 0)?, TeamId::try_from))
+        .collect()
 }
 
 pub(super) async fn find(client: &Object, team: &TeamId, id: &str) -> Result<Option<PeerRecord>> {

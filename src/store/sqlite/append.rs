@@ -216,7 +216,7 @@ impl Appending<'_, '_> {
             return Ok(Vec::new());
         }
         let mut forwards = Vec::new();
-        for decision in peers.decide(&event.kind, &event.transit, self.own_id) {
+        for decision in peers.decide(event, self.own_id) {
             match decision.declined {
                 None => {
                     self.statements.forward.execute(params![

@@ -25,6 +25,14 @@ impl FederationStore for Sqlite {
         self.query(move |c| peers::peers_of(c, &team)).await
     }
 
+    async fn paperclips(&self) -> Result<Vec<PeerRecord>> {
+        self.query(peers::paperclips).await
+    }
+
+    async fn teams_without_paperclip(&self) -> Result<Vec<TeamId>> {
+        self.query(peers::teams_without_paperclip).await
+    }
+
     async fn find_peer(&self, team: TeamId, id: String) -> Result<Option<PeerRecord>> {
         self.query(move |c| peers::find_peer(c, &team, &id)).await
     }

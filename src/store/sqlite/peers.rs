@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::{parsed, signed, team_number, unsigned};
+use crate::protocol::federation::PeerKind;
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::federation::{InboundToken, NewPeer, PeerRecord, PeerUpdate, TokenRecord};
@@ -99,6 +100,24 @@ fn touch(transaction: &Transaction<'_>, team: i64) -> Result<()> {
 /// A team's peers, all but the deleted ones.
 pub(super) fn peers_of(connection: &Connection, team: &TeamId) -> Result<Vec<PeerRecord>> {
     peers_where(connection, "teams.id = ?1", [team.as_str()])
+}
+
+/// See [`crate::store::federation::FederationStore::paperclips`].
+pub(super) fn paperclips(connection: &Connection) -> Result<Vec<PeerRecord>> {
+    peers_where(connection, "peers.kind = ?1", [PeerKind::Paperclip.word()])
+}
+
+/// See [`crate::store::federation::FederationStore::teams_without_paperclip`].
+pub(super) fn teams_without_paperclip(connection: &Connection) -> Result<Vec<TeamId>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT id FROM teams WHERE NOT EXISTS (
+                 SELECT 1 FROM peers WHERE team = teams.number AND kind = ?1 AND status <> 'deleted')
+             ORDER BY number",
+        )?
+        .query_map([PeerKind::Paperclip.word()], |row| parsed(row, 0, TeamId::try_from))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
 }
 
 fn judged_by(transaction: &Transaction<'_>, team: &TeamId) -> Result<Peers> {

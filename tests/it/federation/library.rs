@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kite::base::clock::Clock;
-use kite::federation::{Dial, Federation, Parts, Tasks};
+use kite::federation::{Dial, Federation, Paperclip, Parts, Tasks};
 use kite::log::{Limits, Log};
 use kite::protocol::event::Event;
 use kite::protocol::federation::PeerKind;
@@ -19,7 +19,7 @@ use kite::store::federation::{
 use kite::store::record::NewEvent;
 use kite::store::seal::Sealer;
 use kite::store::{Address, Role, Store, open};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::TOKEN;
@@ -82,6 +82,16 @@ impl Home {
 
     /// Starts it.
     pub(super) async fn start(self, clock: Clock, dial: Dial) -> Library {
+        self.start_beside(None, clock, dial).await
+    }
+
+    /// Starts it beside a Paperclip.
+    pub(super) async fn start_beside(
+        self,
+        paperclip: Option<Paperclip>,
+        clock: Clock,
+        dial: Dial,
+    ) -> Library {
         let store = self.store().await;
         let (log, log_tasks, _) =
             Log::start(store.clone(), clock.clone(), Limits::default()).unwrap();
@@ -91,6 +101,8 @@ impl Home {
             dial: Arc::new(dial),
             sealer: Arc::new(sealer()),
             clock: clock.clone(),
+            announcer: log.announcer(),
+            paperclip: paperclip.map(Arc::new),
             instance_id: "a".parse().unwrap(),
             max_age: Duration::from_secs(7 * 24 * 3600),
         });
@@ -134,8 +146,19 @@ impl Library {
 
     /// Stores an event.
     pub(super) async fn emit(&self, id: &str) {
-        let text = json!({"specversion": "1.0", "id": id, "source": "s", "type": "t"}).to_string();
-        let event = Event::parse(&text).unwrap();
+        let event = json!({"specversion": "1.0", "id": id, "source": "s", "type": "t"});
+        self.append(&event).await;
+    }
+
+    /// Stores a message for an agent.
+    pub(super) async fn tell(&self, id: &str) {
+        let event = json!({"specversion": "1.0", "id": id, "source": "s", "type": "com.kite.agent.message",
+            "data": {"from": "a", "to": "b", "body": "x"}});
+        self.append(&event).await;
+    }
+
+    async fn append(&self, event: &Value) {
+        let event = Event::parse(&event.to_string()).unwrap();
         let event = NewEvent::new(team(), &event, self.clock.unix_millis(), None);
         let submitted = self.log.submit(vec![event]).await.unwrap();
         submitted.appended().await.unwrap();

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use kite::base::clock::Clock;
-use kite::federation::{Dial, Resolver};
+use kite::federation::{Dial, Paperclip, Resolver};
 use kite::protocol::outbound::Outbound;
 
 use super::hook::{Hook, Reply};
 use super::library::{Home, Library};
 use super::site::Site;
+use crate::support::eventually;
 
 /// Answers from a list; the last one again and again. An empty answer is a name that nobody knows.
 struct Listed(Mutex<VecDeque<Vec<IpAddr>>>);
@@ -109,4 +110,27 @@ async fn a_name_that_turns_inside_after_the_registration_is_not_called_any_more(
         assert_eq!(hook.connections(), connections, "{inside:?}");
         assert_eq!(hook.counts("t").len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paperclip_whose_name_turns_out_to_be_inside_is_not_called() {
+    let outbound = Outbound::default();
+    let paperclip = Paperclip::new("https://kite.example", None, &outbound).unwrap();
+    let dial = Dial::with_resolver(outbound, None, Listed::new(&[&["10.0.0.1"]])).unwrap();
+    let home = Home::new().await;
+    let instance = home
+        .start_beside(Some(paperclip), Clock::system(), dial)
+        .await;
+    // Its peer is made beside all else.
+    let look = async || instance.store.paperclips().await.unwrap().pop();
+    eventually("the team has its Paperclip", look).await;
+    instance.tell("m-1").await;
+    let refused = instance
+        .until("it was refused", |it| it.state.failures > 0)
+        .await;
+    assert_eq!((refused.backlog, refused.dead), (1, 0));
+    let error = refused.state.last_error.unwrap();
+    assert!(error.contains("kite.example"), "{error}");
+    assert!(error.contains("--allow-private-networks"), "{error}");
+    assert!(!error.contains("10.0.0.1"), "{error}");
 }

@@ -3,6 +3,7 @@
 mod forwards;
 mod invites;
 mod letters;
+mod paperclip;
 mod peers;
 
 use std::sync::Arc;
