@@ -24,6 +24,8 @@ pub(super) struct Recipient {
 /// A message for `agent@peer` becomes one for that agent at that peer, or here where the instance's own id is named. One
 /// for anybody else stays as it is, and costs no look at the peers where there is no `@`.
 ///
+/// A peer that is revoked between this look and the append gets nothing, as it would have lost what waited for it.
+///
 /// # Errors
 /// When there is no agent before the `@`, or nothing of the kind goes to that peer.
 pub(super) async fn direct(
