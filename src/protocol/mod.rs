@@ -31,6 +31,7 @@ pub mod rpc;
 pub mod scope;
 pub mod summary;
 pub mod token;
+pub mod trace;
 pub mod view;
 
 /// The protocol version that `connect` carries (spec 5.1).

@@ -34,6 +34,7 @@ mod session;
 mod socket;
 mod state;
 mod tls;
+mod trace;
 mod trigger;
 
 use std::net::SocketAddr;
@@ -469,6 +470,7 @@ fn federation_routes() -> Router<Arc<App>> {
             get(federation_tokens::get_all).post(federation_tokens::post),
         )
         .route("/tokens/{id}", delete(federation_tokens::delete))
+        .route("/trace", get(trace::get))
         .route("/outbox", get(outbox::get_all))
         .route("/deliveries", get(outbox::get_deliveries))
         .route("/dead-letters", get(outbox::get_dead))

@@ -10,6 +10,7 @@ pub(super) mod dump;
 mod federation;
 mod forwards;
 mod letters;
+mod listings;
 mod login;
 mod news;
 mod open;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 
 use super::{Sqlite, team_number};
-use super::{forwards, letters, peers};
+use super::{forwards, letters, listings, peers};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
     Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, DueQuery, FederationStore, Letters,
@@ -12,6 +12,7 @@ use crate::store::federation::{
     REPLAY_MAX, Settlement, TokenRecord, Work,
 };
 use crate::store::record::Millis;
+use crate::store::trace::Trace;
 use crate::store::{Result, StoreError};
 
 #[async_trait]
@@ -165,7 +166,7 @@ impl FederationStore for Sqlite {
     }
 
     async fn outbox(&self, team: TeamId, filter: OutboxFilter) -> Result<Vec<OutboxEntry>> {
-        self.query(move |c| letters::outbox(c, &team, &filter))
+        self.query(move |c| listings::outbox(c, &team, &filter))
             .await
     }
 
@@ -202,8 +203,13 @@ impl FederationStore for Sqlite {
             .await
     }
 
+    async fn trace(&self, team: TeamId, event_id: String) -> Result<Trace> {
+        self.query(move |c| listings::trace(c, &team, &event_id))
+            .await
+    }
+
     async fn deliveries(&self, team: TeamId, filter: DeliveryFilter) -> Result<Vec<DeliveryEntry>> {
-        self.query(move |c| letters::deliveries(c, &team, &filter))
+        self.query(move |c| listings::deliveries(c, &team, &filter))
             .await
     }
 

@@ -11,6 +11,7 @@ mod federation;
 mod forwards;
 mod group;
 mod letters;
+mod listings;
 mod login;
 mod open;
 mod peers;

@@ -2,6 +2,7 @@
 
 mod forwards;
 mod letters;
+mod listings;
 mod peers;
 
 use std::sync::Arc;
