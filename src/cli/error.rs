@@ -231,6 +231,14 @@ impl CommandError {
             .with_hint("it is too old, or the hosted service; `kite serve` runs one that does, and `--server` names it")
     }
 
+    /// Nothing is known of an event.
+    pub fn no_trace(event_id: &str) -> Self {
+        let message = format!("nothing is known of an event `{}`", visible(event_id));
+        Self::new(Kind::NotFound, message).with_hint(
+            "`kite logs --json` shows the ids there are, and `kite status` whose log it is; what is old was removed",
+        )
+    }
+
     /// There is no such peer.
     pub fn no_peer(named: &str) -> Self {
         let message = format!("there is no peer `{}`", visible(named));

@@ -14,7 +14,7 @@ use crate::base::backoff::Backoff;
 use crate::base::http::cause;
 use crate::base::random;
 use crate::protocol::agent::MessageRequest;
-use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, Triggered};
+use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, ListedEvent, Triggered};
 use crate::protocol::id::{AgentId, Seq, TeamId};
 use crate::protocol::rpc::{PublishResult, Stats};
 use crate::protocol::scope::Scope;
@@ -168,6 +168,12 @@ impl Api {
                 .map(|scope| ("scope", scope.to_string())),
         );
         self.call(self.request(Method::GET, "events", &pairs)).await
+    }
+
+    /// `GET /api/v1/events/{id}`: the newest with the id.
+    pub async fn event(&self, id: &str) -> Result<ListedEvent, ClientError> {
+        let path = format!("events/{}", escape(id));
+        self.call(self.request(Method::GET, &path, &[])).await
     }
 
     /// `PUT /api/v1/agents/{id}`.

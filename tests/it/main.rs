@@ -59,6 +59,7 @@ mod store;
 mod streams;
 mod teams;
 mod tls;
+mod trace;
 mod trigger;
 mod vectors;
 mod verbs;

@@ -6,7 +6,7 @@ use super::super::context::{Context, block_on_call, read_stdin};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
-use super::{facts, offered};
+use super::{facts, offered, shell_word};
 use crate::protocol::federation::{PeerCreated, PeerDraft, RATE_LIMIT};
 use crate::protocol::forward::MAX_HOPS;
 
@@ -174,15 +174,6 @@ fn next_step(made: &PeerCreated, hook_base: &str) -> String {
          \x20   --outbound-token - --inbound-token -\n\
          then here: kite federation peers test {name}"
     )
-}
-
-/// A text as a shell reads it as one word.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]
