@@ -482,6 +482,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--event-type', '--event-type', [CompletionResultType]::ParameterName, 'Only events whose type contains this')
             [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Only events whose type contains this')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Begin with the oldest, with event number SEQ, or a time ago (30s, 5m, 24h, 7d)')
+            [CompletionResult]::new('--trace', '--trace', [CompletionResultType]::ParameterName, 'Show where the event with this id came from and where it went, hop by hop')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
@@ -877,11 +878,14 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;federation;status' {
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'How long to wait between two looks (1s, 30s, 5m)')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Go on looking')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Go on looking')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
@@ -1184,6 +1188,11 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
         'kite;federation;outbox;list' {
             [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'Those that are pending, delivered, dead, cancelled or discarded')
             [CompletionResult]::new('--peer', '--peer', [CompletionResultType]::ParameterName, 'Those to a peer: its name, the id of its instance, or its own id')
+            [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Those of a type, such as `stripe.*`, in the grammar of a peer''s scopes; may be repeated')
+            [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'Those of an event, by its id')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Those of the last while (30s, 5m, 24h, 7d)')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Those that are older than this')
+            [CompletionResult]::new('--error', '--error', [CompletionResultType]::ParameterName, 'Those whose error has this in it')
             [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'How many at most')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -1218,8 +1227,13 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;federation;deliveries;list' {
-            [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'Those with an event, by its id')
+            [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'Those that were answered with an HTTP status')
             [CompletionResult]::new('--peer', '--peer', [CompletionResultType]::ParameterName, 'Those to a peer: its name, the id of its instance, or its own id')
+            [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Those of a type, such as `stripe.*`, in the grammar of a peer''s scopes; may be repeated')
+            [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'Those of an event, by its id')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Those of the last while (30s, 5m, 24h, 7d)')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Those that are older than this')
+            [CompletionResult]::new('--error', '--error', [CompletionResultType]::ParameterName, 'Those whose error has this in it')
             [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'How many at most')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -1251,13 +1265,18 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List dead letters, newest first')
-            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a dead letter with its event')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Explain a dead letter: what was refused, by whom, every attempt, and what can be done')
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Send dead letters once more, with no attempts counted')
-            [CompletionResult]::new('discard', 'discard', [CompletionResultType]::ParameterValue, 'Drop a dead letter for good')
+            [CompletionResult]::new('discard', 'discard', [CompletionResultType]::ParameterValue, 'Drop dead letters for good')
             break
         }
         'kite;federation;dead-letters;list' {
             [CompletionResult]::new('--peer', '--peer', [CompletionResultType]::ParameterName, 'Those to a peer: its name, the id of its instance, or its own id')
+            [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Those of a type, such as `stripe.*`, in the grammar of a peer''s scopes; may be repeated')
+            [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'Those of an event, by its id')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Those of the last while (30s, 5m, 24h, 7d)')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Those that are older than this')
+            [CompletionResult]::new('--error', '--error', [CompletionResultType]::ParameterName, 'Those whose error has this in it')
             [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'How many at most')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
@@ -1291,13 +1310,19 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;federation;dead-letters;replay' {
-            [CompletionResult]::new('--peer', '--peer', [CompletionResultType]::ParameterName, 'All to a peer: its name, the id of its instance, or its own id')
+            [CompletionResult]::new('--peer', '--peer', [CompletionResultType]::ParameterName, 'Those to a peer: its name, the id of its instance, or its own id')
+            [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Those of a type, such as `stripe.*`, in the grammar of a peer''s scopes; may be repeated')
+            [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'Those of an event, by its id')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Those of the last while (30s, 5m, 24h, 7d)')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Those that are older than this')
+            [CompletionResult]::new('--error', '--error', [CompletionResultType]::ParameterName, 'Those whose error has this in it')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'All of the team''s')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
@@ -1309,11 +1334,20 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;federation;dead-letters;discard' {
+            [CompletionResult]::new('--peer', '--peer', [CompletionResultType]::ParameterName, 'Those to a peer: its name, the id of its instance, or its own id')
+            [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Those of a type, such as `stripe.*`, in the grammar of a peer''s scopes; may be repeated')
+            [CompletionResult]::new('--event', '--event', [CompletionResultType]::ParameterName, 'Those of an event, by its id')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Those of the last while (30s, 5m, 24h, 7d)')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Those that are older than this')
+            [CompletionResult]::new('--error', '--error', [CompletionResultType]::ParameterName, 'Those whose error has this in it')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which identity of this machine to use')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'The server''s http(s) address')
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'All of the team''s')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Discard all that match: nothing brings them back')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')

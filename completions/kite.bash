@@ -2080,12 +2080,36 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__discard)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --peer --type --event --since --before --error --all --dry-run --yes --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2114,13 +2138,33 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__list)
-            opts="-q -v -h --peer --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --peer --type --event --since --before --error --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2156,13 +2200,33 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__replay)
-            opts="-q -v -h --peer --all --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --peer --type --event --since --before --error --all --dry-run --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2262,17 +2326,37 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__deliveries__subcmd__list)
-            opts="-q -v -h --event --peer --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --status --peer --type --event --since --before --error --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --event)
+                --status)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2532,7 +2616,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__outbox__subcmd__list)
-            opts="-q -v -h --status --peer --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --status --peer --type --event --since --before --error --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2543,6 +2627,26 @@ _kite() {
                     return 0
                     ;;
                 --peer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --event)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --error)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3020,12 +3124,16 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__status)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-w -q -v -h --watch --interval --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3602,7 +3710,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__logs)
-            opts="-f -q -v -h --limit --source --type --event-type --since --follow --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-f -q -v -h --limit --source --type --event-type --since --follow --trace --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3625,6 +3733,10 @@ _kite() {
                     return 0
                     ;;
                 --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -395,6 +395,7 @@ complete -c kite -n "__fish_kite_using_subcommand logs" -l limit -d 'At most thi
 complete -c kite -n "__fish_kite_using_subcommand logs" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l since -d 'Begin with the oldest, with event number SEQ, or a time ago (30s, 5m, 24h, 7d)' -r
+complete -c kite -n "__fish_kite_using_subcommand logs" -l trace -d 'Show where the event with this id came from and where it went, hop by hop' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l team -d 'The team; otherwise that of the login' -r
@@ -679,6 +680,7 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -f -a "list" -d 'List the invitations that were made lately, and what became of them'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -f -a "revoke" -d 'Take an invitation back: nobody can use it any more'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l interval -d 'How long to wait between two looks (1s, 30s, 5m)' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
@@ -686,6 +688,7 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s w -l watch -d 'Go on looking'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
@@ -767,9 +770,9 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "list" -d 'List dead letters, newest first'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Show a dead letter with its event'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Explain a dead letter: what was refused, by whom, every attempt, and what can be done'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "replay" -d 'Send dead letters once more, with no attempts counted'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "discard" -d 'Drop a dead letter for good'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "discard" -d 'Drop dead letters for good'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l config -d 'Read settings from a TOML file; flags and variables win over it' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l listen -d 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l host -d 'The host alone, as deployments of the hosted server set it; `--listen` wins' -r

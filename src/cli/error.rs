@@ -294,6 +294,14 @@ impl CommandError {
         }
     }
 
+    /// Nothing is known of an event.
+    pub fn no_trace(event_id: &str) -> Self {
+        let message = format!("nothing is known of an event `{}`", visible(event_id));
+        Self::new(Kind::NotFound, message).with_hint(
+            "`kite logs --json` shows the ids there are, and `kite status` whose log it is; what is old was removed",
+        )
+    }
+
     /// There is no such peer.
     pub fn no_peer(named: &str) -> Self {
         let message = format!("there is no peer `{}`", visible(named));

@@ -12,6 +12,7 @@ use super::listening::{self, ListeningArgs, Role, Taken, Taker};
 use super::output::Output;
 use super::render;
 use super::since::Since;
+use super::trace;
 use crate::base::clock::{Clock, rfc3339};
 use crate::client::history::{History, Start};
 use crate::client::{Api, Delivery};
@@ -28,10 +29,14 @@ Examples:
   kite logs --limit 20
   kite logs --since 24h --source github --json
   kite logs --follow
+  kite logs --trace 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f
 
 Without --since these are the newest --limit events, 100 unless given. With it they are all events
 from there on, or the first --limit of them. With --follow the events that come afterwards are
-printed as they come, without a gap, until interrupted.")]
+printed as they come, without a gap, until interrupted.
+
+With --trace it is the way of one event: where it came from, and every attempt at every peer. That
+needs an admin key. Of other instances only the event's own time is known: ask each of them.")]
 pub(super) struct LogsArgs {
     /// At most this many, up to 1000 without --since.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
@@ -44,10 +49,16 @@ pub(super) struct LogsArgs {
     /// Go on with what comes.
     #[arg(short, long)]
     follow: bool,
+    /// Show where the event with this id came from and where it went, hop by hop.
+    #[arg(long, value_name = "EVENT", conflicts_with_all = ["limit", "source", "kind", "since", "follow"])]
+    trace: Option<String>,
 }
 
 pub(super) fn run(args: LogsArgs, context: &Context) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
+    if let Some(event_id) = &args.trace {
+        return trace::run(event_id, context, &settings);
+    }
     match args.follow {
         true => follow(args, context, &settings),
         false => block_on_call(list(args, context, &settings)),

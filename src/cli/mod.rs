@@ -47,6 +47,7 @@ mod status;
 mod stdout;
 mod stream;
 mod stream_forward;
+mod trace;
 mod trigger;
 mod verify;
 

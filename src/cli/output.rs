@@ -35,6 +35,21 @@ pub enum ColorChoice {
     Never,
 }
 
+/// What a line says, to whoever sees colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing more than its words.
+    Plain,
+    /// That it went well.
+    Good,
+    /// That it waits.
+    Waiting,
+    /// That it went wrong.
+    Bad,
+    /// That it matters less.
+    Faint,
+}
+
 /// Why a line did not get out of stdout.
 #[derive(Debug)]
 pub enum PrintFault {
@@ -121,6 +136,23 @@ impl Output {
         }
     }
 
+    /// Prints lines for a person to stdout, in colours on a terminal.
+    pub fn toned(&self, lines: &[(Tone, String)]) -> Result<(), PrintFault> {
+        let is_coloured =
+            colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal();
+        lines.iter().try_for_each(|(tone, words)| {
+            let words = visible_lines(words);
+            let painted = match (is_coloured, tone) {
+                (false, _) | (true, Tone::Plain) => return stdout::print(&words),
+                (true, Tone::Good) => words.green(),
+                (true, Tone::Waiting) => words.yellow(),
+                (true, Tone::Bad) => words.red(),
+                (true, Tone::Faint) => words.dimmed(),
+            };
+            stdout::print(&painted.to_string())
+        })
+    }
+
     /// Prints a JSON text to stdout, on one line.
     pub fn object(&self, text: &str) -> Result<(), PrintFault> {
         stdout::print(&json::compact(text))
@@ -158,9 +190,46 @@ impl Output {
         if values.is_empty() {
             return Ok(());
         }
-        let head = headings.iter().map(|text| (*text).to_owned()).collect();
-        let rows: Vec<Vec<String>> = [head].into_iter().chain(values.iter().map(row)).collect();
-        self.line(&render::columns(&rows))
+        self.line(&render::table(values, headings, row, None))
+    }
+
+    /// As [`Output::list`], for rows that are wider than a terminal: there the end of a line that does not fit is left
+    /// out. What is at the end of a row should be what is missed least.
+    pub fn fitted<T: Serialize>(
+        &self,
+        values: &[T],
+        headings: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), PrintFault> {
+        match self.width().filter(|_| !self.json && !values.is_empty()) {
+            Some(width) => self.line(&render::table(values, headings, row, Some(width))),
+            None => self.list(values, headings, row),
+        }
+    }
+
+    /// How many characters a line of the terminal has that stdout is.
+    pub fn width(&self) -> Option<usize> {
+        stdout::size().map(|(width, _)| width)
+    }
+
+    /// Draws lines on the terminal over so many that were drawn before; says how many they are now.
+    pub fn redraw(&self, words: &str, over: usize) -> Result<usize, PrintFault> {
+        let words = visible_lines(words);
+        // What has scrolled away cannot be drawn over; the last line is the cursor's.
+        let height = stdout::size().map_or(usize::MAX, |(_, height)| height.saturating_sub(1));
+        let words: Vec<&str> = words.lines().take(height.max(1)).collect();
+        // Up to the first of them, then nothing below it.
+        let back = match over {
+            0 => String::new(),
+            lines => format!("\u{1b}[{lines}A\u{1b}[J"),
+        };
+        stdout::print(&format!("{back}{}", words.join("\n")))?;
+        Ok(words.len())
+    }
+
+    /// Whether a person reads stdout on a terminal.
+    pub fn is_terminal(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
     }
 
     /// Says something to a person: a sentence on stderr, nothing under `--quiet`.

@@ -69,6 +69,36 @@ pub(super) fn facts(heading: &str, facts: &[(&str, String)]) -> String {
     lines.fold(heading.to_owned(), |text, line| text + &line)
 }
 
+/// Values as rows under headings, each line cut to a width where one is given.
+pub(super) fn table<T>(
+    values: &[T],
+    headings: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+    width: Option<usize>,
+) -> String {
+    let head = headings.iter().map(|text| (*text).to_owned()).collect();
+    let rows: Vec<Vec<String>> = [head].into_iter().chain(values.iter().map(row)).collect();
+    let table = columns(&rows);
+    match width {
+        Some(width) => {
+            let lines: Vec<String> = table.lines().map(|line| clipped(line, width)).collect();
+            lines.join("\n")
+        }
+        None => table,
+    }
+}
+
+/// A line of so many characters at most; the last of one that was longer says so.
+fn clipped(line: &str, width: usize) -> String {
+    match line.chars().nth(width) {
+        None => line.to_owned(),
+        Some(_) => {
+            let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+            format!("{}…", kept.trim_end())
+        }
+    }
+}
+
 /// Rows as aligned columns, the first row being the headings. Widths are counted in characters.
 pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let shown: Vec<Vec<Cow<'_, str>>> = rows
@@ -177,6 +207,14 @@ mod tests {
         assert_eq!(table.lines().count(), 2);
         assert!(!table.replace('\n', "").contains(char::is_control));
         assert_eq!(facts("h", &[("a", hostile())]).lines().count(), 2);
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_ends_in_an_ellipsis() {
+        let row = |text: &&str| vec!["1".to_owned(), (*text).to_owned()];
+        let shown = table(&["äbcdef", "äbcdefg"], &["n", "text"], row, Some(9));
+        assert_eq!(shown, "n  text\n1  äbcdef\n1  äbcde…");
+        assert_eq!(clipped("äb", 0), "…");
     }
 
     #[test]

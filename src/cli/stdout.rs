@@ -13,6 +13,20 @@ const AT_ONCE_MAX_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 51
 /// How many lines are being written by threads that may have to wait.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
+/// How many characters a line of the terminal has that stdout is, and how many lines it has; `None` where it is none.
+pub(super) fn size() -> Option<(usize, usize)> {
+    #[cfg(unix)]
+    {
+        let stdout = io::stdout();
+        let size = rustix::termios::tcgetwinsize(&stdout).ok()?;
+        // Some terminals do not know.
+        let is_known = size.ws_col > 0 && size.ws_row > 0;
+        is_known.then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// Writes a line, and waits for the reader as long as it takes.
 pub(super) fn print(text: &str) -> Result<(), PrintFault> {
     let mut line = String::with_capacity(text.len() + 1);

@@ -173,7 +173,7 @@ impl Api {
         self.call(self.request(Method::GET, "events", &pairs)).await
     }
 
-    /// `GET /api/v1/events/{id}`.
+    /// `GET /api/v1/events/{id}`: the newest with the id.
     pub async fn event(&self, id: &str) -> Result<ListedEvent, ClientError> {
         let path = format!("events/{}", escape(id));
         self.call(self.request(Method::GET, &path, &[])).await

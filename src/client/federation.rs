@@ -10,40 +10,59 @@ use super::api::{Answer, Api, escape};
 use crate::protocol::discovery::Discovery;
 use crate::protocol::federation::{
     DeliveryRow, FederationToken, OutboxRow, OutboxStatus, Peer, PeerChange, PeerCreated,
-    PeerDraft, PeerHealth, PeerTest, Replayed,
+    PeerDraft, PeerHealth, PeerTest,
 };
 use crate::protocol::invite::{InviteCreated, InviteDraft, InviteShown, JoinDraft, Joined};
+use crate::protocol::trace::EventTrace;
 
 /// How long a join may take: the server asks the other one up to three times, and then tries both directions, twice where
 /// one does not work.
 const JOIN_LIMIT: Duration = Duration::from_secs(90);
 
-/// Which forwards, attempts or dead letters to list. What is `None` does not narrow.
+/// Which forwards, attempts or dead letters to list. What is missing does not narrow.
 #[derive(Debug, Clone, Default)]
 pub struct ForwardsQuery {
     /// With a status.
     pub status: Option<OutboxStatus>,
+    /// Answered with an HTTP status; of attempts alone.
+    pub status_code: Option<u16>,
     /// To a peer, by its id.
     pub peer_id: Option<String>,
+    /// With one of these types, as patterns.
+    pub types: Vec<String>,
     /// With an event.
     pub event_id: Option<String>,
+    /// Stored, or of attempts made, at this time or later, RFC 3339.
+    pub since: Option<String>,
+    /// Earlier than this, likewise.
+    pub before: Option<String>,
+    /// With an error that has this in it.
+    pub error: Option<String>,
+    /// Of dead letters, those behind this one, in an order that stays; `0` for all of them.
+    pub after: Option<String>,
     /// At most this many.
     pub limit: Option<u64>,
 }
 
 impl ForwardsQuery {
-    fn pairs(&self) -> Vec<(&str, String)> {
+    fn pairs(&self) -> Vec<(&'static str, String)> {
         let status = self.status.map(|status| status.word().to_owned());
         let pairs = [
             ("status", status),
+            ("status_code", self.status_code.map(|code| code.to_string())),
             ("peer_id", self.peer_id.clone()),
             ("event_id", self.event_id.clone()),
+            ("since", self.since.clone()),
+            ("before", self.before.clone()),
+            ("error", self.error.clone()),
+            ("after", self.after.clone()),
             ("limit", self.limit.map(|limit| limit.to_string())),
         ];
-        let given = pairs.into_iter();
-        given
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect()
+        let given = pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let types = self.types.iter().map(|pattern| ("type", pattern.clone()));
+        given.chain(types).collect()
     }
 }
 
@@ -100,6 +119,13 @@ impl Api {
     /// `GET /api/federation/status`.
     pub async fn federation_status(&self) -> Result<Vec<PeerHealth>, ClientError> {
         self.call(self.about_peers(Method::GET, "status", &[]))
+            .await
+    }
+
+    /// `GET /api/federation/trace`.
+    pub async fn trace(&self, event_id: &str) -> Result<Answer<EventTrace>, ClientError> {
+        let pairs = [("event_id", event_id.to_owned())];
+        self.answer(self.about_peers(Method::GET, "trace", &pairs))
             .await
     }
 
@@ -186,15 +212,6 @@ impl Api {
         let path = format!("dead-letters/{}/replay", escape(id));
         self.answer(self.about_peers(Method::POST, &path, &[]))
             .await
-    }
-
-    /// `POST /api/federation/dead-letters/replay`: those to a peer, by its id, or all.
-    pub async fn replay_letters(
-        &self,
-        peer_id: Option<&str>,
-    ) -> Result<Answer<Replayed>, ClientError> {
-        let request = self.about_peers(Method::POST, "dead-letters/replay", &[]);
-        self.answer(request.json(&Which { peer_id })).await
     }
 
     /// `DELETE /api/federation/dead-letters/{id}`.

@@ -242,8 +242,8 @@ impl Instance {
     async fn with_status(&self, status: OutboxStatus) -> Vec<(String, u32)> {
         let filter = OutboxFilter {
             status: Some(status),
-            peer_id: None,
             limit: 10_000,
+            ..OutboxFilter::default()
         };
         let entries = self.store.outbox("acme".parse().unwrap(), filter).await;
         let entries = entries.unwrap().into_iter();

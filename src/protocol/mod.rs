@@ -35,6 +35,7 @@ pub mod rpc;
 pub mod scope;
 pub mod summary;
 pub mod token;
+pub mod trace;
 pub mod undeliverable;
 pub mod view;
 

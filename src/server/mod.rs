@@ -39,6 +39,7 @@ mod session;
 mod socket;
 mod state;
 mod tls;
+mod trace;
 mod trigger;
 
 use std::net::SocketAddr;
@@ -503,6 +504,7 @@ fn federation_routes() -> Router<Arc<App>> {
         .route("/invites/test", post(redeem::test))
         .route("/invites/{id}", delete(invites::delete))
         .route("/join", post(join::post))
+        .route("/trace", get(trace::get))
         .route("/outbox", get(outbox::get_all))
         .route("/deliveries", get(outbox::get_deliveries))
         .route("/dead-letters", get(outbox::get_dead))

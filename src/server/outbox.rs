@@ -13,13 +13,15 @@ use super::error::{ApiError, json, json_text};
 use super::path::Path;
 use super::state::App;
 use super::{body, events, peers, query};
-use crate::base::clock::rfc3339;
+use crate::base::clock::{rfc3339, unix_millis};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::federation::{DeliveryRow, OutboxRow, OutboxStatus, Replayed};
+use crate::protocol::forward::TypeScopes;
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
     DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId,
 };
+use crate::store::record::Millis;
 
 fn row(entry: OutboxEntry) -> OutboxRow {
     OutboxRow {
@@ -53,37 +55,86 @@ fn delivery(entry: DeliveryEntry) -> DeliveryRow {
     }
 }
 
-/// `GET /api/federation/outbox`.
+/// `GET /api/federation/outbox?status=&peer_id=&type=&event_id=&since=&before=&error=&limit=`. All but `status`, `peer_id`
+/// and `limit` are this server's own: `type` is a pattern of types as in a peer's scopes, and may be repeated; `since` and
+/// `before` are RFC 3339 times between which the event was stored; `error` is a part of the last error.
 pub(super) async fn get_all(
     State(app): State<Arc<App>>,
     call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    let status = status(&call.parts)?;
-    list(&app, &call.key.team, &call.parts, status).await
+    let filter = OutboxFilter {
+        status: status(&call.parts)?,
+        ..narrowed(&call.parts)?
+    };
+    list(&app, &call.key.team, filter).await
 }
 
-/// `GET /api/federation/dead-letters`.
+/// `GET /api/federation/dead-letters`: what narrows the outbox narrows them. With `after` they are not the newest first,
+/// but those behind the letter of this id (`0`: behind none) in an order that replays and discards leave alone: so all of
+/// them can be walked through.
 pub(super) async fn get_dead(
     State(app): State<Arc<App>>,
     call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    list(&app, &call.key.team, &call.parts, Some(OutboxStatus::Dead)).await
+    let filter = OutboxFilter {
+        status: Some(OutboxStatus::Dead),
+        after: after(&call.parts)?,
+        ..narrowed(&call.parts)?
+    };
+    list(&app, &call.key.team, filter).await
 }
 
-async fn list(
-    app: &App,
-    team: &TeamId,
-    parts: &Parts,
-    status: Option<OutboxStatus>,
-) -> Result<Response, ApiError> {
-    let filter = OutboxFilter {
-        status,
-        peer_id: query(parts, "peer_id").pop(),
-        limit: events::limit(parts)?,
-    };
+async fn list(app: &App, team: &TeamId, filter: OutboxFilter) -> Result<Response, ApiError> {
     let found = app.store.outbox(team.clone(), filter).await?;
     let rows: Vec<OutboxRow> = found.into_iter().map(row).collect();
     Ok(json(StatusCode::OK, &rows))
+}
+
+/// What narrows forwards of any status.
+fn narrowed(parts: &Parts) -> Result<OutboxFilter, ApiError> {
+    Ok(OutboxFilter {
+        peer_id: query(parts, "peer_id").pop(),
+        types: types(parts)?,
+        event_id: query(parts, "event_id").pop(),
+        since: time(parts, "since")?,
+        before: time(parts, "before")?,
+        error: query(parts, "error").pop(),
+        limit: events::limit(parts)?,
+        ..OutboxFilter::default()
+    })
+}
+
+fn types(parts: &Parts) -> Result<Option<TypeScopes>, ApiError> {
+    let patterns = query(parts, "type");
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let types = TypeScopes::parse(patterns);
+    let fault = |error| ApiError::bad_request(format!("`type`: {error}"));
+    types.map(Some).map_err(fault)
+}
+
+fn time(parts: &Parts, name: &str) -> Result<Option<Millis>, ApiError> {
+    let Some(text) = query(parts, name).pop() else {
+        return Ok(None);
+    };
+    let fault = || ApiError::bad_request(format!("`{name}` must be an RFC 3339 time"));
+    unix_millis(&text).map(Some).ok_or_else(fault)
+}
+
+/// The letter behind which a list begins.
+fn after(parts: &Parts) -> Result<Option<OutboxId>, ApiError> {
+    let before_all = OutboxId {
+        peer_id: String::new(),
+        seq: 0,
+    };
+    match query(parts, "after").pop().as_deref() {
+        None => Ok(None),
+        Some("0") => Ok(Some(before_all)),
+        Some(id) => OutboxId::parse(id).map(Some).ok_or_else(|| {
+            ApiError::bad_request("`after` must be the id of a dead letter, or 0 to begin")
+        }),
+    }
 }
 
 fn status(parts: &Parts) -> Result<Option<OutboxStatus>, ApiError> {
@@ -96,19 +147,34 @@ fn status(parts: &Parts) -> Result<Option<OutboxStatus>, ApiError> {
     })
 }
 
-/// `GET /api/federation/deliveries`.
+/// `GET /api/federation/deliveries?peer_id=&event_id=&type=&since=&before=&status_code=&error=&limit=`. Those from `type` on,
+/// `limit` aside, are this server's own; times are those of the attempts.
 pub(super) async fn get_deliveries(
     State(app): State<Arc<App>>,
     call: Call<Admin>,
 ) -> Result<Response, ApiError> {
+    let parts = &call.parts;
     let filter = DeliveryFilter {
-        peer_id: query(&call.parts, "peer_id").pop(),
-        event_id: query(&call.parts, "event_id").pop(),
-        limit: events::limit(&call.parts)?,
+        peer_id: query(parts, "peer_id").pop(),
+        event_id: query(parts, "event_id").pop(),
+        types: types(parts)?,
+        since: time(parts, "since")?,
+        before: time(parts, "before")?,
+        status_code: status_code(parts)?,
+        error: query(parts, "error").pop(),
+        limit: events::limit(parts)?,
     };
     let found = app.store.deliveries(call.key.team.clone(), filter).await?;
     let rows: Vec<DeliveryRow> = found.into_iter().map(delivery).collect();
     Ok(json(StatusCode::OK, &rows))
+}
+
+fn status_code(parts: &Parts) -> Result<Option<u16>, ApiError> {
+    let Some(text) = query(parts, "status_code").pop() else {
+        return Ok(None);
+    };
+    let fault = |_| ApiError::bad_request("`status_code` must be an HTTP status such as 503");
+    text.parse().map(Some).map_err(fault)
 }
 
 /// The dead letter of a team that a text names, with its event.

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use super::Result;
 use super::invites::{InviteRecord, InviteRefusal, Joiner};
 use super::record::Millis;
+use super::trace::Trace;
 use crate::protocol::federation::{OutboxStatus, PeerKind, PeerStatus};
 use crate::protocol::forward::{Destination, TypeScopes};
 use crate::protocol::id::{Seq, TeamId};
@@ -25,6 +26,9 @@ pub const PEERS_MAX: usize = 256;
 
 /// How many dead letters are made due again in one transaction: what is appended meanwhile waits for it.
 pub(super) const REPLAY_MAX: usize = 1000;
+
+/// How long before an attempt ended its record may seem to have been made, in milliseconds: by another clock.
+pub(super) const WRITTEN_WITHIN_MS: Millis = 60 * 60 * 1000;
 
 /// The number that stands for a peer in other tables, for good.
 pub type PeerNumber = i64;
@@ -364,6 +368,19 @@ pub struct OutboxFilter {
     pub status: Option<OutboxStatus>,
     /// Those to a peer, by its UUID.
     pub peer_id: Option<String>,
+    /// Those with a type.
+    pub types: Option<TypeScopes>,
+    /// Those with an event, by its id.
+    pub event_id: Option<String>,
+    /// Those whose event was stored then or later.
+    pub since: Option<Millis>,
+    /// Those whose event was stored earlier.
+    pub before: Option<Millis>,
+    /// Those whose last attempt ended with an error that has this in it.
+    pub error: Option<String>,
+    /// Of letters: those behind one, in an order that no replay or discard changes, instead of the newest first. An id
+    /// of no peer stands before all.
+    pub after: Option<OutboxId>,
     /// How many at most.
     pub limit: usize,
 }
@@ -396,6 +413,16 @@ pub struct DeliveryFilter {
     pub peer_id: Option<String>,
     /// Those with an event.
     pub event_id: Option<String>,
+    /// Those with a type.
+    pub types: Option<TypeScopes>,
+    /// Those that were made then or later.
+    pub since: Option<Millis>,
+    /// Those that were made earlier.
+    pub before: Option<Millis>,
+    /// Those that were answered with a status.
+    pub status_code: Option<u16>,
+    /// Those that ended with an error that has this in it.
+    pub error: Option<String>,
     /// How many at most.
     pub limit: usize,
 }
@@ -593,6 +620,10 @@ pub trait FederationStore: Send + Sync + 'static {
     /// Drops a dead letter for good; `None` when there is none.
     async fn discard(&self, team: TeamId, id: OutboxId, now: Millis)
     -> Result<Option<OutboxEntry>>;
+
+    /// What is known of an id of events in a team, all at one moment: what is stored, what became of its forwards, what
+    /// was tried or dropped. All of it is empty for an id that nothing has.
+    async fn trace(&self, team: TeamId, event_id: String) -> Result<Trace>;
 
     /// A team's attempts, newest first.
     async fn deliveries(&self, team: TeamId, filter: DeliveryFilter) -> Result<Vec<DeliveryEntry>>;

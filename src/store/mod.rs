@@ -16,6 +16,7 @@ pub mod record;
 mod renumber;
 pub mod seal;
 pub mod sqlite;
+pub mod trace;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -297,17 +297,179 @@ async fn what_waits_and_what_was_given_up_is_listed_and_dealt_with() {
     letters(&["replay", id]).stdout_has("due again").succeeds();
     letters(&["replay", id]).exits(3);
     let rest = letters(&["replay", "--peer", "b", "--json"]).succeeds();
-    assert_eq!(rest.json(), json!({"replayed": 1}));
+    assert_eq!(rest.json()["status"], "pending");
     bury(2).await;
     letters(&["replay", "--all"])
-        .stdout("2 dead letters are due again\n")
+        .stderr_has("replayed 2, failed 0, not tried 0")
         .succeeds();
     bury(2).await;
-    letters(&["discard", id]).stdout_has(id).succeeds();
+    letters(&["discard", id])
+        .stdout_has("Discarded dead letter b:")
+        .succeeds();
     letters(&["discard", id]).exits(3);
     assert_eq!(listed(&["dead-letters", "list"]).len(), 1);
     let gone = listed(&["outbox", "list", "--status", "discarded"]);
     assert_eq!(gone[0]["id"], id);
+}
+
+/// A server with a peer that takes nothing, and so many dead letters to it of each of two types.
+async fn with_letters(count: usize) -> (Server, Person) {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let federation = |args: &[&str]| owner.kite(&[&["federation"], args].concat());
+    federation(&["peers", "add", "--name", "b", "--hook-url", HOOK]).succeeds();
+    federation(&["peers", "pause", "b"]).succeeds();
+    for (kind, name) in [("com.x", "x"), ("com.y", "y")] {
+        for nth in 0..count {
+            let id = format!("{name}{nth}");
+            owner
+                .kite(&["emit", "--type", kind, "--id", &id])
+                .succeeds();
+        }
+    }
+    let store = server.store().await;
+    let expired = store.expire_rows(MUCH_LATER, MUCH_LATER, now(), 1000).await;
+    assert_eq!(expired.unwrap(), 2 * count);
+    (server, owner)
+}
+
+#[tokio::test]
+async fn dead_letters_are_chosen_by_what_they_are_and_dealt_with_together() {
+    let (_server, owner) = with_letters(2).await;
+    let letters = |args: &[&str]| owner.kite(&[&["federation", "dead-letters"], args].concat());
+    let listed = |args: &[&str]| {
+        let args = [&["list", "--json"], args].concat();
+        objects(&letters(&args).succeeds().stdout)
+    };
+    assert_eq!(listed(&["--type", "x"]).len(), 2);
+    assert_eq!(listed(&["--type", "com.*", "--event", "y1"]).len(), 1);
+    assert_eq!(listed(&["--since", "1h"]).len(), 4);
+    assert_eq!(listed(&["--before", "1h"]).len(), 0);
+    assert_eq!(listed(&["--error", "no such words"]).len(), 0);
+    letters(&["list", "--type", "type:x"])
+        .stderr_has("colon")
+        .exits(1);
+
+    for verb in ["replay", "discard"] {
+        let dry = letters(&[verb, "--type", "x", "--dry-run"])
+            .stdout_has(&format!("Would {verb} dead letter b:1 com.x\n"))
+            .stderr_has(&format!("would {verb} 2"))
+            .succeeds();
+        assert_eq!(dry.stdout.lines().count(), 2);
+        let dry = letters(&[verb, "b:1", "b:77", "--dry-run", "--json"]).exits(7);
+        assert_eq!(objects(&dry.stdout)[0]["event_id"], "x0");
+        assert!(objects(&dry.stdout)[0].get("event").is_none());
+        assert_eq!(listed(&[]).len(), 4, "a dry run changes nothing");
+        letters(&[verb, "b:1", "--all"]).exits(2);
+        letters(&[verb, "b:1", "--type", "x"]).exits(2);
+        letters(&[verb]).exits(2);
+        letters(&[verb, "--type", "z", "--dry-run"])
+            .stdout("")
+            .stderr_has("no such")
+            .succeeds();
+        letters(&[verb, "-"])
+            .stdin("{\"no\":\"id\"}\n")
+            .stderr_has("line 1")
+            .exits(2);
+    }
+}
+
+#[tokio::test]
+async fn what_a_list_prints_is_what_a_replay_reads() {
+    let (_server, owner) = with_letters(2).await;
+    let letters = |args: &[&str]| owner.kite(&[&["federation", "dead-letters"], args].concat());
+    owner
+        .shell("kite federation dead-letters list --json --type x | kite federation dead-letters replay - --json")
+        .stderr_has("\"replayed\":2")
+        .succeeds();
+    let left = letters(&["list", "--json"]).succeeds().stdout;
+    assert_eq!(objects(&left).len(), 2);
+    // One that is gone, one that is none, one that is there, and that one again.
+    let some = letters(&["replay", "-", "b:3"])
+        .stdin("b:1\nnothing\nb:3\n")
+        .stdout("Dead letter b:3 is due again\n")
+        .stderr_has("b:1: there is no dead letter")
+        .stderr_has("`nothing`")
+        .stderr_has("replayed 1, failed 2, not tried 0")
+        .exits(7);
+    assert!(!some.stderr.contains("b:3"), "{some:#?}");
+    letters(&["replay", "b:1", "b:2"]).stdout("").exits(1);
+    letters(&["replay", "b:1"]).stdout("").exits(3);
+    letters(&["discard", "--all"])
+        .stdout("")
+        .stderr_has("--yes")
+        .exits(2);
+    assert_eq!(
+        objects(&letters(&["list", "--json"]).succeeds().stdout).len(),
+        1
+    );
+    letters(&["discard", "--all", "--yes"])
+        .stdout("Discarded dead letter b:4\n")
+        .stderr_has("discarded 1")
+        .succeeds();
+    letters(&["list"]).stdout("").succeeds();
+}
+
+#[tokio::test]
+async fn more_letters_than_a_page_has_are_all_replayed() {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let federation = |args: &[&str]| owner.kite(&[&["federation"], args].concat());
+    federation(&["peers", "add", "--name", "b", "--hook-url", HOOK]).succeeds();
+    federation(&["peers", "pause", "b"]).succeeds();
+    let events: Vec<Value> = (0..2005)
+        .map(|n| json!({"specversion": "1.0", "type": "t", "source": "s", "id": n.to_string()}))
+        .collect();
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    owner
+        .kite(&["emit", "--batch", "-"])
+        .stdin(lines)
+        .succeeds();
+    let store = server.store().await;
+    while store
+        .expire_rows(MUCH_LATER, MUCH_LATER, now(), 1000)
+        .await
+        .unwrap()
+        > 0
+    {}
+    federation(&["dead-letters", "replay", "--peer", "b"])
+        .stderr_has("replayed 2005, failed 0")
+        .succeeds();
+    let status = federation(&["status", "--json"]).succeeds().json();
+    assert_eq!(
+        (&status["backlog"], &status["dead_letters"]),
+        (&json!(2005), &json!(0))
+    );
+}
+
+#[test]
+fn a_watch_tells_a_backlog_that_grows_until_it_is_interrupted() {
+    let server = Server::start();
+    let owner = Person::at(&server);
+    let federation = |args: &[&str]| owner.kite(&[&["federation"], args].concat());
+    federation(&["peers", "add", "--name", "b", "--hook-url", HOOK]).succeeds();
+    federation(&["peers", "pause", "b"]).succeeds();
+    let mut watch = federation(&["status", "--watch", "--interval", "1s", "--json"]).start();
+    let mut look = || serde_json::from_str::<Value>(&watch.line()).unwrap();
+    let first = look();
+    assert_eq!(
+        (&first["peer"], &first["backlog"]),
+        (&json!("b"), &json!(0))
+    );
+    assert_eq!(first["backlog_per_sec"], Value::Null);
+    owner.kite(&["emit", "--type", "t"]).succeeds();
+    let grown = std::iter::repeat_with(&mut look)
+        .find(|seen| seen["backlog"] == 1)
+        .unwrap();
+    assert!(grown["backlog_per_sec"].as_f64().unwrap() > 0.0, "{grown}");
+    watch.signal("INT");
+    assert_eq!(watch.end().code, Some(130));
+    let mut plain = federation(&["status", "--watch"]).start();
+    assert!(plain.line().contains(" b paused backlog 1 (-), dead 0"));
+    plain.signal("INT");
+    assert_eq!(plain.end().code, Some(130));
+    federation(&["status", "--watch", "--interval", "0s"]).exits(2);
+    federation(&["status", "--interval", "5s"]).exits(2);
 }
 
 #[test]

@@ -63,6 +63,7 @@ mod store;
 mod streams;
 mod teams;
 mod tls;
+mod trace;
 mod trigger;
 mod vectors;
 mod verbs;

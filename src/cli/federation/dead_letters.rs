@@ -6,11 +6,12 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
-use super::super::text::{indented, visible};
-use super::forwards::{self, Which};
-use super::{name_of, names, offered, peer_id};
+use super::super::text::{indented, shell_word, visible};
+use super::which::{Limit, Which};
+use super::{ago, bulk, forwards, letter, name_of, offered, or_dash, short_type};
+use crate::base::clock::Clock;
 use crate::client::ForwardsQuery;
-use crate::protocol::federation::{OutboxRow, Peer};
+use crate::protocol::federation::{DeliveryRow, OutboxRow, Peer};
 use crate::protocol::json::Object;
 
 /// Look at dead letters: what a peer refused for good, or what waited for a week. Send or drop them.
@@ -18,9 +19,10 @@ use crate::protocol::json::Object;
 #[command(after_help = "\
 Examples:
   kite federation dead-letters list
+  kite federation dead-letters show b:42
   kite federation dead-letters replay --peer b
 
-ID is what the list shows: the peer's id and the event's number.")]
+ID is what the list shows: PEER:SEQ, the number of the event behind the peer's name or id.")]
 pub(super) struct DeadLettersArgs {
     #[command(subcommand)]
     verb: DeadLettersVerb,
@@ -30,57 +32,34 @@ pub(super) struct DeadLettersArgs {
 enum DeadLettersVerb {
     List(ListArgs),
     Show(ShowArgs),
-    Replay(ReplayArgs),
-    Discard(DiscardArgs),
+    Replay(bulk::ReplayArgs),
+    Discard(bulk::DiscardArgs),
 }
 
 /// List dead letters, newest first.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  kite federation dead-letters list --peer b --json")]
+#[command(after_help = "\
+Examples:
+  kite federation dead-letters list --peer b --json
+  kite federation dead-letters list --error 'too large' --since 1h
+
+--since and --before count from when the event was stored. A terminal shows short ids and the ends
+of errors cut off; a pipe and --json get them whole.")]
 struct ListArgs {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    limit: Limit,
 }
 
-/// Show a dead letter with its event.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  kite federation dead-letters show 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f:42 --json | jq .event")]
-struct ShowArgs {
-    /// Which.
-    #[arg(value_name = "ID")]
-    id: String,
-}
-
-/// Send dead letters once more, with no attempts counted.
+/// Explain a dead letter: what was refused, by whom, every attempt, and what can be done.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kite federation dead-letters replay 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f:42
-  kite federation dead-letters replay --peer b
-  kite federation dead-letters replay --all
-
-Those to a peer that is revoked stay where they are.")]
-struct ReplayArgs {
-    /// Which.
-    #[arg(value_name = "ID", required_unless_present_any = ["peer", "all"], conflicts_with_all = ["peer", "all"])]
-    id: Option<String>,
-    /// All to a peer: its name, the id of its instance, or its own id.
-    #[arg(long, value_name = "PEER", conflicts_with = "all")]
-    peer: Option<String>,
-    /// All of the team's.
-    #[arg(long)]
-    all: bool,
-}
-
-/// Drop a dead letter for good.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  kite federation dead-letters discard 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f:42")]
-struct DiscardArgs {
-    /// Which.
+  kite federation dead-letters show b:42
+  kite federation dead-letters show b:42 --json | jq .event")]
+struct ShowArgs {
+    /// Which: PEER:SEQ.
     #[arg(value_name = "ID")]
     id: String,
 }
@@ -90,11 +69,8 @@ impl DeadLettersArgs {
         match self.verb {
             DeadLettersVerb::List(args) => list(args, context),
             DeadLettersVerb::Show(args) => show(args, context),
-            DeadLettersVerb::Replay(args) => match &args.id {
-                Some(id) => replay_one(id, context),
-                None => replay(args.peer.as_deref(), context),
-            },
-            DeadLettersVerb::Discard(args) => discard(args, context),
+            DeadLettersVerb::Replay(args) => args.run(context),
+            DeadLettersVerb::Discard(args) => args.run(context),
         }
     }
 }
@@ -103,29 +79,59 @@ fn list(args: ListArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
     let (rows, peers) = block_on_call(async {
         let query = ForwardsQuery {
-            peer_id: peer_id(&api, args.which.peer.as_deref()).await?,
-            limit: Some(args.which.limit),
-            ..ForwardsQuery::default()
+            limit: Some(args.limit.limit),
+            ..args.which.query(&api).await?
         };
         let rows = offered(api.dead_letters(&query).await)?;
-        Ok((rows, names(&api, context).await?))
+        Ok((rows, super::names(&api, context).await?))
     })?;
     if rows.is_empty() {
         context.out.note("there are no dead letters");
     }
-    forwards::list(&rows, &peers, context)
+    if !context.out.is_terminal() {
+        return forwards::list(&rows, &peers, context);
+    }
+    let now = Clock::system().unix_millis();
+    let headings = &["id", "type", "tries", "age", "error"];
+    context.out.fitted(&rows, headings, |row| {
+        vec![
+            letter::short(&peers, &row.id),
+            short_type(&row.event_type),
+            row.attempts.to_string(),
+            ago(now, &row.created_at),
+            or_dash(row.last_error.as_ref()),
+        ]
+    })?;
+    Ok(Exit::Done)
 }
+
+/// How many attempts are shown: a letter that waited for a week has some hundreds at most.
+const ATTEMPTS_MAX: u64 = 1000;
 
 fn show(args: ShowArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
-    let (letter, peers) = block_on_call(async {
-        let letter = api.dead_letter(&args.id).await?;
-        Ok((letter, names(&api, context).await?))
+    let (letter, peers, attempts) = block_on_call(async {
+        let peers = offered(api.peers().await)?;
+        let letter = api.dead_letter(&letter::whole(&peers, &args.id)).await?;
+        if context.out.json {
+            return Ok((letter, peers, Vec::new()));
+        }
+        let query = ForwardsQuery {
+            peer_id: Some(letter.value.peer_id.clone()),
+            event_id: Some(letter.value.event_id.clone()),
+            limit: Some(ATTEMPTS_MAX),
+            ..ForwardsQuery::default()
+        };
+        let mut attempts = offered(api.deliveries(&query).await)?;
+        // Other events may have the same id.
+        attempts.retain(|row| row.outbox_id.as_ref() == Some(&letter.value.id));
+        attempts.reverse();
+        Ok((letter, peers, attempts))
     })?;
     let event = event_in(&letter.text);
     context
         .out
-        .answer(&letter, |row| words(row, &peers, event))?;
+        .answer(&letter, |row| words(row, &peers, &attempts, event))?;
     Ok(Exit::Done)
 }
 
@@ -136,48 +142,71 @@ fn event_in(text: &str) -> &str {
     event.map_or("null", |(_, event)| event.get())
 }
 
-fn words(row: &OutboxRow, peers: &[Peer], event: &str) -> String {
+fn words(row: &OutboxRow, peers: &[Peer], attempts: &[DeliveryRow], event: &str) -> String {
+    let peer = peers.iter().find(|peer| peer.id == row.peer_id);
     let facts = [
         ("peer", name_of(peers, &row.peer_id)),
+        ("address", or_dash(peer.map(|peer| &peer.peer_hook_url))),
         ("event", row.event_id.clone()),
         ("type", row.event_type.clone()),
-        ("attempts", row.attempts.to_string()),
-        ("reason", row.last_error.clone().unwrap_or_default()),
         ("stored", row.created_at.clone()),
+        ("reason", or_dash(row.last_error.as_ref())),
+        ("attempts", row.attempts.to_string()),
     ];
-    let heading = format!("Dead letter {}", visible(&row.id));
-    format!("{}\n{}", render::facts(&heading, &facts), indented(event))
+    let short = letter::short(peers, &row.id);
+    let heading = format!("Dead letter {}", visible(&short));
+    let mut text = render::facts(&heading, &facts);
+    for attempt in attempts {
+        text += &format!("\n    {}", attempted(attempt));
+    }
+    for advice in advice(row, peer, attempts) {
+        text += &format!("\n  {advice}");
+    }
+    format!("{text}\n{}", indented(event))
 }
 
-fn replay_one(id: &str, context: &Context) -> Result<Exit, CommandError> {
-    let api = context.api(&context.settings()?)?;
-    let answer = block_on_call(async { Ok(api.replay_letter(id).await?) })?;
-    context.out.answer(&answer, |row| {
-        format!("Dead letter {} is due again", visible(&row.id))
-    })?;
-    Ok(Exit::Done)
+fn attempted(row: &DeliveryRow) -> String {
+    let status = row.status_code.map(|status| format!(", {status}"));
+    let latency = row.latency_ms.map(|millis| format!(", {millis} ms"));
+    let error = row.error.as_deref().map(visible);
+    format!(
+        "{} {}{}{}{}",
+        row.attempt,
+        visible(&row.created_at),
+        status.unwrap_or_default(),
+        latency.unwrap_or_default(),
+        error.map_or(String::new(), |error| format!(": {error}"))
+    )
 }
 
-fn replay(named: Option<&str>, context: &Context) -> Result<Exit, CommandError> {
-    let api = context.api(&context.settings()?)?;
-    let answer = block_on_call(async {
-        let peer_id = peer_id(&api, named).await?;
-        offered(api.replay_letters(peer_id.as_deref()).await)
-    })?;
-    context.out.answer(&answer, |done| match done.replayed {
-        1 => "1 dead letter is due again".to_owned(),
-        count => format!("{count} dead letters are due again"),
-    })?;
-    Ok(Exit::Done)
-}
-
-fn discard(args: DiscardArgs, context: &Context) -> Result<Exit, CommandError> {
-    let api = context.api(&context.settings()?)?;
-    let answer = block_on_call(async { Ok(api.discard_letter(&args.id).await?) })?;
-    context.out.answer(&answer, |row| {
-        format!("Discarded dead letter {}", visible(&row.id))
-    })?;
-    Ok(Exit::Done)
+/// What can be done about a letter.
+fn advice(row: &OutboxRow, peer: Option<&Peer>, attempts: &[DeliveryRow]) -> Vec<String> {
+    let Some(peer) = peer else {
+        let words = "the peer was removed: nothing can be sent to it any more";
+        return vec![words.to_owned()];
+    };
+    let name = shell_word(&peer.name);
+    let why = match attempts.last().and_then(|attempt| attempt.status_code) {
+        Some(400 | 422) => {
+            "the peer judged the event itself: it is refused again until that side takes such events".to_owned()
+        }
+        Some(413) => "the peer takes no event as large as this: raise the limit there first".to_owned(),
+        Some(415) => format!(
+            "the address may be no hook: `kite federation peers update {name} --hook-url URL` gives another"
+        ),
+        _ => format!(
+            "the event waited for too long: `kite federation peers test {name}` says whether the peer takes any now"
+        ),
+    };
+    let short = shell_word(&letter::short(std::slice::from_ref(peer), &row.id));
+    vec![
+        why,
+        format!("to send it again: kite federation dead-letters replay {short}"),
+        format!("to drop it: kite federation dead-letters discard {short}"),
+        format!(
+            "to give the peer no more of these: kite federation peers update {name} --scope GLOB"
+        ),
+    ]
 }
 
 #[cfg(test)]
@@ -185,15 +214,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_event_of_a_letter_is_shown_as_it_is() {
+    fn a_letter_is_explained_with_its_event_as_it_is() {
         let text = r#"{"id":"p:1","event":{"data":{"a": 1e2}}}"#;
         assert_eq!(event_in(text), r#"{"data":{"a": 1e2}}"#);
         assert_eq!(event_in("{}"), "null");
         let row = r#"{"id":"p:1","peer_id":"p","event_id":"e","event_type":"t","status":"dead","attempts":2,
             "next_attempt_at":null,"last_error":"no\u001b","created_at":"then"}"#;
         let row: OutboxRow = serde_json::from_str(row).unwrap();
-        let shown = words(&row, &[], "{\n}");
+        let shown = words(&row, &[], &[], "{\n}");
         assert!(shown.ends_with("\n{\n    }"), "{shown}");
         assert!(shown.contains("reason: no\\u{1b}"), "{shown}");
+        assert!(shown.contains("the peer was removed"), "{shown}");
+
+        let peer: Peer = serde_json::from_str(
+            r#"{"id":"p","name":"it's b","peer_instance_id":"b","status":"active","peer_hook_url":"u","scopes":[],
+                "max_hops":3,"rate_limit_per_sec":1,"created_at":"","updated_at":""}"#,
+        )
+        .unwrap();
+        let attempt: DeliveryRow = serde_json::from_str(
+            r#"{"id":"d","outbox_id":"p:1","peer_id":"p","event_id":"e","attempt":1,"status_code":413,"error":"large\u001b",
+                "latency_ms":7,"created_at":"then"}"#,
+        )
+        .unwrap();
+        let shown = words(&row, &[peer], &[attempt], "{}");
+        assert!(
+            shown.contains("\n    1 then, 413, 7 ms: large\\u{1b}"),
+            "{shown}"
+        );
+        assert!(shown.contains("raise the limit there"), "{shown}");
+        assert!(shown.contains(r"replay 'it'\''s b:1'"), "{shown}");
     }
 }

@@ -1,15 +1,19 @@
 //! `kite federation`: the other instances that the team's events go to and come from.
 
 mod add;
+mod bulk;
 mod dead_letters;
 mod discover;
 mod forwards;
 mod invite;
 mod join;
+mod letter;
 mod peers;
 mod status;
 mod tokens;
 mod update;
+mod watch;
+mod which;
 
 use clap::{Args, Subcommand};
 
@@ -17,6 +21,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::{render, text};
+use crate::base::clock::unix_millis;
 use crate::client::{Api, ClientError};
 use crate::protocol::federation::Peer;
 
@@ -26,7 +31,7 @@ use crate::protocol::federation::Peer;
 Examples:
   kite federation invite --name b
   kite federation join -
-  kite federation status
+  kite federation status --watch
   kite federation dead-letters list
 
 All of it needs an admin key. `kite help federation` explains how two instances are connected.")]
@@ -74,17 +79,21 @@ fn offered<T>(answer: Result<T, ClientError>) -> Result<T, CommandError> {
 
 /// A peer of the team, by its name, the id of its instance, or its own id.
 async fn peer(api: &Api, named: &str) -> Result<Peer, CommandError> {
-    let mut peers = offered(api.peers().await)?;
+    let peers = offered(api.peers().await)?;
+    named_among(&peers, named)
+        .cloned()
+        .ok_or_else(|| CommandError::no_peer(named))
+}
+
+/// The one of these peers that is meant by a name.
+fn named_among<'a>(peers: &'a [Peer], named: &str) -> Option<&'a Peer> {
     let by: [fn(&Peer) -> &str; 3] = [
         |peer| &peer.id,
         |peer| &peer.name,
         |peer| &peer.peer_instance_id,
     ];
-    let at = by
-        .iter()
-        .find_map(|word| peers.iter().position(|peer| word(peer) == named));
-    at.map(|at| peers.swap_remove(at))
-        .ok_or_else(|| CommandError::no_peer(named))
+    by.iter()
+        .find_map(|word| peers.iter().find(|peer| word(peer) == named))
 }
 
 /// The id of a peer, where one was named.
@@ -106,6 +115,42 @@ async fn names(api: &Api, context: &Context) -> Result<Vec<Peer>, CommandError> 
 fn name_of(peers: &[Peer], id: &str) -> String {
     let found = peers.iter().find(|peer| peer.id == id);
     found.map_or(id, |peer| &peer.name).to_owned()
+}
+
+/// How long ago a time was, as `3m`, or in how long it is, as `in 3m`; the text as it stands where it is no time.
+fn ago(now: i64, rfc3339: &str) -> String {
+    let Some(then) = unix_millis(rfc3339) else {
+        return rfc3339.to_owned();
+    };
+    let secs = (now - then).unsigned_abs() / 1000;
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let found = units.into_iter().find(|(unit, _)| secs >= *unit);
+    let (unit, letter) = found.unwrap_or((1, "s"));
+    let length = format!("{}{letter}", secs / unit);
+    match then > now {
+        true => format!("in {length}"),
+        false => length,
+    }
+}
+
+/// In how long a time is; `now` for one that is over.
+fn due(now: i64, rfc3339: &str) -> String {
+    match unix_millis(rfc3339) {
+        Some(then) if then <= now => "now".to_owned(),
+        _ => ago(now, rfc3339),
+    }
+}
+
+/// How many characters of a type a terminal shows.
+const TYPE_SHOWN_CHARS: usize = 22;
+
+/// The end of a type, which tells more than its beginning.
+fn short_type(kind: &str) -> String {
+    let kind = kind.strip_prefix("com.").unwrap_or(kind);
+    match kind.chars().count().checked_sub(TYPE_SHOWN_CHARS) {
+        None | Some(0) => kind.to_owned(),
+        Some(over) => format!("…{}", kind.chars().skip(over + 1).collect::<String>()),
+    }
 }
 
 /// A cell of a table for something that may be missing.
@@ -145,4 +190,34 @@ fn on_or_off(is_on: bool) -> &'static str {
 fn told(heading: &str, peer: &Peer) -> String {
     let heading = format!("{heading} {}", text::visible(&peer.name));
     render::facts(&heading, &facts(peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_largest_unit() {
+        let now = 1_000_000_000;
+        let told = |secs: i64| ago(now, &crate::base::clock::rfc3339(now - secs * 1000));
+        assert_eq!(
+            [told(0), told(59), told(3599), told(7200), told(200_000)],
+            ["0s", "59s", "59m", "2h", "2d"]
+        );
+        assert_eq!(told(-61), "in 1m");
+        assert_eq!(ago(now, "soon"), "soon");
+        assert_eq!(due(now, &crate::base::clock::rfc3339(now - 5000)), "now");
+        assert_eq!(due(now, &crate::base::clock::rfc3339(now + 5000)), "in 5s");
+    }
+
+    #[test]
+    fn of_a_long_type_the_end_is_shown() {
+        assert_eq!(
+            short_type("com.stripe.charge.succeeded"),
+            "…ripe.charge.succeeded"
+        );
+        assert_eq!(short_type("com.stripe.charge.paid"), "stripe.charge.paid");
+        let just = "x".repeat(TYPE_SHOWN_CHARS);
+        assert_eq!(short_type(&just), just);
+    }
 }

@@ -143,7 +143,14 @@ fn list(context: &Context) -> Result<Exit, CommandError> {
         context.out.note(words);
     }
     let headings = &["name", "instance id", "status", "scopes", "hook url", "id"];
-    context.out.list(&peers, headings, row)?;
+    // The name is enough for every command.
+    let columns = match context.out.is_terminal() {
+        true => headings.len() - 1,
+        false => headings.len(),
+    };
+    context.out.fitted(&peers, &headings[..columns], |peer| {
+        row(peer).into_iter().take(columns).collect()
+    })?;
     Ok(Exit::Done)
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Postgres, forwards, invites, letters, peers, within};
+use super::{Postgres, forwards, invites, letters, listings, peers, within};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::federation::{
@@ -12,6 +12,7 @@ use crate::store::federation::{
 };
 use crate::store::invites::{InviteRecord, InviteRefusal, Joiner};
 use crate::store::record::Millis;
+use crate::store::trace::Trace;
 
 #[async_trait]
 impl FederationStore for Postgres {
@@ -151,7 +152,7 @@ impl FederationStore for Postgres {
         within(async {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
-            letters::outbox(&client, team, &filter).await
+            listings::outbox(&client, team, &filter).await
         })
         .await
     }
@@ -201,11 +202,20 @@ impl FederationStore for Postgres {
         .await
     }
 
+    async fn trace(&self, team: TeamId, event_id: String) -> Result<Trace> {
+        within(async {
+            let mut client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            listings::trace(&mut client, team, &event_id).await
+        })
+        .await
+    }
+
     async fn deliveries(&self, team: TeamId, filter: DeliveryFilter) -> Result<Vec<DeliveryEntry>> {
         within(async {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
-            letters::deliveries(&client, team, &filter).await
+            listings::deliveries(&client, team, &filter).await
         })
         .await
     }

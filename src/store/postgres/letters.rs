@@ -1,120 +1,20 @@
-//! What became of forwards: listings, dead letters, how peers do, and what is removed in time.
+//! What became of forwards: dead letters, how peers do, and what is removed in time.
 
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::forwards::{state_in, storable};
-use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
+use super::listings::{entry_columns, entry_in, event_of};
+use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in};
 use super::{column, signed, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::{
-    Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId, PeerNumber,
-    PeerStanding, REPLAY_MAX, least_uuid7,
+    Ages, Letters, OutboxEntry, OutboxId, PeerNumber, PeerStanding, REPLAY_MAX, least_uuid7,
 };
 use crate::store::record::Millis;
-
-/// The event of a row of the outbox or of a letter.
-fn event_of(rows: &str) -> String {
-    format!(
-        "LEFT JOIN events ON events.team = peers.team AND events.seq = {rows}.seq
-         LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = {rows}.seq"
-    )
-}
-
-/// The columns of a forward, for [`entry_in`].
-fn entry_columns(rows: &str) -> String {
-    format!(
-        "peers.id, {rows}.seq, coalesce(events.id, kept_events.id, ''), coalesce(events.type, kept_events.type, ''),
-         {rows}.attempts, {rows}.last_error, {rows}.created_at"
-    )
-}
-
-fn entry_in(row: &Row, status: OutboxStatus, next: Option<Millis>) -> Result<OutboxEntry> {
-    Ok(OutboxEntry {
-        id: OutboxId {
-            peer_id: column(row, 0)?,
-            seq: unsigned(column(row, 1)?),
-        },
-        event_id: column(row, 2)?,
-        kind: column(row, 3)?,
-        status,
-        attempts: small(row, 4)?,
-        next_attempt_at: next,
-        last_error: column(row, 5)?,
-        created_at: column(row, 6)?,
-    })
-}
-
-/// A team's forwards; see [`crate::store::federation::FederationStore::outbox`].
-pub(super) async fn outbox(
-    client: &Object,
-    team: i64,
-    filter: &OutboxFilter,
-) -> Result<Vec<OutboxEntry>> {
-    let statuses = match filter.status {
-        Some(status) => vec![status],
-        None => OutboxStatus::ALL.to_vec(),
-    };
-    let mut found = Vec::new();
-    for status in statuses {
-        let limit = filter.limit.saturating_sub(found.len());
-        if limit == 0 {
-            break;
-        }
-        let rows = listed(client, team, filter.peer_id.as_deref(), status, limit).await?;
-        for row in &rows {
-            let due_at: Option<Millis> = column(row, 7)?;
-            found.push(entry_in(row, status, due_at.filter(|at| *at > 1))?);
-        }
-    }
-    Ok(found)
-}
-
-async fn listed(
-    client: &Object,
-    team: i64,
-    peer_id: Option<&str>,
-    status: OutboxStatus,
-    limit: usize,
-) -> Result<Vec<Row>> {
-    let of_team = "peers.team = $1 AND ($2::text IS NULL OR peers.id = $2)";
-    let sql = match status {
-        // The first of each peer, then the first of those.
-        OutboxStatus::Pending => format!(
-            "SELECT {}, outbox.due_at
-             FROM peers CROSS JOIN LATERAL (
-                 SELECT * FROM outbox WHERE peer = number ORDER BY due_at, seq LIMIT $3) AS outbox
-             {} WHERE {of_team} ORDER BY outbox.due_at, outbox.seq LIMIT $3",
-            entry_columns("outbox"),
-            event_of("outbox")
-        ),
-        OutboxStatus::Delivered => format!(
-            "SELECT peers.id, seq, event_id, event_type, attempt, NULL::text, queued_at, NULL::bigint
-             FROM deliveries JOIN peers ON peers.number = deliveries.peer
-             WHERE deliveries.team = $1 AND {} AND status_code BETWEEN 200 AND 299 AND seq IS NOT NULL
-             ORDER BY deliveries.id DESC LIMIT $3",
-            // By the index of the peer: another one's attempts may be most of the team's.
-            match peer_id {
-                Some(_) => "deliveries.peer = (SELECT number FROM peers WHERE id = $2)",
-                None => "$2::text IS NULL",
-            }
-        ),
-        OutboxStatus::Dead | OutboxStatus::Cancelled | OutboxStatus::Discarded => format!(
-            "SELECT {}, NULL::bigint FROM letters JOIN peers ON peers.number = letters.peer
-             {} WHERE {of_team} AND letters.status = '{}'
-             ORDER BY letters.settled_at DESC, letters.seq DESC LIMIT $3",
-            entry_columns("letters"),
-            event_of("letters"),
-            status.word()
-        ),
-    };
-    let select = client.prepare_cached(&sql).await?;
-    let (peer_id, limit) = (peer_id.map(storable), signed(limit as u64));
-    Ok(client.query(&select, &[&team, &peer_id, &limit]).await?)
-}
 
 /// One dead letter; see [`crate::store::federation::FederationStore::dead_letter`].
 pub(super) async fn dead(
@@ -200,51 +100,6 @@ pub(super) async fn discard(
     entry.status = OutboxStatus::Discarded;
     // Somebody may have replayed it since it was looked at.
     Ok((discarded > 0).then_some(entry))
-}
-
-/// A team's attempts; see [`crate::store::federation::FederationStore::deliveries`].
-pub(super) async fn deliveries(
-    client: &Object,
-    team: i64,
-    filter: &DeliveryFilter,
-) -> Result<Vec<DeliveryEntry>> {
-    // The condition that narrows most decides which index is read.
-    let narrowed = match (&filter.event_id, &filter.peer_id) {
-        (Some(_), _) => "event_id = $3 AND ($2::text IS NULL OR peers.id = $2)",
-        (None, Some(_)) => {
-            "deliveries.peer = (SELECT number FROM peers WHERE id = $2) AND $3::text IS NULL"
-        }
-        (None, None) => "$2::text IS NULL AND $3::text IS NULL",
-    };
-    let select = client
-        .prepare_cached(&format!(
-            "SELECT deliveries.id, peers.id, seq, event_id, attempt, status_code, error, latency_ms, deliveries.created_at
-             FROM deliveries JOIN peers ON peers.number = deliveries.peer
-             WHERE deliveries.team = $1 AND {narrowed} ORDER BY deliveries.id DESC LIMIT $4"
-        ))
-        .await?;
-    let limit = signed(filter.limit as u64);
-    let asked = |text: &Option<String>| text.as_deref().map(storable);
-    let (peer_id, event_id) = (asked(&filter.peer_id), asked(&filter.event_id));
-    let values: [&(dyn ToSql + Sync); 4] = [&team, &peer_id, &event_id, &limit];
-    let rows = client.query(&select, &values).await?;
-    rows.iter().map(delivery_in).collect()
-}
-
-fn delivery_in(row: &Row) -> Result<DeliveryEntry> {
-    let (seq, latency): (Option<i64>, Option<i64>) = (column(row, 2)?, column(row, 7)?);
-    let code: Option<i64> = column(row, 5)?;
-    Ok(DeliveryEntry {
-        id: column(row, 0)?,
-        peer_id: column(row, 1)?,
-        seq: seq.map(unsigned),
-        event_id: column(row, 3)?,
-        attempt: small(row, 4)?,
-        status_code: code.and_then(|code| u16::try_from(code).ok()),
-        error: column(row, 6)?,
-        latency_ms: latency.map(unsigned),
-        created_at: column(row, 8)?,
-    })
 }
 
 /// How peers do; see [`crate::store::federation::FederationStore::peer_standings`].

@@ -11,6 +11,7 @@ mod federation;
 mod forwards;
 mod invites;
 mod letters;
+mod listings;
 mod login;
 mod news;
 mod open;

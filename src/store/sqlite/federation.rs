@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 
 use super::{Sqlite, team_number};
-use super::{forwards, invites, letters, peers};
+use super::{forwards, invites, letters, listings, peers};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
     Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, DueQuery, FederationStore, Letters,
@@ -13,6 +13,7 @@ use crate::store::federation::{
 };
 use crate::store::invites::{InviteRecord, InviteRefusal, Joiner};
 use crate::store::record::Millis;
+use crate::store::trace::Trace;
 use crate::store::{Result, StoreError};
 
 #[async_trait]
@@ -197,7 +198,7 @@ impl FederationStore for Sqlite {
     }
 
     async fn outbox(&self, team: TeamId, filter: OutboxFilter) -> Result<Vec<OutboxEntry>> {
-        self.query(move |c| letters::outbox(c, &team, &filter))
+        self.query(move |c| listings::outbox(c, &team, &filter))
             .await
     }
 
@@ -234,8 +235,13 @@ impl FederationStore for Sqlite {
             .await
     }
 
+    async fn trace(&self, team: TeamId, event_id: String) -> Result<Trace> {
+        self.query(move |c| listings::trace(c, &team, &event_id))
+            .await
+    }
+
     async fn deliveries(&self, team: TeamId, filter: DeliveryFilter) -> Result<Vec<DeliveryEntry>> {
-        self.query(move |c| letters::deliveries(c, &team, &filter))
+        self.query(move |c| listings::deliveries(c, &team, &filter))
             .await
     }
 

@@ -1,154 +1,19 @@
-//! What became of forwards: listings, dead letters, how peers do, and what is removed in time.
+//! What became of forwards: dead letters, how peers do, and what is removed in time.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::append::key;
 use super::forwards::state_in;
+use super::listings::{entries, entry_in};
 use super::peers::{PEER_COLUMNS, PEER_COLUMNS_COUNT, peer_in};
 use super::{signed, team_number, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::{
-    Ages, DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId, PeerNumber,
-    PeerStanding, REPLAY_MAX, least_uuid7,
+    Ages, Letters, OutboxEntry, OutboxId, PeerNumber, PeerStanding, REPLAY_MAX, least_uuid7,
 };
 use crate::store::record::Millis;
-
-/// The columns of a forward that ended or waits, for [`entry_in`]; `rows` is the outbox or the letters.
-fn entry_columns(rows: &str) -> String {
-    format!(
-        "peers.id, {rows}.seq, coalesce(events.id, kept_events.id, ''), coalesce(events.type, kept_events.type, ''),
-         {rows}.attempts, {rows}.last_error, {rows}.created_at
-         FROM {rows}
-         JOIN peers ON peers.number = {rows}.peer
-         LEFT JOIN events ON events.key = (peers.team << {bits}) | {rows}.seq
-         LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = {rows}.seq",
-        bits = super::append::SEQ_BITS
-    )
-}
-
-fn entry_in(
-    row: &Row<'_>,
-    at: usize,
-    status: OutboxStatus,
-    next: Option<Millis>,
-) -> rusqlite::Result<OutboxEntry> {
-    Ok(OutboxEntry {
-        id: OutboxId {
-            peer_id: row.get(at)?,
-            seq: unsigned(row.get(at + 1)?),
-        },
-        event_id: row.get(at + 2)?,
-        kind: row.get(at + 3)?,
-        status,
-        attempts: row.get(at + 4)?,
-        next_attempt_at: next,
-        last_error: row.get(at + 5)?,
-        created_at: row.get(at + 6)?,
-    })
-}
-
-pub(super) fn outbox(
-    connection: &Connection,
-    team: &TeamId,
-    filter: &OutboxFilter,
-) -> Result<Vec<OutboxEntry>> {
-    let number = team_number(connection, team)?;
-    let statuses = match filter.status {
-        Some(status) => vec![status],
-        None => OutboxStatus::ALL.to_vec(),
-    };
-    let mut found = Vec::new();
-    for status in statuses {
-        let limit = filter.limit.saturating_sub(found.len());
-        if limit == 0 {
-            break;
-        }
-        let peer_id = filter.peer_id.as_deref();
-        found.extend(match status {
-            OutboxStatus::Pending => pending(connection, number, peer_id, limit)?,
-            OutboxStatus::Delivered => delivered(connection, number, peer_id, limit)?,
-            status => letters(connection, number, peer_id, status, limit)?,
-        });
-    }
-    Ok(found)
-}
-
-fn pending(
-    connection: &Connection,
-    team: i64,
-    peer_id: Option<&str>,
-    limit: usize,
-) -> Result<Vec<OutboxEntry>> {
-    let sql = format!(
-        "SELECT outbox.due_at, {} WHERE peers.team = ?1 AND (?2 IS NULL OR peers.id = ?2)
-         ORDER BY outbox.due_at, outbox.seq LIMIT ?3",
-        entry_columns("outbox")
-    );
-    let row = |row: &Row<'_>| {
-        let due_at: Millis = row.get(0)?;
-        entry_in(
-            row,
-            1,
-            OutboxStatus::Pending,
-            (due_at > 1).then_some(due_at),
-        )
-    };
-    let found = connection
-        .prepare_cached(&sql)?
-        .query_map(params![team, peer_id, signed(limit as u64)], row)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(found)
-}
-
-fn delivered(
-    connection: &Connection,
-    team: i64,
-    peer_id: Option<&str>,
-    limit: usize,
-) -> Result<Vec<OutboxEntry>> {
-    let row = |row: &Row<'_>| entry_in(row, 0, OutboxStatus::Delivered, None);
-    let of = match peer_id {
-        // By the index of the peer: another one's attempts may be most of the team's.
-        Some(_) => {
-            "+deliveries.team = ?1 AND deliveries.peer = (SELECT number FROM peers WHERE id = ?2)"
-        }
-        None => "deliveries.team = ?1 AND ?2 IS NULL",
-    };
-    let sql = format!(
-        "SELECT peers.id, deliveries.seq, event_id, event_type, attempt, NULL, queued_at
-         FROM deliveries JOIN peers ON peers.number = deliveries.peer
-         WHERE {of} AND status_code BETWEEN 200 AND 299 AND seq IS NOT NULL
-         ORDER BY deliveries.id DESC LIMIT ?3"
-    );
-    let found = connection
-        .prepare_cached(&sql)?
-        .query_map(params![team, peer_id, signed(limit as u64)], row)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(found)
-}
-
-fn letters(
-    connection: &Connection,
-    team: i64,
-    peer_id: Option<&str>,
-    status: OutboxStatus,
-    limit: usize,
-) -> Result<Vec<OutboxEntry>> {
-    let sql = format!(
-        "SELECT {} WHERE peers.team = ?1 AND (?2 IS NULL OR peers.id = ?2) AND letters.status = ?4
-         ORDER BY letters.settled_at DESC, letters.seq DESC LIMIT ?3",
-        entry_columns("letters")
-    );
-    let row = |row: &Row<'_>| entry_in(row, 0, status, None);
-    let values = params![team, peer_id, signed(limit as u64), status.word()];
-    let found = connection
-        .prepare_cached(&sql)?
-        .query_map(values, row)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(found)
-}
 
 pub(super) fn dead_letter(
     connection: &Connection,
@@ -158,7 +23,7 @@ pub(super) fn dead_letter(
     let sql = format!(
         "SELECT coalesce(events.text, kept_events.text, ''), {}
          WHERE peers.team = ?1 AND peers.id = ?2 AND letters.seq = ?3 AND letters.status = 'dead'",
-        entry_columns("letters")
+        entries("letters", "letters")
     );
     let row = |row: &Row<'_>| Ok((entry_in(row, 1, OutboxStatus::Dead, None)?, row.get(0)?));
     let values = params![team_number(connection, team)?, id.peer_id, signed(id.seq)];
@@ -226,52 +91,6 @@ pub(super) fn discard(
     )?;
     entry.status = OutboxStatus::Discarded;
     Ok(Some(entry))
-}
-
-pub(super) fn deliveries(
-    connection: &Connection,
-    team: &TeamId,
-    filter: &DeliveryFilter,
-) -> Result<Vec<DeliveryEntry>> {
-    // The condition that narrows most decides which index is read: `+` keeps another from doing so.
-    let narrowed = match (&filter.event_id, &filter.peer_id) {
-        (Some(_), _) => "deliveries.team = ?1 AND event_id = ?3 AND (?2 IS NULL OR peers.id = ?2)",
-        (None, Some(_)) => {
-            "+deliveries.team = ?1 AND deliveries.peer = (SELECT number FROM peers WHERE id = ?2) AND ?3 IS NULL"
-        }
-        (None, None) => "deliveries.team = ?1 AND ?2 IS NULL AND ?3 IS NULL",
-    };
-    let sql = format!(
-        "SELECT deliveries.id, peers.id, seq, event_id, attempt, status_code, error, latency_ms, deliveries.created_at
-         FROM deliveries JOIN peers ON peers.number = deliveries.peer
-         WHERE {narrowed} ORDER BY deliveries.id DESC LIMIT ?4"
-    );
-    let row = |row: &Row<'_>| {
-        let seq: Option<i64> = row.get(2)?;
-        let latency: Option<i64> = row.get(7)?;
-        Ok(DeliveryEntry {
-            id: row.get(0)?,
-            peer_id: row.get(1)?,
-            seq: seq.map(unsigned),
-            event_id: row.get(3)?,
-            attempt: row.get(4)?,
-            status_code: row.get(5)?,
-            error: row.get(6)?,
-            latency_ms: latency.map(unsigned),
-            created_at: row.get(8)?,
-        })
-    };
-    let values = params![
-        team_number(connection, team)?,
-        filter.peer_id,
-        filter.event_id,
-        signed(filter.limit as u64)
-    ];
-    let found = connection
-        .prepare_cached(&sql)?
-        .query_map(values, row)?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(found)
 }
 
 pub(super) fn standings(

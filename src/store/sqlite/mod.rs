@@ -12,6 +12,7 @@ mod forwards;
 mod group;
 mod invites;
 mod letters;
+mod listings;
 mod login;
 mod open;
 mod peers;

@@ -143,8 +143,8 @@ impl Peer {
     pub(crate) async fn drops(&self) -> Vec<(String, String)> {
         let filter = DeliveryFilter {
             peer_id: Some(self.record.id.clone()),
-            event_id: None,
             limit: 1000,
+            ..DeliveryFilter::default()
         };
         let entries = self.store.deliveries(self.record.team.clone(), filter);
         let entries = entries.await.unwrap().into_iter();

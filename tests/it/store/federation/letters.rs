@@ -5,6 +5,7 @@ use kite::store::federation::{
     Ages, ClaimId, DeliveryFilter, Dropped, Letters, NewPeer, OutboxFilter, OutboxId, PeerRecord,
     PeerState, Settled, Settlement,
 };
+use kite::store::trace::Trace;
 use kite::store::{Store, StoreError};
 
 use super::super::{event, id, postgres, sqlite};
@@ -29,7 +30,7 @@ contract! {
 }
 
 /// A peer with so many dead letters, and a claim on it.
-async fn dead(store: &dyn Store, name: &str, count: u64) -> (PeerRecord, ClaimId) {
+pub(super) async fn dead(store: &dyn Store, name: &str, count: u64) -> (PeerRecord, ClaimId) {
     let made = peer(store, name).await;
     fill(store, i64::try_from(count).unwrap()).await;
     let claims = store.claim_peers(1000, 10).await.unwrap();
@@ -236,6 +237,7 @@ async fn attempts_are_listed_by_peer_and_event_newest_first(store: &dyn Store) {
             peer_id: peer.map(|peer| peer.id.clone()),
             event_id: event.map(str::to_owned),
             limit,
+            ..DeliveryFilter::default()
         };
         let found = store.deliveries(id(team), filter).await.unwrap();
         let told = found.iter().map(|it| (it.peer_id.clone(), it.seq));
@@ -465,14 +467,20 @@ async fn what_no_database_can_hold_names_nothing(store: &dyn Store) {
     for status in OutboxStatus::ALL {
         let filter = OutboxFilter {
             peer_id: odd(),
+            event_id: odd(),
+            error: odd(),
             ..with(status)
         };
         assert_eq!(listed(store, filter).await, []);
     }
+    let traced = store.trace(id("acme"), "a\0b".to_owned()).await;
+    assert_eq!(traced.unwrap(), Trace::default());
     let filter = DeliveryFilter {
         peer_id: odd(),
         event_id: odd(),
+        error: odd(),
         limit: 10,
+        ..DeliveryFilter::default()
     };
     let found = store.deliveries(id("acme"), filter).await;
     assert_eq!(found.unwrap(), []);

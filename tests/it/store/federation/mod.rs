@@ -3,6 +3,7 @@
 mod forwards;
 mod invites;
 mod letters;
+mod listings;
 mod paperclip;
 mod peers;
 
