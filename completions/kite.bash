@@ -184,6 +184,15 @@ _kite() {
             kite__subcmd__federation,deliveries)
                 cmd="kite__subcmd__federation__subcmd__deliveries"
                 ;;
+            kite__subcmd__federation,invite)
+                cmd="kite__subcmd__federation__subcmd__invite"
+                ;;
+            kite__subcmd__federation,invites)
+                cmd="kite__subcmd__federation__subcmd__invites"
+                ;;
+            kite__subcmd__federation,join)
+                cmd="kite__subcmd__federation__subcmd__join"
+                ;;
             kite__subcmd__federation,outbox)
                 cmd="kite__subcmd__federation__subcmd__outbox"
                 ;;
@@ -211,11 +220,20 @@ _kite() {
             kite__subcmd__federation__subcmd__deliveries,list)
                 cmd="kite__subcmd__federation__subcmd__deliveries__subcmd__list"
                 ;;
+            kite__subcmd__federation__subcmd__invites,list)
+                cmd="kite__subcmd__federation__subcmd__invites__subcmd__list"
+                ;;
+            kite__subcmd__federation__subcmd__invites,revoke)
+                cmd="kite__subcmd__federation__subcmd__invites__subcmd__revoke"
+                ;;
             kite__subcmd__federation__subcmd__outbox,list)
                 cmd="kite__subcmd__federation__subcmd__outbox__subcmd__list"
                 ;;
             kite__subcmd__federation__subcmd__peers,add)
                 cmd="kite__subcmd__federation__subcmd__peers__subcmd__add"
+                ;;
+            kite__subcmd__federation__subcmd__peers,discover)
+                cmd="kite__subcmd__federation__subcmd__peers__subcmd__discover"
                 ;;
             kite__subcmd__federation__subcmd__peers,list)
                 cmd="kite__subcmd__federation__subcmd__peers__subcmd__list"
@@ -1994,7 +2012,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help status peers tokens outbox deliveries dead-letters"
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help invite join invites status peers tokens outbox deliveries dead-letters"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2289,6 +2307,196 @@ _kite() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        kite__subcmd__federation__subcmd__invite)
+            opts="-q -v -h --name --scopes --scope --expires --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scopes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__federation__subcmd__invites)
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__federation__subcmd__invites__subcmd__list)
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__federation__subcmd__invites__subcmd__revoke)
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__federation__subcmd__join)
+            opts="-q -v -h --name --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         kite__subcmd__federation__subcmd__outbox)
             opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2370,7 +2578,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help add list show update pause resume revoke remove test"
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help add list show update pause resume revoke remove test discover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2404,7 +2612,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__add)
-            opts="-q -v -h --instance-id --name --hook-url --scope --max-hops --rate --outbound-token --inbound-token --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --instance-id --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2442,6 +2650,40 @@ _kite() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__federation__subcmd__peers__subcmd__discover)
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2708,7 +2950,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__update)
-            opts="-q -v -h --name --hook-url --scope --max-hops --rate --outbound-token --inbound-token --overlap --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --overlap --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2731,6 +2973,10 @@ _kite() {
                     return 0
                     ;;
                 --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --discovery)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -155,10 +155,10 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for; AGENT@PEER is one of another instance' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l from -d 'The sender; otherwise the identity of this profile' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l thread -d 'The conversation that it belongs to' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l reply-to -d 'The event that it answers' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l reply-to -d 'The event that it answers; without --to it goes to the sender of that' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l wait -d 'Wait for a reply and print it; exit 8 when none comes in time' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l server -d 'The server\'s http(s) address' -r
@@ -616,24 +616,69 @@ complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcomma
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "status" -d 'Show how each peer does: what waits for it, and whether it takes it'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "peers" -d 'Add, list and change peers: the instances that events go to and come from'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "tokens" -d 'Make tokens for peers. One opens nothing until a peer has it'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "outbox" -d 'Look at the outbox: events on their way to peers, and what became of them'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "deliveries" -d 'Look at deliveries: every attempt, and what was dropped on purpose'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from status peers tokens outbox deliveries dead-letters" -f -a "dead-letters" -d 'Look at dead letters: what a peer refused for good, or what waited for a week. Send or drop them'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "invite" -d 'Make an invitation: the code with which another instance connects itself'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "join" -d 'Connect with the instance that an invitation is from, and try both directions'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "invites" -d 'List invitations and take them back'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "status" -d 'Show how each peer does: what waits for it, and whether it takes it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "peers" -d 'Add, list and change peers: the instances that events go to and come from'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "tokens" -d 'Make tokens for peers. One opens nothing until a peer has it'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "outbox" -d 'Look at the outbox: events on their way to peers, and what became of them'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "deliveries" -d 'Look at deliveries: every attempt, and what was dropped on purpose'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "dead-letters" -d 'Look at dead letters: what a peer refused for good, or what waited for a week. Send or drop them'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l name -d 'What to call the peer that comes of it; otherwise its instance id' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l scope -l scopes -d 'Which types go over the connection, both ways, such as `stripe.*`; may be repeated [default: *]' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l expires -d 'For how long it can be used (1m, 15m, 24h), a week at most [default: 15m]' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l name -d 'What to call the peer; otherwise its instance id' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -f -a "list" -d 'List the invitations that were made lately, and what became of them'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -f -a "revoke" -d 'Take an invitation back: nobody can use it any more'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
@@ -667,6 +712,7 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "revoke" -d 'Send a peer nothing more, take nothing from it, and cancel what waits for it'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "remove" -d 'Remove a peer with its tokens, and cancel what waits for it'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "test" -d 'Post something to a peer that it does not keep, and say what it answers'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "discover" -d 'Ask peers which other instances they know. Nothing is connected by it'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l team -d 'The team; otherwise that of the login' -r

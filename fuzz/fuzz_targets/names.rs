@@ -5,6 +5,7 @@ use kite::protocol::address::{http_base, is_inside, is_loopback, origin, websock
 use kite::protocol::agent::slug;
 use kite::protocol::event::is_rfc3339;
 use kite::protocol::id::{AgentId, SourceSlug};
+use kite::protocol::invite::Invite;
 use kite::protocol::summary::{SUMMARY_MAX_CHARS, one_line};
 use kite::protocol::token::Token;
 use libfuzzer_sys::fuzz_target;
@@ -28,6 +29,9 @@ fuzz_target!(|text: &str| {
         assert_eq!(token.reveal(), text);
         let secret = text.rsplit('_').next().unwrap();
         assert!(!format!("{token:?}").contains(secret));
+    }
+    if let Ok(invite) = Invite::parse(text) {
+        assert_eq!(Invite::parse(&invite.to_code()).as_ref(), Ok(&invite));
     }
     if let Ok(name) = text.parse::<AgentId>() {
         assert_eq!(name.as_str(), text);

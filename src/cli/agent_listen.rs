@@ -24,7 +24,12 @@ pub(super) const COMMAND: &str = "agent listen";
 Examples:
   kite agent listen
   kite agent listen --json --count 1 --timeout 5m
-  kite agent listen --exec 'jq -r .data.body | ./answer.sh'
+  kite agent listen --exec 'jq -r .data.body | ./answer.sh |
+    kite agent send --to=\"$KITE_AGENT_REPLY_TO\" --reply-to=\"$KITE_EVENT_ID\" -'
+
+A message is shown as [EVENT] SENDER → AGENT: BODY. SENDER is where an answer
+goes: alice@b is alice of the instance b. `kite agent send --reply-to EVENT`
+finds it by itself.
 
 What was sent while nobody listened comes first. Each message is acknowledged
 after it was printed. The connection is restored by itself; what happens to it

@@ -17,10 +17,12 @@ use super::text::visible;
 use crate::base::clock::Clock;
 use crate::base::{duration, random};
 use crate::client::{
-    Api, ClientError, Delivery, End, Flow, Letter, Notice, Receiver, Session, Subscription, Timing,
+    Api, ClientError, Delivery, End, Flow, Letter, Notice, Receiver, Sent, Session, Subscription,
+    Timing,
 };
 use crate::config::Settings;
-use crate::protocol::agent::{Message, MessageRequest};
+use crate::protocol::agent::{Message, MessageRequest, at_peer};
+use crate::protocol::event::Event;
 use crate::protocol::id::AgentId;
 use crate::protocol::scope::Scope;
 
@@ -33,19 +35,26 @@ const REPLIES_WAITING_MAX: usize = 64;
 Examples:
   kite agent send --to reviewer 'please look at #12'
   git diff | kite agent send --to reviewer --wait=5m -
+  kite agent send --to reviewer@b --wait 'is #12 ready?'
+  kite agent send --reply-to 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f 'yes'
+
+reviewer@b is the agent `reviewer` of the peer `b`: its name, or the id of its
+instance. `kite federation peers list` shows the peers. With --reply-to alone
+the message goes to the sender of that event, wherever that is, and stays in its
+conversation.
 
 From stdin one line break at the end is left out.")]
 pub(super) struct SendArgs {
-    /// The agent that the message is for.
-    #[arg(long, value_name = "ID")]
-    to: AgentId,
+    /// The agent that the message is for; AGENT@PEER is one of another instance.
+    #[arg(long, value_name = "ID", required_unless_present = "reply_to")]
+    to: Option<AgentId>,
     /// The sender; otherwise the identity of this profile.
     #[arg(long, value_name = "ID")]
     from: Option<AgentId>,
     /// The conversation that it belongs to.
     #[arg(long, value_name = "ID")]
     thread: Option<String>,
-    /// The event that it answers.
+    /// The event that it answers; without --to it goes to the sender of that.
     #[arg(long, value_name = "EVENT")]
     reply_to: Option<String>,
     /// Wait for a reply and print it; exit 8 when none comes in time.
@@ -60,11 +69,22 @@ pub(super) fn run(args: SendArgs, context: &Context) -> Result<Exit, CommandErro
     let settings = context.settings()?;
     let from = acting(args.from.clone(), &settings)?;
     let wait = args.wait;
-    let request = request(args, from.clone())?;
+    let body = body(&args)?;
     block_on(async {
+        let mut interrupt = Interrupt::new()?;
+        let api = context.api(&settings)?;
+        let target = tokio::select! {
+            biased;
+            target = target(&args, &api) => target?,
+            () = interrupt.wait() => {
+                let message = "interrupted before the message was sent";
+                return Err(CommandError::new(Kind::Interrupted, message));
+            }
+        };
+        let request = request(args, &from, target, body)?;
         let mut errand = Errand {
-            api: context.api(&settings)?,
-            interrupt: Interrupt::new()?,
+            api,
+            interrupt,
             context,
             request,
             from,
@@ -76,16 +96,54 @@ pub(super) fn run(args: SendArgs, context: &Context) -> Result<Exit, CommandErro
     })
 }
 
-fn request(args: SendArgs, from: AgentId) -> Result<MessageRequest, CommandError> {
-    let body = match args.body.as_str() {
-        "-" => stdin_body()?,
-        _ => args.body,
+/// Whom a message is for, and in which conversation.
+struct Target {
+    to: String,
+    thread: Option<String>,
+}
+
+/// What was said of the receiver; where nothing was, the sender of the message that is answered.
+async fn target(args: &SendArgs, api: &Api) -> Result<Target, CommandError> {
+    let thread = args.thread.clone();
+    match (&args.to, &args.reply_to) {
+        (None, Some(event)) => {
+            let letter = answered(api, event).await?;
+            Ok(Target {
+                to: letter.reply_address(),
+                thread: thread.or(letter.thread_id),
+            })
+        }
+        (to, _) => Ok(Target {
+            to: to.clone().map(String::from).unwrap_or_default(),
+            thread,
+        }),
+    }
+}
+
+/// The message that is answered.
+async fn answered(api: &Api, id: &str) -> Result<Letter, CommandError> {
+    let found = api.event(id).await.map_err(|error| match error {
+        ClientError::Refused(refusal) => CommandError::no_answered_event(id, &refusal),
+        error => error.into(),
+    })?;
+    let letter = match Event::parse(found.event.get()) {
+        Ok(event) => Letter::read(&event).map_err(|fault| fault.to_string()),
+        Err(fault) => Err(fault.to_string()),
     };
+    letter.map_err(|why| CommandError::not_answerable(id, &why))
+}
+
+fn request(
+    args: SendArgs,
+    from: &AgentId,
+    target: Target,
+    body: String,
+) -> Result<MessageRequest, CommandError> {
     // A reply that names only the conversation can be told apart if nobody else uses it.
-    let thread = args.thread.or_else(|| args.wait.map(|_| random::uuid7()));
+    let thread = target.thread.or_else(|| args.wait.map(|_| random::uuid7()));
     let request = MessageRequest {
-        from: Some(from.into()),
-        to: Some(args.to.into()),
+        from: Some(from.to_string()),
+        to: Some(target.to),
         body: Some(body),
         thread_id: thread,
         reply_to_id: args.reply_to,
@@ -93,6 +151,13 @@ fn request(args: SendArgs, from: AgentId) -> Result<MessageRequest, CommandError
     };
     Message::new(request.clone()).map_err(|fault| CommandError::usage(fault.to_string()))?;
     Ok(request)
+}
+
+fn body(args: &SendArgs) -> Result<String, CommandError> {
+    match args.body.as_str() {
+        "-" => stdin_body(),
+        body => Ok(body.to_owned()),
+    }
 }
 
 fn stdin_body() -> Result<String, CommandError> {
@@ -130,12 +195,27 @@ impl Errand<'_> {
                 ));
             }
         };
-        let id = answer.value.id;
+        let Sent { id, to_instance } = answer.value;
         match self.context.out.json {
             true => self.context.out.object(&answer.text)?,
             false => self.context.out.line(&self.sent_words(&id))?,
         }
+        if to_instance.is_none() {
+            self.doubt();
+        }
         Ok(id)
+    }
+
+    /// Says so when the server did not take the receiver for one of another instance, though that seems to be meant.
+    fn doubt(&self) {
+        let to = self.request.to.as_deref().unwrap_or_default();
+        if let Some((_, peer)) = at_peer(to) {
+            let (to, peer) = (visible(to), visible(peer));
+            self.context.out.warn(&format!(
+                "the server knows no peer `{peer}`: the message is for an agent of its own that is called `{to}`; \
+                 `kite federation peers list` shows the peers, and `kite federation invite` connects another one"
+            ));
+        }
     }
 
     fn sent_words(&self, id: &str) -> String {

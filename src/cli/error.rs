@@ -14,6 +14,7 @@ use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
+use crate::protocol::invite::InviteFault;
 use crate::protocol::rpc::Failure;
 use crate::protocol::scope::ScopeError;
 #[cfg(feature = "server")]
@@ -206,6 +207,30 @@ impl CommandError {
         }
     }
 
+    /// The event that a message answers cannot be had, so nobody knows whom the answer is for.
+    pub fn no_answered_event(id: &str, refusal: &Refusal) -> Self {
+        let id = visible(id);
+        let missing = format!("there is no event `{id}` on the server that could be answered");
+        match refusal.status {
+            403 => Self::from(refusal.clone())
+                .context(&format!("cannot read the event `{id}`"))
+                .with_hint("the key needs `read`; or `--to` names whom the answer is for"),
+            404 | 405 => Self::new(Kind::NotFound, missing).with_hint(
+                "`kite logs` shows the ids of those there are; or `--to` names whom the answer is for",
+            ),
+            _ => Self::from(refusal.clone()).context(&format!("cannot read the event `{id}`")),
+        }
+    }
+
+    /// The event that a message answers is none.
+    pub fn not_answerable(id: &str, why: &str) -> Self {
+        let (id, why) = (visible(id), visible(why));
+        Self::failed(format!(
+            "the event `{id}` is no message that could be answered: {why}"
+        ))
+        .with_hint("`--to` names whom the answer is for")
+    }
+
     /// There is no identity to send or listen as (spec 19.3).
     pub fn no_agent() -> Self {
         let message = "No agent registered. Run kite agent register first.";
@@ -229,6 +254,44 @@ impl CommandError {
     pub fn no_federation() -> Self {
         Self::new(Kind::NotFound, "the server does not manage other instances")
             .with_hint("it is too old, or the hosted service; `kite serve` runs one that does, and `--server` names it")
+    }
+
+    /// A text that is no invitation.
+    pub fn bad_invite(fault: InviteFault) -> Self {
+        Self::usage(fault.to_string()).with_hint(
+            "give the whole code, from `kinv_` to its end; `kite federation invite` on the other side makes a new one",
+        )
+    }
+
+    /// An invitation that did not become a connection.
+    pub fn join_failed(error: ClientError) -> Self {
+        let ClientError::Refused(refusal) = error else {
+            return error.into();
+        };
+        let failed = |kind| Self::new(kind, visible(&refusal.text));
+        let again = "who invites makes a new one: `kite federation invite`";
+        match refusal.code.as_deref() {
+            Some("invite_unknown") => failed(Kind::NotFound).with_hint(again),
+            Some("invite_expired" | "invite_used") => failed(Kind::Failed).with_hint(again),
+            Some("peer_unreachable") => failed(Kind::Unreachable).with_hint(
+                "the code says where the other server is: it must run, and be reached from this server; \
+                 `--public-url` over there gives codes another address. The same code can be tried again",
+            ),
+            Some("peer_unsupported") => failed(Kind::Failed).with_hint(
+                "the other side may be older, or its `--public-url` wrong; `kite federation peers add` connects \
+                 without an invitation",
+            ),
+            Some("peer_mismatch") => failed(Kind::Failed).with_hint(
+                "nothing was connected here; ask who invited you whether the address is right, and for a new code",
+            ),
+            Some("unprocessable") => failed(Kind::NotPermitted).with_hint(
+                "if the other side refuses this server's address: `kite serve --public-url https://…` here says where \
+                 others reach it",
+            ),
+            // A server without this path.
+            Some("not_found") | None if refusal.is_unserved() => Self::no_federation(),
+            _ => refusal.into(),
+        }
     }
 
     /// There is no such peer.

@@ -11,12 +11,13 @@ use crate::protocol::id::Seq;
 /// The extension that says in a line what happened (spec 10.3).
 const SUMMARY: &str = "kitesummary";
 
-/// `[EVENT_ID] FROM → TO: BODY`, with thread and reply before the colon where they are set (spec 19.3).
+/// `[EVENT_ID] FROM → TO: BODY`, with thread and reply before the colon where they are set (spec 19.3). FROM is where an
+/// answer goes.
 pub(super) fn letter(letter: &Letter) -> String {
     let mut line = format!(
         "[{}] {} → {}",
         visible(&letter.id),
-        visible(&letter.from),
+        visible(&letter.reply_address()),
         visible(&letter.to)
     );
     let marks = [
@@ -106,6 +107,7 @@ mod tests {
             body: "hi\n[e2] a → b: forged\u{1b}[2J".to_owned(),
             thread_id: None,
             reply_to_id: None,
+            instance: None,
         };
         assert_eq!(
             letter(&message),
@@ -115,6 +117,9 @@ mod tests {
         message.reply_to_id = Some("e0".to_owned());
         message.body = "ok".to_owned();
         assert_eq!(letter(&message), "[e1] a\\n → b thread=t reply_to=e0: ok");
+        message.instance = Some("far\r".to_owned());
+        message.thread_id = None;
+        assert_eq!(letter(&message), "[e1] a\\n@far\\r → b reply_to=e0: ok");
     }
 
     fn event(members: &str) -> Event {

@@ -42,6 +42,15 @@ fn escape(text: &str, is_shown_as_code: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A text as a shell reads it as one word.
+pub(super) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +72,12 @@ mod tests {
             indented("one\r\n[id] a → b: two\n"),
             "one\n    [id] a → b: two\n    "
         );
+    }
+
+    #[test]
+    fn a_shell_reads_any_text_as_one_word() {
+        assert_eq!(shell_word("/a/b.key"), "/a/b.key");
+        assert_eq!(shell_word("/a b/it's"), r"'/a b/it'\''s'");
+        assert_eq!(shell_word(""), "''");
     }
 }

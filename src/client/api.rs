@@ -14,7 +14,7 @@ use crate::base::backoff::Backoff;
 use crate::base::http::cause;
 use crate::base::random;
 use crate::protocol::agent::MessageRequest;
-use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, Triggered};
+use crate::protocol::api::{Agent, AgentList, AgentUpdate, EventsPage, ListedEvent, Triggered};
 use crate::protocol::id::{AgentId, Seq, TeamId};
 use crate::protocol::rpc::{PublishResult, Stats};
 use crate::protocol::scope::Scope;
@@ -54,6 +54,9 @@ pub struct Answer<T> {
 pub struct Sent {
     /// The event's id.
     pub id: String,
+    /// The id of the instance that the receiver is on, where the server took the receiver for `agent@peer`.
+    #[serde(default)]
+    pub to_instance: Option<String>,
 }
 
 /// What a client needs of the answer to several events. Other servers may leave out the rest.
@@ -168,6 +171,12 @@ impl Api {
                 .map(|scope| ("scope", scope.to_string())),
         );
         self.call(self.request(Method::GET, "events", &pairs)).await
+    }
+
+    /// `GET /api/v1/events/{id}`.
+    pub async fn event(&self, id: &str) -> Result<ListedEvent, ClientError> {
+        let path = format!("events/{}", escape(id));
+        self.call(self.request(Method::GET, &path, &[])).await
     }
 
     /// `PUT /api/v1/agents/{id}`.

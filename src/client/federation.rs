@@ -1,14 +1,22 @@
 //! The REST calls about other instances (spec 14.1).
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 
 use super::ClientError;
 use super::api::{Answer, Api, escape};
+use crate::protocol::discovery::Discovery;
 use crate::protocol::federation::{
     DeliveryRow, FederationToken, OutboxRow, OutboxStatus, Peer, PeerChange, PeerCreated,
     PeerDraft, PeerHealth, PeerTest, Replayed,
 };
+use crate::protocol::invite::{InviteCreated, InviteDraft, InviteShown, JoinDraft, Joined};
+
+/// How long a join may take: the server asks the other one up to three times, and then tries both directions, twice where
+/// one does not work.
+const JOIN_LIMIT: Duration = Duration::from_secs(90);
 
 /// Which forwards, attempts or dead letters to list. What is `None` does not narrow.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +45,13 @@ impl ForwardsQuery {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect()
     }
+}
+
+/// Which peer a call is about, if not all.
+#[derive(Serialize)]
+struct Which<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_id: Option<&'a str>,
 }
 
 impl Api {
@@ -76,6 +91,12 @@ impl Api {
             .await
     }
 
+    /// `POST /api/federation/peers/discover`: asks one peer, by its id, or all that take part.
+    pub async fn discover(&self, peer_id: Option<&str>) -> Result<Discovery, ClientError> {
+        let request = self.about_peers(Method::POST, "peers/discover", &[]);
+        self.call(request.json(&Which { peer_id })).await
+    }
+
     /// `GET /api/federation/status`.
     pub async fn federation_status(&self) -> Result<Vec<PeerHealth>, ClientError> {
         self.call(self.about_peers(Method::GET, "status", &[]))
@@ -109,6 +130,31 @@ impl Api {
         let path = format!("tokens/{}", escape(id));
         self.answer(self.about_peers(Method::DELETE, &path, &[]))
             .await
+    }
+
+    /// `GET /api/federation/invites`: oldest first.
+    pub async fn invites(&self) -> Result<Vec<InviteShown>, ClientError> {
+        self.call(self.about_peers(Method::GET, "invites", &[]))
+            .await
+    }
+
+    /// `POST /api/federation/invites`. Not repeated: a lost one opens nothing to anybody.
+    pub async fn invite(&self, draft: &InviteDraft) -> Result<Answer<InviteCreated>, ClientError> {
+        let request = self.about_peers(Method::POST, "invites", &[]);
+        self.answer(request.json(draft)).await
+    }
+
+    /// `DELETE /api/federation/invites/{id}`.
+    pub async fn revoke_invite(&self, id: &str) -> Result<Answer<InviteShown>, ClientError> {
+        let path = format!("invites/{}", escape(id));
+        self.answer(self.about_peers(Method::DELETE, &path, &[]))
+            .await
+    }
+
+    /// `POST /api/federation/join`. The same again comes to the same connection.
+    pub async fn join(&self, draft: &JoinDraft) -> Result<Answer<Joined>, ClientError> {
+        let request = self.about_peers(Method::POST, "join", &[]);
+        self.answer(request.timeout(JOIN_LIMIT).json(draft)).await
     }
 
     /// `GET /api/federation/outbox`.
@@ -147,11 +193,6 @@ impl Api {
         &self,
         peer_id: Option<&str>,
     ) -> Result<Answer<Replayed>, ClientError> {
-        #[derive(Serialize)]
-        struct Which<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            peer_id: Option<&'a str>,
-        }
         let request = self.about_peers(Method::POST, "dead-letters/replay", &[]);
         self.answer(request.json(&Which { peer_id })).await
     }

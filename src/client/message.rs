@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::protocol::agent::address;
 use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
+use crate::protocol::forward::Provenance;
 
 /// An agent message as its receiver sees it. Every text was written by somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +24,9 @@ pub struct Letter {
     /// The event that is answered.
     #[serde(default)]
     pub reply_to_id: Option<String>,
+    /// The instance that forwarded it to its receiver's; none where it was sent there.
+    #[serde(skip)]
+    pub instance: Option<String>,
 }
 
 /// Why an event is no message that can be read.
@@ -48,14 +53,22 @@ impl Letter {
             .map_err(|error| LetterFault::Data(error.to_string()))?;
         Ok(Self {
             id: event.id.clone(),
+            instance: Provenance::of(event).ok().and_then(Provenance::last),
             ..letter
         })
     }
 
-    /// Whether this answers the message `sent_id`, which `asker` sent in `thread`.
+    /// Where an answer goes: to its sender, at the instance that it came from (spec 14.1).
+    pub fn reply_address(&self) -> String {
+        address(&self.from, self.instance.as_deref())
+    }
+
+    /// Whether this answers the message `sent_id`, which `asker` sent here in `thread`.
     pub fn answers(&self, sent_id: &str, thread: &str, asker: &str) -> bool {
         let is_reply = self.reply_to_id.as_deref() == Some(sent_id);
-        let is_in_thread = self.thread_id.as_deref() == Some(thread) && self.from != asker;
+        // Another instance may have an agent of the same name.
+        let is_anothers = self.from != asker || self.instance.is_some();
+        let is_in_thread = self.thread_id.as_deref() == Some(thread) && is_anothers;
         self.id != sent_id && (is_reply || is_in_thread)
     }
 }
@@ -63,6 +76,7 @@ impl Letter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::event::Extension;
 
     fn event(data: &str) -> Event {
         let text = format!(
@@ -80,6 +94,22 @@ mod tests {
         assert!(word.answers("s1", "t", "a") && !word.answers("s1", "t", "b"));
         let itself = read(r#"{"from":"a","to":"a","body":"x","thread_id":"t"}"#);
         assert!(!itself.answers("e1", "t", "c"));
+    }
+
+    #[test]
+    fn an_agent_of_the_same_name_on_another_instance_answers_too() {
+        let data = r#"{"from":"a","to":"a","body":"x","thread_id":"t"}"#;
+        let mut event = event(data);
+        let here = Letter::read(&event).unwrap();
+        assert!(!here.answers("s1", "t", "a"), "its own word");
+        let chain = Extension::Text(r#"["far","near"]"#.to_owned());
+        event.extensions.insert("kitefedchain".to_owned(), chain);
+        let there = Letter::read(&event).unwrap();
+        assert!(there.answers("s1", "t", "a"));
+        assert_eq!(
+            (here.reply_address(), there.reply_address()),
+            ("a".to_owned(), "a@near".to_owned())
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 use crate::protocol::token::Token;
 
-pub use api::Api;
+pub use api::{Api, Sent};
 pub use error::{ClientError, Refusal};
 pub use federation::ForwardsQuery;
 pub use message::Letter;

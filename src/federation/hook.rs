@@ -1,6 +1,6 @@
 //! Another instance's hook: where its events go, what they are posted with, and what its answers mean (spec 14.2).
 
-use super::delivery::{Attempted, Request, excerpt};
+use super::delivery::{self, Attempted, Request};
 use super::dial::{Answer, DialFault};
 use crate::base::secret::Secret;
 use crate::protocol::event::Event;
@@ -15,7 +15,7 @@ use crate::store::seal::Sealer;
 #[derive(Debug)]
 pub(super) struct Hook {
     /// The address.
-    url: PeerUrl,
+    pub(super) url: PeerUrl,
     token: Secret,
 }
 
@@ -47,10 +47,20 @@ impl Hook {
     pub(super) fn post(&self, body: String) -> Request {
         Request {
             url: self.url.clone(),
-            headers: forward::headers(self.token.reveal(), body.as_bytes()).into(),
+            headers: self.headers(body.as_bytes()).into(),
             body: body.into(),
             message: None,
         }
+    }
+
+    /// The headers that a body is posted with.
+    pub(super) fn headers(&self, body: &[u8]) -> [(&'static str, String); 3] {
+        forward::headers(self.token.reveal(), body)
+    }
+
+    /// What the other side said; see [`delivery::excerpt`].
+    pub(super) fn excerpt(&self, body: &[u8]) -> String {
+        delivery::excerpt(body, self.token.reveal())
     }
 
     /// What an answer, or the lack of one, means.
@@ -63,7 +73,7 @@ impl Hook {
             Err(fault) => return Attempted::failed(fault.to_string()),
         };
         let status = answer.status;
-        let says = excerpt(&answer.body, self.token.reveal());
+        let says = self.excerpt(&answer.body);
         let error = format!("{} ({status}){says}", words(status));
         match status {
             200..=299 => Attempted::Delivered,

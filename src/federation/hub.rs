@@ -14,9 +14,10 @@ use super::line::Lines;
 use super::outbox::Outbox;
 use super::paperclip::Paperclip;
 use super::works::Works;
-use super::{maintenance, paperclips, settler, trial};
+use super::{discovery, maintenance, paperclips, settler, trial};
 use crate::base::clock::Clock;
 use crate::log::{Announcer, Forwards};
+use crate::protocol::discovery::Heard;
 use crate::protocol::federation::PeerTest;
 use crate::protocol::id::InstanceId;
 use crate::store::federation::{PeerNumber, PeerRecord};
@@ -176,6 +177,11 @@ impl Federation {
             self.wake(peer.number).await?;
         }
         Ok(test)
+    }
+
+    /// Asks peers which other instances they know: what each tells or why it does not, in their order.
+    pub async fn discover(&self, peers: &[PeerRecord]) -> Vec<Result<Heard, String>> {
+        discovery::ask_all(&self.works, peers).await
     }
 }
 

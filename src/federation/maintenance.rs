@@ -30,6 +30,9 @@ const LETTERS_MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long the names of federated events are known (spec 14.3): what peers sign has no time in it.
 const NAMES_MAX_AGE: Duration = Duration::from_secs(90 * 24 * 3600);
 
+/// How long an invitation is known after its end, so that whoever comes late hears that it has expired.
+const INVITES_MAX_AGE: Duration = Duration::from_secs(24 * 3600);
+
 /// How far two clocks may differ that are both called right.
 const SLACK: Duration = Duration::from_secs(60);
 
@@ -82,6 +85,7 @@ async fn pass(works: &Works, longest_wait: Duration) -> Result<(), StoreError> {
         deliveries: ago(now, DELIVERIES_MAX_AGE),
         letters: ago(now, LETTERS_MAX_AGE),
         names: ago(now, NAMES_MAX_AGE),
+        invites: ago(now, INVITES_MAX_AGE),
     };
     while works.store.prune_federation(ages, BATCH_MAX).await? {
         sleep(PAUSE).await;

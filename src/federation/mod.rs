@@ -15,11 +15,13 @@
 mod circuit;
 mod delivery;
 mod dial;
+mod discovery;
 #[cfg(test)]
 mod fixtures;
 mod hook;
 mod hub;
 mod inbound;
+mod inviter;
 mod line;
 mod maintenance;
 mod outbox;
@@ -40,6 +42,7 @@ mod works;
 pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
 pub use inbound::{Caller, Inbound, Recorder};
+pub use inviter::{Inviter, InviterFault};
 pub use paperclip::{Paperclip, PaperclipFault};
 pub use paperclips::arrange as arrange_paperclips;
 pub use token::{FederationToken, FederationTokenError};

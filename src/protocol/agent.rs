@@ -6,7 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::event::{AGENT_MESSAGE, Data, Event, Extension};
+use super::event::{AGENT_MESSAGE, Data, Event, Extension, TO_INSTANCE};
+use super::forward::Provenance;
 use super::id::{AgentId, IdError, check_text};
 use super::json::{self, JsonFault};
 use super::summary;
@@ -47,6 +48,21 @@ pub fn slug(name: &str) -> Option<String> {
     }
     slug.truncate(slug.trim_end_matches('-').len());
     (!slug.is_empty()).then_some(slug)
+}
+
+/// An agent on another instance as its sender writes it, `agent@peer`: the agent and the peer, cut at the last `@`. `None`
+/// where nothing stands behind one. The agent may be empty, and whether there is such a peer is for the server to say
+/// (spec 14.1).
+pub fn at_peer(to: &str) -> Option<(&str, &str)> {
+    to.rsplit_once('@').filter(|(_, peer)| !peer.is_empty())
+}
+
+/// An agent as who writes to it has to name it; `instance` is the other one that it is on.
+pub fn address(agent: &str, instance: Option<&str>) -> String {
+    match instance {
+        Some(instance) => format!("{agent}@{instance}"),
+        None => agent.to_owned(),
+    }
 }
 
 /// Why a request is not a message.
@@ -118,6 +134,8 @@ pub struct Message {
     pub to: AgentId,
     /// The text.
     pub body: String,
+    /// The id of the other instance that it is for.
+    to_instance: Option<String>,
     /// The request, for the members that are kept beside these.
     given: MessageRequest,
 }
@@ -177,8 +195,19 @@ impl Message {
             from,
             to,
             body,
+            to_instance: None,
             given,
         })
+    }
+
+    /// The same message for an agent that was named with its instance; `instance` is that, unless it is this one.
+    pub fn redirect(mut self, agent: AgentId, instance: Option<String>) -> Self {
+        if let Some(second) = &mut self.given.to_agent_id {
+            agent.as_str().clone_into(second);
+        }
+        self.to = agent;
+        self.to_instance = instance;
+        self
     }
 
     /// The event that the message becomes (spec 13.3).
@@ -200,6 +229,10 @@ impl Message {
             "[agent msg] {from} → {to}: {}",
             summary::preview(&self.body)
         );
+        let summary = Extension::Text(summary::one_line(&summary));
+        let to_instance = self.to_instance.map(Extension::Text);
+        let extensions = [("kitesummary", Some(summary)), (TO_INSTANCE, to_instance)];
+        let extensions = extensions.into_iter();
         Event {
             id,
             source: format!("{SOURCE_BASE}{}", utf8_percent_encode(from, SEGMENT)),
@@ -208,11 +241,9 @@ impl Message {
             time: Some(time),
             datacontenttype: Some("application/json".to_owned()),
             dataschema: None,
-            extensions: [(
-                "kitesummary".to_owned(),
-                Extension::Text(summary::one_line(&summary)),
-            )]
-            .into(),
+            extensions: extensions
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect(),
             data: serde_json::value::to_raw_value(&data).ok().map(Data::Json),
         }
     }
@@ -252,6 +283,8 @@ pub struct ReceivedMessage {
     pub thread_id: Option<String>,
     /// The event that is answered.
     pub reply_to_id: Option<String>,
+    /// The instance that forwarded it here; none where it was sent here.
+    pub instance: Option<String>,
 }
 
 impl ReceivedMessage {
@@ -272,7 +305,13 @@ impl ReceivedMessage {
             body: text("body").or_else(payload)?,
             thread_id: text("thread_id"),
             reply_to_id: text("reply_to_id"),
+            instance: Provenance::of(event).ok().and_then(Provenance::last),
         })
+    }
+
+    /// Where an answer goes: to its sender, at the instance that it came from (spec 14.1).
+    pub fn reply_address(&self) -> String {
+        address(&self.from, self.instance.as_deref())
     }
 }
 
@@ -321,7 +360,77 @@ mod tests {
         assert!(Message::parse(r#"["a","b","x",null,null,null,null,null,null,null]"#).is_err());
     }
 
+    #[test]
+    fn an_agent_at_a_peer_is_cut_at_the_last_sign() {
+        let cases = [
+            ("bob@b", Some(("bob", "b"))),
+            ("bob@home@b", Some(("bob@home", "b"))),
+            ("@b", Some(("", "b"))),
+            ("bob@", None),
+            ("bob@b@", None),
+            ("bob", None),
+        ];
+        for (to, cut) in cases {
+            assert_eq!(at_peer(to), cut, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_message_for_another_instance_says_so_once_in_each_form() {
+        let both = r#"{"from":"a","to":"b@peer","to_agent_id":"b@peer","body":"x"}"#;
+        let message = Message::parse(both).unwrap();
+        let redirect = |instance: Option<&str>| {
+            let agent = "b".parse().unwrap();
+            let message = message.clone().redirect(agent, instance.map(str::to_owned));
+            message.into_event("e1".to_owned(), "2026-01-01T00:00:00Z".to_owned())
+        };
+        let away = redirect(Some("id-of-b"));
+        assert_eq!(away.extension(TO_INSTANCE), Some("id-of-b"));
+        assert_eq!(away.header().agent_to, None, "nobody here is meant");
+        let Some(Data::Json(data)) = &away.data else {
+            panic!("a message has data")
+        };
+        assert_eq!(
+            data.get(),
+            r#"{"from":"a","to":"b","body":"x","to_agent_id":"b"}"#
+        );
+        let here = redirect(None);
+        assert_eq!(here.extension(TO_INSTANCE), None);
+        assert_eq!(here.header().agent_to.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn an_answer_goes_back_to_the_last_instance_of_the_chain() {
+        let from = |extensions: &str| {
+            let text = format!(
+                r#"{{"specversion":"1.0","id":"1","source":"s","type":"com.kite.agent.message"{extensions},
+                "data":{{"from":"al@x","to":"b","body":""}}}}"#
+            );
+            ReceivedMessage::from_event(&Event::parse(&text).unwrap()).unwrap()
+        };
+        assert_eq!(from("").reply_address(), "al@x");
+        let chain = r#","kitefedchain":"[\"far\",\"near\"]""#;
+        assert_eq!(from(chain).reply_address(), "al@x@near");
+    }
+
     proptest! {
+        #[test]
+        fn an_address_is_cut_where_it_was_joined(agent in "\\PC{0,9}", peer in "[^@\\p{Cc}]{1,9}") {
+            let joined = address(&agent, Some(&peer));
+            prop_assert_eq!(at_peer(&joined), Some((agent.as_str(), peer.as_str())));
+        }
+
+        #[test]
+        fn whatever_is_cut_can_be_joined_again(to in "[ab@é]{0,6}") {
+            match at_peer(&to) {
+                Some((agent, peer)) => {
+                    prop_assert!(!peer.is_empty() && !peer.contains('@'));
+                    prop_assert_eq!(address(agent, Some(peer)), to);
+                }
+                None => prop_assert!(!to.contains('@') || to.ends_with('@')),
+            }
+        }
+
         #[test]
         fn whoever_is_written_to_can_read_it(
             from in "\\PC{1,20}|[語🦜]{256}",

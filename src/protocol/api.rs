@@ -28,6 +28,9 @@ pub struct MessageAccepted {
     pub from: String,
     /// The receiver.
     pub to: String,
+    /// The id of the instance that the receiver is on, where the sender named one (`agent@peer`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_instance: Option<String>,
     /// The quota after it.
     pub usage: Usage,
 }

@@ -55,6 +55,18 @@ pub enum ErrorCode {
     Conflict,
     /// 410: it was deactivated.
     Gone,
+    /// 404: no such invitation: it was taken back, or has been removed after its end.
+    InviteUnknown,
+    /// 410: the invitation can be redeemed no longer.
+    InviteExpired,
+    /// 409: the invitation was redeemed by another instance, or its peer was removed since.
+    InviteUsed,
+    /// 502: another instance was not reached, or gave no answer.
+    PeerUnreachable,
+    /// 502: what answers at another instance's address knows nothing of what was asked.
+    PeerUnsupported,
+    /// 502: somebody else answers at another instance's address: the key is another one.
+    PeerMismatch,
     /// 413: the body is larger than allowed.
     TooLarge,
     /// 415: the body's type or encoding is not read here.

@@ -18,6 +18,9 @@ pub const AGENT_MESSAGE: &str = "com.kite.agent.message";
 /// The type of the event that says that a message did not reach its agent (spec 13.3).
 pub const UNDELIVERABLE: &str = "com.kite.agent.message.undeliverable";
 
+/// The extension that names the one instance that a message is forwarded to, by its id (spec 14.1).
+pub const TO_INSTANCE: &str = "kitetoinstance";
+
 /// `kitesource` of what peers forward: the last part of their hook's path, and no endpoint's slug (spec 14.3).
 pub const PEER_SOURCE: &str = "kite";
 
@@ -400,7 +403,7 @@ impl Event {
             #[serde(borrow)]
             to_agent_id: Option<&'a RawValue>,
         }
-        if self.kind != AGENT_MESSAGE || self.extensions.contains_key("kitetoinstance") {
+        if self.kind != AGENT_MESSAGE || self.extensions.contains_key(TO_INSTANCE) {
             return None;
         }
         let Some(Data::Json(data)) = &self.data else {
@@ -515,7 +518,7 @@ fn is_server_extension(name: &str) -> bool {
         name,
         "kiteseq"
             | "kiterawbody"
-            | "kitetoinstance"
+            | TO_INSTANCE
             | "kiteoriginalheaders"
             | "kitesource"
             | "kiteverified"

@@ -319,6 +319,14 @@ pub struct PeerTest {
     pub error: Option<String>,
 }
 
+impl PeerTest {
+    /// Whether the peer took it, whatever else there is to say.
+    pub fn is_taken(&self) -> bool {
+        let status = self.status_code;
+        status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
 /// How a peer does (`kite federation status`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerHealth {

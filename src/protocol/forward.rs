@@ -1,7 +1,7 @@
 //! Forwarding an event from one instance to another: where it has been, whether it may go on, what the next one gets
 //! (spec 14.2).
 
-use super::event::{Event, Extension, is_of_one_instance};
+use super::event::{Event, Extension, TO_INSTANCE, is_of_one_instance};
 use super::glob::{GLOB_MAX_CHARS, Glob};
 use super::id::InstanceId;
 use super::mac::Mac;
@@ -14,7 +14,7 @@ const CHAIN: &str = "kitefedchain";
 pub(super) const HOPS: &str = "kitefedhops";
 
 /// What means something on the instance that forwards, and on no other.
-const LOCAL: [&str; 2] = ["kiteseq", "kitetoinstance"];
+const LOCAL: [&str; 2] = ["kiteseq", TO_INSTANCE];
 
 /// Why nobody can say where an event has been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +98,11 @@ impl Provenance {
     /// How far it has come. Either number may be the smaller one, where somebody on the way did not count.
     fn distance(&self) -> u64 {
         self.hops.max(self.chain.len() as u64)
+    }
+
+    /// The instance that it came from last; none for an event of this one.
+    pub fn last(mut self) -> Option<String> {
+        self.chain.pop()
     }
 
     /// The event as the next instance gets it from this one. `data` is the text that came in.
@@ -186,8 +191,6 @@ impl TypeScopes {
 pub struct Destination<'a> {
     /// The id that it puts into chains.
     pub instance_id: &'a str,
-    /// What the team calls it.
-    pub name: &'a str,
     /// What it gets.
     pub scopes: &'a TypeScopes,
     /// How far an event may have come when it gets there.
@@ -199,7 +202,7 @@ pub struct Destination<'a> {
 pub struct Transit {
     /// Where it has been.
     pub provenance: Provenance,
-    /// The one peer that it is for, by name or instance id (`kitetoinstance`).
+    /// The id of the one instance that it is for ([`TO_INSTANCE`]).
     pub to_instance: Option<String>,
 }
 
@@ -208,7 +211,7 @@ impl Transit {
     pub fn of(event: &Event) -> Self {
         Self {
             provenance: Provenance::of(event).unwrap_or_default(),
-            to_instance: event.extension("kitetoinstance").map(str::to_owned),
+            to_instance: event.extension(TO_INSTANCE).map(str::to_owned),
         }
     }
 
@@ -220,7 +223,7 @@ impl Transit {
         own_id: &str,
         peer: Destination<'_>,
     ) -> Option<Result<(), Declined>> {
-        let is_for_it = |to: &String| to == peer.instance_id || to == peer.name;
+        let is_for_it = |to: &String| to == peer.instance_id;
         if !self.to_instance.as_ref().is_none_or(is_for_it) || !peer.scopes.match_type(kind) {
             return None;
         }

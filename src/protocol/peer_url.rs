@@ -83,6 +83,11 @@ impl PeerUrl {
         &self.0
     }
 
+    /// Its scheme, host and port, and nothing of what may be secret.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// Whether it is https.
     pub fn is_tls(&self) -> bool {
         self.0.scheme() == "https"
@@ -212,6 +217,6 @@ fn is_number(label: &str) -> bool {
 impl fmt::Debug for PeerUrl {
     /// The origin alone: a hook's path or query may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PeerUrl({}/…)", self.0.origin().ascii_serialization())
+        write!(f, "PeerUrl({}/…)", self.origin())
     }
 }

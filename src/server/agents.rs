@@ -12,6 +12,7 @@ use super::door::not_admitted;
 use super::error::{ApiError, json};
 use super::limit::Sender;
 use super::path::Path;
+use super::recipient;
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
@@ -42,7 +43,8 @@ pub(super) async fn send(
     let message = Message::parse(json::text(&sent)?)?;
     let dedup = idempotency(&parts.headers, &key, &sent)?;
 
-    let (from, to) = (message.from.to_string(), message.to.to_string());
+    let (from, asked) = (message.from.to_string(), message.to.to_string());
+    let (message, mut recipient) = recipient::direct(&app, &key.team, message).await?;
     let event = message.into_event(random::uuid7(), rfc3339(now));
     let new = NewEvent::new(key.team.clone(), &event, now, dedup);
     let (outcome, usage) = app.log.append(new).await?;
@@ -52,7 +54,11 @@ pub(super) async fn send(
             id,
             created_at,
             same: true,
-        } => (id, created_at),
+        } => {
+            let first = recipient::of_stored(&app, &key.team, &id, &asked).await?;
+            recipient = first.unwrap_or(recipient);
+            (id, created_at)
+        }
         Outcome::Duplicate { same: false, .. } => {
             return Err(ApiError::new(
                 StatusCode::CONFLICT,
@@ -68,7 +74,8 @@ pub(super) async fn send(
         id,
         created_at: rfc3339(created_at),
         from,
-        to,
+        to: recipient.to,
+        to_instance: recipient.to_instance,
         usage,
     };
     Ok(json(StatusCode::CREATED, &accepted))

@@ -104,8 +104,8 @@ fn client(parts: &Parts) -> String {
     text.chars().take(CLIENT_MAX_CHARS).collect()
 }
 
-/// Where the person's browser finds this server: the public address, else the one that the program used.
-fn base(app: &App, parts: &Parts) -> String {
+/// Where others find this server, such as a person's browser: the public address, else the one that the caller used.
+pub(super) fn base(app: &App, parts: &Parts) -> String {
     let used = parts
         .headers
         .get(header::HOST)

@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod discovery;
 mod door;
 mod endpoints;
 mod error;
@@ -17,6 +18,8 @@ mod events;
 mod federation_tokens;
 mod health;
 mod hooks;
+mod invites;
+mod join;
 mod keys;
 mod limit;
 mod listen;
@@ -28,6 +31,8 @@ mod peer_body;
 mod peer_hook;
 mod peers;
 mod publish;
+mod recipient;
+mod redeem;
 mod registry;
 mod rpc;
 mod session;
@@ -254,6 +259,7 @@ impl Server {
             sealer,
             federation,
             inbound,
+            redeeming: Semaphore::new(1),
             standings: metrics::Standings::default(),
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
@@ -450,6 +456,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/auth/device-code", post(login::begin))
         .route("/api/auth/device-token", post(login::poll))
         .route("/hooks/{team}/kite", post(peer_hook::post))
+        .route("/hooks/{team}/kite/discover", post(discovery::tell))
         .route("/hooks/{team}/{source}", post(hooks::bare))
         .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
         .route("/api/v1/agents/messages", post(agents::send))
@@ -484,12 +491,18 @@ fn federation_routes() -> Router<Arc<App>> {
             "/peers/{id}",
             get(peers::get).patch(peers::patch).delete(peers::delete),
         )
+        .route("/peers/discover", post(discovery::post))
         .route("/peers/{id}/test", post(peers::test))
         .route(
             "/tokens",
             get(federation_tokens::get_all).post(federation_tokens::post),
         )
         .route("/tokens/{id}", delete(federation_tokens::delete))
+        .route("/invites", get(invites::get_all).post(invites::post))
+        .route("/invites/redeem", post(redeem::post))
+        .route("/invites/test", post(redeem::test))
+        .route("/invites/{id}", delete(invites::delete))
+        .route("/join", post(join::post))
         .route("/outbox", get(outbox::get_all))
         .route("/deliveries", get(outbox::get_deliveries))
         .route("/dead-letters", get(outbox::get_dead))

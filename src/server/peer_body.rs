@@ -18,7 +18,7 @@ use crate::protocol::peer_url::PeerUrl;
 use crate::store::federation::InboundToken;
 
 /// The longest name of a peer, in characters: as long as the instance id that it may default to.
-const NAME_MAX_CHARS: usize = InstanceId::MAX_CHARS;
+pub(super) const NAME_MAX_CHARS: usize = InstanceId::MAX_CHARS;
 
 /// How far an event may come at most (spec 14.1).
 const MAX_HOPS_MAX: u64 = 16;
@@ -198,7 +198,7 @@ pub(super) async fn hashed(app: &App, token: FederationToken) -> Result<InboundT
 }
 
 /// Reads a body whose members may all be left out. A fault names its member.
-fn parse<T: DeserializeOwned>(sent: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: DeserializeOwned>(sent: &[u8]) -> Result<T, ApiError> {
     body::parse(sent).map_err(|fault| bad_member::<T>(sent).unwrap_or(fault))
 }
 
@@ -228,7 +228,7 @@ fn hook_url(text: &str, outbound: &Outbound) -> Result<String, ApiError> {
     Ok(url.as_str().to_owned())
 }
 
-fn scopes(patterns: Vec<String>) -> Result<TypeScopes, ApiError> {
+pub(super) fn scopes(patterns: Vec<String>) -> Result<TypeScopes, ApiError> {
     TypeScopes::parse(patterns).map_err(|fault| named("scopes", &fault))
 }
 

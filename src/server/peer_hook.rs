@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -46,28 +46,57 @@ pub(super) async fn post(
     Path(team): Path<String>,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let visit = let_in(&app, &team, request, MAX_BODY_BYTES).await?;
+    let Visit { caller, now, .. } = visit;
+    check_content_type(&visit.headers)?;
+    let arrival = Arrival::read(&visit.sent, visit.token.reveal())?;
+    match arrival.refuse(&app.instance_id, caller.peer.max_hops) {
+        Some(why) => Ok(drop_event(&app, &caller.peer, arrival.event(), &why, now).await),
+        None => take(&app, caller, arrival.into_event(), now).await,
+    }
+}
+
+/// A peer that was let in, and what it brought.
+pub(super) struct Visit {
+    /// Who it is.
+    pub(super) caller: Caller,
+    /// The token that it showed.
+    token: FederationToken,
+    headers: HeaderMap,
+    sent: Bytes,
+    /// When.
+    now: Millis,
+}
+
+/// Lets an active peer in that shows its token and has signed what it sends, as often as it may come.
+pub(super) async fn let_in(
+    app: &App,
+    team: &str,
+    request: Request<Body>,
+    max_bytes: usize,
+) -> Result<Visit, ApiError> {
     let (parts, sent) = request.into_parts();
-    let sent = body::read(&app, &parts.headers, sent, MAX_BODY_BYTES).await?;
+    let sent = body::read(app, &parts.headers, sent, max_bytes).await?;
     let failed = |refusal: ApiError| match refusal.code() {
         ErrorCode::Unauthorized => app.access.failed(&parts, refusal),
         _ => refusal,
     };
     let token = token(&parts.headers).map_err(failed)?;
-    let caller = authenticate(&app, &team, &token, &parts.headers, &sent)
+    let caller = authenticate(app, team, &token, &parts.headers, &sent)
         .await
         .map_err(failed)?;
-    let peer = &caller.peer;
-    check_active(peer)?;
+    check_active(&caller.peer)?;
     // That is only a hint to those who deliver; should the store be away, the append tells.
-    let _ = app.federation.heard_from(peer).await;
+    let _ = app.federation.heard_from(&caller.peer).await;
     let now = app.clock.unix_millis();
-    admit(&app, &parts, peer, now)?;
-    check_content_type(&parts.headers)?;
-    let arrival = Arrival::read(&sent, token.reveal())?;
-    match arrival.refuse(&app.instance_id, peer.max_hops) {
-        Some(why) => Ok(drop_event(&app, peer, arrival.event(), &why, now).await),
-        None => take(&app, caller, arrival.into_event(), now).await,
-    }
+    admit(app, &parts, &caller.peer, now)?;
+    Ok(Visit {
+        caller,
+        token,
+        headers: parts.headers,
+        sent,
+        now,
+    })
 }
 
 fn token(headers: &HeaderMap) -> Result<FederationToken, ApiError> {

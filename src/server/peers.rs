@@ -22,10 +22,10 @@ use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord, PeerStanding, Pee
 use crate::store::record::Millis;
 
 /// The source of what peers send: the last part of the address of their hook.
-const KITE: &str = "kite";
+pub(super) const KITE: &str = "kite";
 
 /// A peer as it is shown. Its tokens are never among it.
-fn shown(peer: PeerRecord) -> Peer {
+pub(super) fn shown(peer: PeerRecord) -> Peer {
     Peer {
         id: peer.id,
         name: peer.name,

@@ -46,6 +46,8 @@ pub struct App {
     pub federation: Federation,
     /// Their way in.
     pub inbound: Inbound,
+    /// Who redeems an invitation: one at a time.
+    pub(super) redeeming: Semaphore,
     /// How the peers of all teams do.
     pub(super) standings: Standings,
     /// How large a body may be, in bytes.

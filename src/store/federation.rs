@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Result;
+use super::invites::{InviteRecord, InviteRefusal, Joiner};
 use super::record::Millis;
 use crate::protocol::federation::{OutboxStatus, PeerKind, PeerStatus};
 use crate::protocol::forward::{Destination, TypeScopes};
@@ -79,7 +80,6 @@ impl PeerRecord {
     pub fn destination(&self) -> Destination<'_> {
         Destination {
             instance_id: &self.instance_id,
-            name: &self.name,
             scopes: &self.scopes,
             max_hops: self.max_hops,
         }
@@ -471,6 +471,8 @@ pub struct Ages {
     pub letters: Millis,
     /// What was accepted from peers, and what went to them, by name.
     pub names: Millis,
+    /// Invitations, by when they end.
+    pub invites: Millis,
 }
 
 /// The part of the store that federation works on. The rules of [`super::Store`] hold for it.
@@ -523,6 +525,27 @@ pub trait FederationStore: Send + Sync + 'static {
 
     /// Forgets one.
     async fn remove_federation_token(&self, team: TeamId, id: String) -> Result<TokenRecord>;
+
+    /// Keeps an invitation, unless [`super::invites::INVITES_MAX`] of the team wait to be redeemed; says whether it did.
+    /// Where several are made in the same moment, there may be a few more.
+    async fn create_invite(&self, invite: InviteRecord) -> Result<bool>;
+
+    /// A team's invitations, oldest first: also those that were redeemed or have expired, until they are pruned.
+    async fn invites(&self, team: TeamId) -> Result<Vec<InviteRecord>>;
+
+    /// Takes an invitation back. A peer that came of it stays.
+    async fn remove_invite(&self, team: TeamId, id: String) -> Result<InviteRecord>;
+
+    /// The invitation whose secret has this SHA-256, of whatever team.
+    async fn find_invite(&self, digest: [u8; 32]) -> Result<Option<InviteRecord>>;
+
+    /// Redeems an invitation: makes the peer, or gives the one that the joiner is new tokens and another address. What is
+    /// on its way to that one stays. All in one transaction, judged by [`InviteRecord::admit`]; fails as
+    /// [`FederationStore::create_peer`] and [`FederationStore::update_peer`] do.
+    async fn redeem_invite(
+        &self,
+        joiner: Joiner,
+    ) -> Result<std::result::Result<PeerRecord, InviteRefusal>>;
 
     /// Claims peers that have something to do at a time and are claimed by nobody: active ones with rows that are due,
     /// and no circuit that is still open. Some of them, at most so many.

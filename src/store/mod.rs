@@ -8,6 +8,7 @@ mod check;
 mod dump;
 pub mod error;
 pub mod federation;
+pub mod invites;
 mod limits;
 mod peers;
 pub mod postgres;

@@ -17,6 +17,7 @@ use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
 use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
 use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
+use kite::store::invites::InviteRecord;
 use kite::store::record::{
     Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
     NewEvent, Outcome, Stretch,
@@ -288,11 +289,13 @@ async fn furnish(home: &Home) {
         created_at: 1,
     };
     store.create_federation_token(token).await.unwrap();
+    assert!(store.create_invite(new_invite()).await.unwrap());
     drop(store);
     home.is_left().await;
-    // A forward that waits, a dead letter whose event is gone from the log, an attempt, a claim.
+    // A forward that waits, a dead letter whose event is gone from the log, an attempt, a claim, a redeemed invitation.
     home.sql(
-        "INSERT INTO kept_events (team, seq, id, type, text)
+        "UPDATE invites SET joiner_key = digest, peer_id = 'id-of-b', redeemed_at = 2;
+         INSERT INTO kept_events (team, seq, id, type, text)
              SELECT number, 2, 'e2', 'com.acme.note', '{}' FROM teams WHERE id = 'acme';
          INSERT INTO letters (peer, seq, status, attempts, last_error, created_at, settled_at)
              SELECT number, 2, 'dead', 1, 'refused', 2000, 3000 FROM peers;
@@ -304,6 +307,19 @@ async fn furnish(home: &Home) {
          UPDATE peer_states SET failures = 1, retry_at = 2, last_success_at = 3, last_error = 'away', latency_ms = 4,
              claim = 5, claimed_until = 6;",
     );
+}
+
+fn new_invite() -> InviteRecord {
+    InviteRecord {
+        id: "invite".to_owned(),
+        team: id("acme"),
+        digest: [2; 32],
+        name: Some("b".to_owned()),
+        scopes: TypeScopes::parse(vec!["stripe.*".to_owned()]).unwrap(),
+        created_at: 1,
+        expires_at: 1000,
+        redeemed: None,
+    }
 }
 
 fn new_peer(name: &str) -> NewPeer {

@@ -16,6 +16,7 @@
 
 mod support;
 
+mod agents_at_peers;
 mod backup;
 mod bad_input;
 mod bench;
@@ -28,6 +29,7 @@ mod crash_federation;
 mod crowds;
 mod demo;
 mod deploy;
+mod discovery;
 mod doctor;
 mod emit;
 mod exec;
@@ -38,6 +40,7 @@ mod github;
 mod guards;
 mod help;
 mod install;
+mod invites;
 mod limits;
 mod listen;
 mod login;

@@ -6,6 +6,7 @@ use super::super::context::{Context, block_on_call, read_stdin};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
+use super::text::shell_word;
 use super::{facts, offered};
 use crate::protocol::federation::{PeerCreated, PeerDraft, RATE_LIMIT};
 use crate::protocol::forward::MAX_HOPS;
@@ -42,6 +43,9 @@ pub(super) struct AddArgs {
     /// Posts a second, each way.
     #[arg(long, value_name = "N", default_value_t = RATE_LIMIT)]
     rate: u32,
+    /// Tell the peer of the others that have this too, and them of it.
+    #[arg(long)]
+    discovery: bool,
     #[command(flatten)]
     tokens: TokenArgs,
 }
@@ -121,7 +125,7 @@ pub(super) fn run(args: AddArgs, context: &Context) -> Result<Exit, CommandError
         },
         max_hops: args.max_hops,
         rate_limit_per_sec: args.rate,
-        discovery: false,
+        discovery: args.discovery,
         outbound_token,
         inbound_token,
     };
@@ -174,15 +178,6 @@ fn next_step(made: &PeerCreated, hook_base: &str) -> String {
          \x20   --outbound-token - --inbound-token -\n\
          then here: kite federation peers test {name}"
     )
-}
-
-/// A text as a shell reads it as one word.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 mod add;
 mod dead_letters;
+mod discover;
 mod forwards;
+mod invite;
+mod join;
 mod peers;
 mod status;
 mod tokens;
@@ -21,7 +24,8 @@ use crate::protocol::federation::Peer;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kite federation peers add --instance-id b --hook-url https://b.example/hooks/default/kite
+  kite federation invite --name b
+  kite federation join -
   kite federation status
   kite federation dead-letters list
 
@@ -33,6 +37,9 @@ pub(super) struct FederationArgs {
 
 #[derive(Debug, Subcommand)]
 enum FederationVerb {
+    Invite(invite::InviteArgs),
+    Join(join::JoinArgs),
+    Invites(invite::InvitesArgs),
     Status(status::StatusArgs),
     Peers(peers::PeersArgs),
     Tokens(tokens::TokensArgs),
@@ -44,6 +51,9 @@ enum FederationVerb {
 impl FederationArgs {
     pub(super) fn run(self, context: &Context) -> Result<Exit, CommandError> {
         match self.verb {
+            FederationVerb::Invite(args) => invite::run(args, context),
+            FederationVerb::Join(args) => join::run(args, context),
+            FederationVerb::Invites(args) => args.run(context),
             FederationVerb::Status(args) => status::run(args, context),
             FederationVerb::Peers(args) => args.run(context),
             FederationVerb::Tokens(args) => args.run(context),
@@ -109,6 +119,10 @@ fn facts(peer: &Peer) -> Vec<(&'static str, String)> {
         true => "none: nothing is sent to it".to_owned(),
         false => peer.scopes.join(", "),
     };
+    let identity = match &peer.identity {
+        Some(fingerprint) => fingerprint.clone(),
+        None => "not proved: it was not connected by an invitation".to_owned(),
+    };
     vec![
         ("id", peer.id.clone()),
         ("name", peer.name.clone()),
@@ -118,7 +132,13 @@ fn facts(peer: &Peer) -> Vec<(&'static str, String)> {
         ("scopes", scopes),
         ("max hops", peer.max_hops.to_string()),
         ("posts a second", peer.rate_limit_per_sec.to_string()),
+        ("identity", identity),
+        ("discovery", on_or_off(peer.discovery).to_owned()),
     ]
+}
+
+fn on_or_off(is_on: bool) -> &'static str {
+    if is_on { "on" } else { "off" }
 }
 
 /// A peer with what has just been done to it.

@@ -6,7 +6,7 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
-use super::{add, offered, peer, told, update};
+use super::{add, discover, offered, peer, told, update};
 use crate::protocol::federation::{Peer, PeerChange, PeerStatus, PeerTest};
 
 /// Add, list and change peers: the instances that events go to and come from.
@@ -34,6 +34,7 @@ enum PeersVerb {
     Revoke(RevokeArgs),
     Remove(RemoveArgs),
     Test(TestArgs),
+    Discover(discover::DiscoverArgs),
 }
 
 /// List the team's peers.
@@ -129,6 +130,7 @@ impl PeersArgs {
             PeersVerb::Revoke(args) => set(args.named, PeerStatus::Revoked, "Revoked peer"),
             PeersVerb::Remove(args) => remove(args.named, context),
             PeersVerb::Test(args) => test(args.named, context),
+            PeersVerb::Discover(args) => discover::run(args, context),
         }
     }
 }
@@ -137,7 +139,7 @@ fn list(context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
     let peers = block_on_call(async { offered(api.peers().await) })?;
     if peers.is_empty() {
-        let words = "the team has no peers; `kite federation peers add` makes one";
+        let words = "the team has no peers; `kite federation invite` connects one, or `kite federation peers add`";
         context.out.note(words);
     }
     let headings = &["name", "instance id", "status", "scopes", "hook url", "id"];
@@ -203,20 +205,14 @@ fn test(named: Named, context: &Context) -> Result<Exit, CommandError> {
     context
         .out
         .answer(&answer, |outcome| words(&named.peer, outcome))?;
-    Ok(match is_taken(&answer.value) {
+    Ok(match answer.value.is_taken() {
         true => Exit::Done,
         false => Exit::Failed,
     })
 }
 
-/// Whether the peer took it, whatever else there is to say.
-fn is_taken(outcome: &PeerTest) -> bool {
-    let status = outcome.status_code;
-    status.is_some_and(|status| (200..300).contains(&status))
-}
-
 fn words(named: &str, outcome: &PeerTest) -> String {
-    let heading = match is_taken(outcome) {
+    let heading = match outcome.is_taken() {
         true => format!("Peer {named} took it"),
         false => format!("Peer {named} did not take it"),
     };
@@ -245,13 +241,13 @@ mod tests {
             error: error.map(str::to_owned),
         };
         let stored = outcome(Some(202), Some("it may have stored it"));
-        assert!(is_taken(&stored));
+        assert!(stored.is_taken());
         let text = words("b", &stored);
         assert!(text.contains("took it"), "{text}");
         assert!(text.contains("may have stored"), "{text}");
         let refused = outcome(Some(401), None);
-        assert!(!is_taken(&refused));
+        assert!(!refused.is_taken());
         assert!(words("b", &refused).contains("did not"));
-        assert!(!is_taken(&outcome(None, Some("no connection"))));
+        assert!(!outcome(None, Some("no connection")).is_taken());
     }
 }

@@ -17,11 +17,12 @@ use crate::protocol::federation::PeerChange;
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("change").required(true).multiple(true).args([
-        "name", "hook_url", "scopes", "max_hops", "rate", "outbound_token", "inbound_token",
+        "name", "hook_url", "scopes", "max_hops", "rate", "discovery", "outbound_token", "inbound_token",
     ]),
     after_help = "\
 Examples:
   kite federation peers update b --scope 'stripe.*' --scope 'github.*'
+  kite federation peers update b --discovery on
   kite federation tokens create --label b --json | jq -r .token |
     kite federation peers update b --inbound-token -
 
@@ -47,11 +48,22 @@ pub(super) struct UpdateArgs {
     /// Posts a second, each way.
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
+    /// Whether the peer is told of the others that have this on, and they of it.
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    discovery: Option<bool>,
     #[command(flatten)]
     tokens: TokenArgs,
     /// How long the inbound token before stays valid (30s, 5m, 24h), a day at most.
     #[arg(long, value_name = "DUR", value_parser = duration::parse, requires = "inbound_token")]
     overlap: Option<Duration>,
+}
+
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("use `on` or `off`"),
+    }
 }
 
 pub(super) fn run(args: UpdateArgs, context: &Context) -> Result<Exit, CommandError> {
@@ -64,7 +76,7 @@ pub(super) fn run(args: UpdateArgs, context: &Context) -> Result<Exit, CommandEr
         scopes: args.scopes,
         max_hops: args.max_hops,
         rate_limit_per_sec: args.rate,
-        discovery: None,
+        discovery: args.discovery,
         outbound_token,
         inbound_token,
         overlap_secs: args.overlap.map(|overlap| overlap.as_secs()),

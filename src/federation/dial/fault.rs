@@ -61,6 +61,11 @@ pub enum DialFault {
 }
 
 impl DialFault {
+    /// Whether the guard said no: nobody was asked.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     /// What became of a call to a host, which had this limit.
     pub(super) fn of(error: reqwest::Error, host: &str, limit: Duration) -> Self {
         let error = error.without_url();

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Postgres, forwards, letters, peers, within};
+use super::{Postgres, forwards, invites, letters, peers, within};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::federation::{
@@ -10,6 +10,7 @@ use crate::store::federation::{
     NewPeer, OutboxEntry, OutboxFilter, OutboxId, PeerNumber, PeerRecord, PeerStanding, PeerUpdate,
     Settlement, TokenRecord, Work,
 };
+use crate::store::invites::{InviteRecord, InviteRefusal, Joiner};
 use crate::store::record::Millis;
 
 #[async_trait]
@@ -85,6 +86,34 @@ impl FederationStore for Postgres {
             peers::remove_token(&client, number, &team, &id).await
         })
         .await
+    }
+
+    async fn create_invite(&self, invite: InviteRecord) -> Result<bool> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &invite.team).await?;
+            invites::create(&client, team, &invite).await
+        })
+        .await
+    }
+
+    async fn invites(&self, team: TeamId) -> Result<Vec<InviteRecord>> {
+        within(async { invites::of_team(&self.client().await?, &team).await }).await
+    }
+
+    async fn remove_invite(&self, team: TeamId, id: String) -> Result<InviteRecord> {
+        within(async { invites::remove(&self.client().await?, &team, &id).await }).await
+    }
+
+    async fn find_invite(&self, digest: [u8; 32]) -> Result<Option<InviteRecord>> {
+        within(async { invites::find(&self.client().await?, &digest).await }).await
+    }
+
+    async fn redeem_invite(
+        &self,
+        joiner: Joiner,
+    ) -> Result<std::result::Result<PeerRecord, InviteRefusal>> {
+        within(async { invites::redeem(&self.client().await?, joiner).await }).await
     }
 
     async fn claim_peers(&self, now: Millis, max: usize) -> Result<Vec<ClaimId>> {

@@ -300,12 +300,15 @@ pub(super) async fn prune(client: &Object, before: Ages, max: usize) -> Result<b
                 SELECT FROM peers JOIN outbox ON outbox.peer = peers.number
                 WHERE peers.team = kept_events.team AND due_at > 0 AND outbox.seq = kept_events.seq
             ) LIMIT $1)";
+    let invites = "
+        DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)";
     let limit = signed(max as u64);
     let oldest = least_uuid7(before.deliveries);
-    let steps: [(&str, &[&(dyn ToSql + Sync)]); 4] = [
+    let steps: [(&str, &[&(dyn ToSql + Sync)]); 5] = [
         (names, &[&before.names, &limit]),
         (deliveries, &[&oldest, &limit]),
         (letters, &[&before.letters, &limit]),
+        (invites, &[&before.invites, &limit]),
         (kept, &[&limit]),
     ];
     let mut is_more = false;

@@ -9,6 +9,7 @@ mod append;
 pub(super) mod dump;
 mod federation;
 mod forwards;
+mod invites;
 mod letters;
 mod login;
 mod news;

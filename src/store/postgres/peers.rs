@@ -12,7 +12,9 @@ use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
 use crate::protocol::federation::PeerKind;
 use crate::protocol::id::TeamId;
-use crate::store::federation::{InboundToken, NewPeer, PeerRecord, PeerUpdate, TokenRecord};
+use crate::store::federation::{
+    InboundToken, NewPeer, PeerNumber, PeerRecord, PeerUpdate, TokenRecord,
+};
 use crate::store::peers::{Peers, scopes_text, stored_kind, stored_scopes, stored_status};
 use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
@@ -26,7 +28,7 @@ pub(super) const COLUMNS: &str = "peers.number, peers.id, teams.id, peers.name, 
 pub(super) const COLUMNS_COUNT: usize = 21;
 
 /// How often a change is tried again because others changed the team's peers meanwhile.
-const CHANGES_MAX: usize = 10;
+pub(super) const CHANGES_MAX: usize = 10;
 
 /// A count that was stored and is small.
 pub(super) fn small(row: &Row, index: usize) -> Result<u32> {
@@ -150,47 +152,103 @@ pub(super) async fn versioned(client: &Object, team: &TeamId) -> Result<Peers> {
     Ok(Peers { version, peers })
 }
 
+/// What redeems an invitation together with the change of a peer.
+pub(super) struct Taken<'a> {
+    /// The invitation's id.
+    pub(super) invite: &'a str,
+    /// Who redeems it.
+    pub(super) key: &'a [u8],
+    /// The peer that comes of it, or is changed.
+    pub(super) peer: &'a str,
+    /// When.
+    pub(super) now: Millis,
+}
+
+impl<'a> Taken<'a> {
+    /// The values of [`judged_team`] behind those of the statement.
+    fn values(&'a self) -> [&'a (dyn ToSql + Sync); 4] {
+        [&self.invite, &self.key, &self.peer, &self.now]
+    }
+}
+
+/// The part of a statement that lets the rest of it happen only to what it was judged by: `team` has a row where the
+/// peers are still those of that version and, if there is one, the invitation is still there and nobody else's. The
+/// values of that follow the `count` values of the statement.
+fn judged_team(is_taken: bool, count: usize) -> String {
+    let judged = "UPDATE teams SET peers_version = peers_version + 1 WHERE id = $1 AND peers_version = $2 RETURNING number";
+    if !is_taken {
+        return format!("team AS ({judged})");
+    }
+    let [invite, key, peer, now] = [1, 2, 3, 4].map(|nth| count + nth);
+    format!(
+        "judged AS ({judged}), team AS (
+             UPDATE invites SET joiner_key = ${key}, peer_id = ${peer}, redeemed_at = COALESCE(redeemed_at, ${now})
+             FROM judged
+             WHERE invites.id = ${invite} AND invites.team = judged.number
+                   AND (joiner_key IS NULL OR joiner_key = ${key} AND peer_id = ${peer})
+             RETURNING invites.team AS number
+         )"
+    )
+}
+
 pub(super) async fn create(client: &Object, new: NewPeer) -> Result<PeerRecord> {
-    let insert = client
-        .prepare_cached(
-            "WITH team AS (
-                 UPDATE teams SET peers_version = peers_version + 1 WHERE id = $1 AND peers_version = $2 RETURNING number
-             ), peer AS (
-                 INSERT INTO peers (id, team, name, instance_id, status, hook_url, scopes, max_hops, rate_limit_per_sec,
-                                    outbound_token, inbound_index, inbound_hash, created_at, updated_at, identity_key, kind,
-                                    discovery)
-                 SELECT $3, number, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16 FROM team
-                 RETURNING number
-             )
-             INSERT INTO peer_states (peer) SELECT number FROM peer RETURNING peer",
-        )
-        .await?;
     for _ in 0..CHANGES_MAX {
         let known = versioned(client, &new.team).await?;
-        known.check_new(&new)?;
-        let values: [&(dyn ToSql + Sync); 16] = [
-            &new.team.as_str(),
-            &known.version,
-            &new.id,
-            &new.name,
-            &new.instance_id,
-            &new.hook_url,
-            &scopes_text(&new.scopes),
-            &super::signed(new.max_hops),
-            &i64::from(new.rate_limit_per_sec),
-            &new.outbound_token,
-            &&new.inbound.index[..],
-            &new.inbound.hash,
-            &new.now,
-            &new.identity_key.as_ref().map(|key| &key[..]),
-            &new.kind.word(),
-            &new.discovery,
-        ];
-        if let Some(row) = client.query_opt(&insert, &values).await? {
-            return Ok(new.numbered(column(&row, 0)?));
+        if let Some(number) = insert(client, &known, &new, None).await? {
+            return Ok(new.numbered(number));
         }
     }
     Err(crowded())
+}
+
+/// Makes a peer beside those that are known; nothing where they are others by now.
+pub(super) async fn insert(
+    client: &Object,
+    known: &Peers,
+    new: &NewPeer,
+    taken: Option<Taken<'_>>,
+) -> Result<Option<PeerNumber>> {
+    known.check_new(new)?;
+    let (scopes, rate) = (scopes_text(&new.scopes), i64::from(new.rate_limit_per_sec));
+    let (team, max_hops) = (new.team.as_str(), super::signed(new.max_hops));
+    let (index, key) = (
+        &new.inbound.index[..],
+        new.identity_key.as_ref().map(|key| &key[..]),
+    );
+    let kind = new.kind.word();
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &team,
+        &known.version,
+        &new.id,
+        &new.name,
+        &new.instance_id,
+        &new.hook_url,
+        &scopes,
+        &max_hops,
+        &rate,
+        &new.outbound_token,
+        &index,
+        &new.inbound.hash,
+        &new.now,
+        &key,
+        &kind,
+        &new.discovery,
+    ];
+    let sql = format!(
+        "WITH {}, peer AS (
+             INSERT INTO peers (id, team, name, instance_id, status, hook_url, scopes, max_hops, rate_limit_per_sec,
+                                outbound_token, inbound_index, inbound_hash, created_at, updated_at, identity_key, kind,
+                                discovery)
+             SELECT $3, number, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15, $16 FROM team
+             RETURNING number
+         )
+         INSERT INTO peer_states (peer) SELECT number FROM peer RETURNING peer",
+        judged_team(taken.is_some(), values.len())
+    );
+    values.extend(taken.iter().flat_map(Taken::values));
+    let insert = client.prepare_cached(&sql).await?;
+    let row = client.query_opt(&insert, &values).await?;
+    row.map(|row| column(&row, 0)).transpose()
 }
 
 pub(super) async fn update(
@@ -200,48 +258,68 @@ pub(super) async fn update(
     update: PeerUpdate,
     now: Millis,
 ) -> Result<PeerRecord> {
-    let statement = client
-        .prepare_cached(
-            "WITH team AS (
-                 UPDATE teams SET peers_version = peers_version + 1 WHERE id = $1 AND peers_version = $2 RETURNING number
-             )
-             UPDATE peers SET name = $4, status = $5, hook_url = $6, scopes = $7, max_hops = $8, rate_limit_per_sec = $9,
-                    outbound_token = $10, inbound_index = $11, inbound_hash = $12, old_inbound_index = $13,
-                    old_inbound_hash = $14, old_inbound_until = $15, updated_at = $16, discovery = $17
-             FROM team WHERE peers.team = team.number AND peers.number = $3",
-        )
-        .await?;
     for _ in 0..CHANGES_MAX {
         let known = versioned(client, team).await?;
         let peer = known.changed(id, update.clone(), now)?;
-        let old = peer.old_inbound.as_ref();
-        let values: [&(dyn ToSql + Sync); 17] = [
-            &team.as_str(),
-            &known.version,
-            &peer.number,
-            &peer.name,
-            &peer.status.word(),
-            &peer.hook_url,
-            &scopes_text(&peer.scopes),
-            &super::signed(peer.max_hops),
-            &i64::from(peer.rate_limit_per_sec),
-            &peer.outbound_token,
-            &&peer.inbound.index[..],
-            &peer.inbound.hash,
-            &old.map(|(token, _)| &token.index[..]),
-            &old.map(|(token, _)| &token.hash),
-            &old.map(|(_, until)| until),
-            &peer.updated_at,
-            &peer.discovery,
-        ];
-        if client.execute(&statement, &values).await? > 0 {
+        if write(client, &known, &peer, None).await? {
             return Ok(peer);
         }
     }
     Err(crowded())
 }
 
-fn crowded() -> StoreError {
+/// Writes a peer that is changed; says whether it was, which it is not where the peers are others by now.
+pub(super) async fn write(
+    client: &Object,
+    known: &Peers,
+    peer: &PeerRecord,
+    taken: Option<Taken<'_>>,
+) -> Result<bool> {
+    let old = peer.old_inbound.as_ref();
+    let (old_index, old_hash) = (
+        old.map(|(token, _)| &token.index[..]),
+        old.map(|(token, _)| &token.hash),
+    );
+    let (old_until, index) = (old.map(|(_, until)| until), &peer.inbound.index[..]);
+    let (scopes, rate) = (
+        scopes_text(&peer.scopes),
+        i64::from(peer.rate_limit_per_sec),
+    );
+    let (team, max_hops) = (peer.team.as_str(), super::signed(peer.max_hops));
+    let status = peer.status.word();
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &team,
+        &known.version,
+        &peer.number,
+        &peer.name,
+        &status,
+        &peer.hook_url,
+        &scopes,
+        &max_hops,
+        &rate,
+        &peer.outbound_token,
+        &index,
+        &peer.inbound.hash,
+        &old_index,
+        &old_hash,
+        &old_until,
+        &peer.updated_at,
+        &peer.discovery,
+    ];
+    let sql = format!(
+        "WITH {}
+         UPDATE peers SET name = $4, status = $5, hook_url = $6, scopes = $7, max_hops = $8, rate_limit_per_sec = $9,
+                outbound_token = $10, inbound_index = $11, inbound_hash = $12, old_inbound_index = $13,
+                old_inbound_hash = $14, old_inbound_until = $15, updated_at = $16, discovery = $17
+         FROM team WHERE peers.team = team.number AND peers.number = $3",
+        judged_team(taken.is_some(), values.len())
+    );
+    values.extend(taken.iter().flat_map(Taken::values));
+    let statement = client.prepare_cached(&sql).await?;
+    Ok(client.execute(&statement, &values).await? > 0)
+}
+
+pub(super) fn crowded() -> StoreError {
     StoreError::Away("the team's peers are being changed by others all the time".to_owned())
 }
 

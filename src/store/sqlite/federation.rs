@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 
 use super::{Sqlite, team_number};
-use super::{forwards, letters, peers};
+use super::{forwards, invites, letters, peers};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
     Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, DueQuery, FederationStore, Letters,
     NewPeer, OutboxEntry, OutboxFilter, OutboxId, PeerNumber, PeerRecord, PeerStanding, PeerUpdate,
     REPLAY_MAX, Settlement, TokenRecord, Work,
 };
+use crate::store::invites::{InviteRecord, InviteRefusal, Joiner};
 use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
 
@@ -109,6 +110,29 @@ impl FederationStore for Sqlite {
             Ok(token)
         })
         .await
+    }
+
+    async fn create_invite(&self, invite: InviteRecord) -> Result<bool> {
+        self.write(move |t| invites::create(t, &invite)).await
+    }
+
+    async fn invites(&self, team: TeamId) -> Result<Vec<InviteRecord>> {
+        self.query(move |c| invites::of_team(c, &team)).await
+    }
+
+    async fn remove_invite(&self, team: TeamId, id: String) -> Result<InviteRecord> {
+        self.write(move |t| invites::remove(t, &team, &id)).await
+    }
+
+    async fn find_invite(&self, digest: [u8; 32]) -> Result<Option<InviteRecord>> {
+        self.query(move |c| invites::find(c, &digest)).await
+    }
+
+    async fn redeem_invite(
+        &self,
+        joiner: Joiner,
+    ) -> Result<std::result::Result<PeerRecord, InviteRefusal>> {
+        self.write(move |t| invites::redeem(t, joiner)).await
     }
 
     async fn claim_peers(&self, now: Millis, max: usize) -> Result<Vec<ClaimId>> {

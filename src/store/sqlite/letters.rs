@@ -356,7 +356,11 @@ pub(super) fn prune(transaction: &Transaction<'_>, before: Ages, max: usize) -> 
              (SELECT peer, seq FROM letters WHERE settled_at < ?1 ORDER BY settled_at LIMIT ?2)",
         params![before.letters, max_rows],
     )?;
-    Ok([names, deliveries, letters].contains(&max))
+    let invites = transaction.execute(
+        "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < ?1 LIMIT ?2)",
+        params![before.invites, max_rows],
+    )?;
+    Ok([names, deliveries, letters, invites].contains(&max))
 }
 
 /// Removes old attempts and drops, of all teams together at most so many: others wait for this transaction.

@@ -10,6 +10,7 @@ pub(super) mod dump;
 mod federation;
 mod forwards;
 mod group;
+mod invites;
 mod letters;
 mod login;
 mod open;

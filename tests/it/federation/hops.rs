@@ -14,7 +14,6 @@ fn travelled(mut event: Event, max_hops: u64) -> u64 {
         let (here, next) = (format!("instance-{at}"), format!("instance-{}", at + 1));
         let destination = Destination {
             instance_id: &next,
-            name: &next,
             scopes: &scopes,
             max_hops,
         };

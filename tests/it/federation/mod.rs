@@ -2,6 +2,7 @@
 //! hostile or gone.
 
 mod addresses;
+mod agents;
 mod answers;
 mod backlog;
 mod clock;

@@ -25,6 +25,7 @@ async fn an_old_request_is_known_for_90_days_even_when_its_event_is_gone() {
         deliveries: now() + (days - 3) * DAY,
         letters: now() + (days - 30) * DAY,
         names: now() + (days - 90) * DAY,
+        invites: 0,
     };
     while peer.store.prune_federation(ages(89), 1000).await.unwrap() {}
     let again = peer.post(body.clone()).await.expect(200);

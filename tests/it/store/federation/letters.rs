@@ -293,6 +293,7 @@ const NOTHING: Ages = Ages {
     deliveries: 0,
     letters: 0,
     names: 0,
+    invites: 0,
 };
 
 async fn an_event_that_a_forward_needs_outlives_its_place_in_the_log(store: &dyn Store) {

@@ -1,6 +1,7 @@
 //! What the contract says of other instances.
 
 mod forwards;
+mod invites;
 mod letters;
 mod paperclip;
 mod peers;
