@@ -133,7 +133,8 @@ impl Join<'_> {
     /// The inviter, where it is a peer already.
     async fn known(&self) -> Result<Option<PeerRecord>, ApiError> {
         let peers = self.app.store.peers(self.team.clone()).await?;
-        let count = peers.len();
+        let instances = peers.iter().filter(|peer| peer.kind == PeerKind::Kite);
+        let count = instances.count();
         let id = self.invite.instance_id.as_str();
         let known = peers.into_iter().find(|peer| peer.instance_id == id);
         let key = known

@@ -175,7 +175,8 @@ async fn admit(
         };
         // What the look-up said may be out of date by now: the store judges again.
         let known = invite.admit(&peers, asks)?;
-        if known.is_none() && peers.len() >= PEERS_MAX {
+        let instances = peers.iter().filter(|peer| peer.kind == PeerKind::Kite);
+        if known.is_none() && instances.count() >= PEERS_MAX {
             return Err(full());
         }
         let id = known.map_or_else(random::uuid7, |peer| peer.id.clone());

@@ -55,8 +55,11 @@ async fn messages_for_agents_of_this_instance_go_to_paperclip_and_nothing_else_d
             "from afar",
             &json!({"kitefedchain": chain, "kitefedhops": 5}),
         ),
-        message("for b", &json!({"kitetoinstance": "b"})),
-        message("for it as a peer", &json!({"kitetoinstance": "paperclip"})),
+        message("for b", &json!({"kitetoinstance": "instance-b"})),
+        message(
+            "for it as a peer",
+            &json!({"kitetoinstance": "instance-paperclip"}),
+        ),
         message("for nobody", &json!({"data": {"body": "x"}})),
         event("acme", "note", 5),
     ];
