@@ -333,7 +333,7 @@ async fn of_many_who_come_with_one_invitation_at_once_one_gets_in() {
     let other: Arc<dyn Store> = open(&room.address, Role::Server).await.unwrap();
     open_one(&*room.store, "one").await;
     let rush = (1..=8).map(|n: u8| {
-        let store = if n % 2 == 0 {
+        let store = if n.is_multiple_of(2) {
             room.store.clone()
         } else {
             other.clone()
