@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod console;
 mod door;
 mod endpoints;
 mod error;
@@ -234,6 +235,7 @@ impl Server {
             federation,
             inbound,
             standings: metrics::Standings::default(),
+            console: console::Console::default(),
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
@@ -294,6 +296,7 @@ impl Server {
         let (end, ending) = watch::channel(false);
         let watchers = [
             tokio::spawn(watch_access(self.app.clone(), ending.clone())),
+            tokio::spawn(console::watch(self.app.clone(), ending.clone())),
             tokio::spawn(watch_notices(
                 self.app.clone(),
                 self.notices,
@@ -315,6 +318,7 @@ impl Server {
         // Nobody listens any more when all tasks ended by themselves.
         let _ = end.send(true);
         self.app.registry.end();
+        self.app.console.live.end();
         // A panic in a task was reported by the runtime.
         let _ = serving.await;
         for watcher in watchers {
@@ -448,6 +452,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/stats", get(stats))
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))
+        .nest("/console", console::routes())
         .nest("/api/federation", federation_routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
