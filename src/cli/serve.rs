@@ -379,7 +379,9 @@ fn tell_listening(
         return Ok(out.object(&line.to_string())?);
     }
     out.note(&format!(
-        "kite {version} listens on {url} (WebSocket {ws_url})\ndata: {database}\nCtrl-C ends it"
+        "kite {version} listens on {url} (WebSocket {ws_url})\n\
+         instance: {}\nconsole: {url}/console\ndata: {database}\nCtrl-C ends it",
+        server.instance_id(),
     ));
     Ok(())
 }
