@@ -1,12 +1,12 @@
-// Swaps in what the server has made anew. Elements stay the same ones, so that focus, a press of a button that has
-// just begun and what was typed are not lost.
+// Swaps in what the server has made anew. Elements stay the same ones where they can, so that the focus and a press of a
+// button that has just begun are not lost.
 "use strict";
 
 const place = document.querySelector("[data-live]");
 let source = null;
 
 function sameKind(one, other) {
-  return one.nodeType === other.nodeType && one.nodeName === other.nodeName && one.id === other.id;
+  return one.nodeType === other.nodeType && one.nodeName === other.nodeName && (one.id || "") === (other.id || "");
 }
 
 function bring(old, fresh) {
@@ -28,18 +28,34 @@ function bring(old, fresh) {
 }
 
 function bringAll(old, fresh) {
-  const wanted = [...fresh.childNodes];
-  const named = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
-  wanted.forEach((child, at) => {
-    // What only moved is moved.
-    const known = child.id && named.get(child.id);
-    const there = old.childNodes[at];
-    if (known && known !== there) old.insertBefore(known, there || null);
-    const now = old.childNodes[at];
-    if (now) bring(now, child);
-    else old.append(child.cloneNode(true));
-  });
-  while (old.childNodes.length > wanted.length) old.lastChild.remove();
+  const ids = (nodes) => new Map([...nodes].filter((node) => node.id).map((node) => [node.id, node]));
+  const [known, wanted] = [ids(old.children), ids(fresh.children)];
+  let there = old.firstChild;
+  for (const child of fresh.childNodes) {
+    const own = child.id ? known.get(child.id) : null;
+    // What has a name stays where it is, and the others make room: an element that is moved loses the focus.
+    while (own && there && there !== own && !wanted.has(there.id)) {
+      const gone = there;
+      there = there.nextSibling;
+      gone.remove();
+    }
+    if (own && own !== there) old.insertBefore(own, there);
+    if (own) {
+      there = own.nextSibling;
+      bring(own, child);
+    } else if (there && !(there.id && wanted.has(there.id)) && !child.id) {
+      const next = there.nextSibling;
+      bring(there, child);
+      there = next;
+    } else {
+      old.insertBefore(child.cloneNode(true), there);
+    }
+  }
+  while (there) {
+    const gone = there;
+    there = there.nextSibling;
+    gone.remove();
+  }
 }
 
 function say(words) {

@@ -172,7 +172,7 @@ fn card(one: &PeerStanding, picture: Html, now: Millis) -> Html {
     Html::of(
         "<article id=\"peer-{}\" aria-labelledby=\"name-{}\"><h2 id=\"name-{}\">{}{}</h2>\
          <p class=\"health {}\">{}</p>{}<p class=\"backlog\"><strong>{}</strong> waiting <small>{}</small></p>{}\
-         <dl>{}</dl><p class=\"acts\">{}</p></article>",
+         <dl>{}</dl><p class=\"acts\" id=\"acts-{}\">{}</p></article>",
         &[
             &peer.id,
             &peer.id,
@@ -186,6 +186,7 @@ fn card(one: &PeerStanding, picture: Html, now: Millis) -> Html {
             &oldest,
             &picture,
             &facts,
+            &peer.id,
             &acts(one),
         ],
     )

@@ -167,7 +167,12 @@ impl Browser {
     }
 
     /// Asks the page until it gives a good answer: a click or a key may lead to another page, which takes its time.
-    async fn until(&self, script: &str, what: &str, is_good: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(
+        &self,
+        script: &str,
+        what: &str,
+        is_good: impl Fn(&Value) -> bool,
+    ) -> Value {
         let deadline = Instant::now() + PATIENCE;
         let body = json!({"script": script, "args": []});
         loop {
