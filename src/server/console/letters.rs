@@ -97,7 +97,7 @@ fn replay_all_form(session: &Session, peer: &str, name: &str) -> Html {
     };
     Html::of(
         "<form method=\"post\" action=\"/console/dead-letters/replay\">{}<input type=\"hidden\" name=\"peer\" value=\"{}\">\
-         <button id=\"replay-all\">{}</button></form>",
+         <button id=\"replay-all\" class=\"quiet\">{}</button></form>",
         &[&token(session), &peer, &whose],
     )
 }

@@ -82,8 +82,22 @@ pub(super) async fn cards(app: &App, team: &TeamId) -> Result<Html, ApiError> {
     let backlog: u64 = standings.iter().map(|one| one.backlog).sum();
     let dead: u64 = standings.iter().map(|one| one.dead).sum();
     let sum = Html::of(
-        "<p class=\"sum\"><strong>{}</strong> peers · <strong>{}</strong> waiting · <strong>{}</strong> dead letters</p>",
-        &[&standings.len(), &backlog, &dead],
+        "<p class=\"sum\"><strong>{}</strong> {} · <strong>{}</strong> waiting · <strong>{}</strong> {}</p>",
+        &[
+            &standings.len(),
+            &if standings.len() == 1 {
+                "peer"
+            } else {
+                "peers"
+            },
+            &backlog,
+            &dead,
+            &if dead == 1 {
+                "dead letter"
+            } else {
+                "dead letters"
+            },
+        ],
     );
     let cards = standings.iter().map(|one| {
         let picture = chart::backlog(&app.console.history.of(one.peer.number), now);

@@ -21,7 +21,7 @@ pub(super) fn table(title: &'static str, columns: &[&'static str], rows: Vec<Vec
     let body = rows.into_iter().map(|cells| {
         let cells = columns.iter().zip(cells).map(|(column, cell)| {
             Html::of(
-                "<td role=\"cell\" data-label=\"{}\">{}</td>",
+                "<td role=\"cell\" data-label=\"{}\"><div>{}</div></td>",
                 &[column, &cell],
             )
         });

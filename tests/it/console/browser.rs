@@ -110,8 +110,9 @@ async fn each_page_fits_a_narrow_screen_and_is_reached_with_the_keyboard() {
     );
     let pages = PAGES.iter().copied();
     let pages: Vec<&str> = pages.chain([one.as_str(), &discard, &of_peer]).collect();
-    for width in [400, 1200] {
+    for (width, scheme) in [(400, "light"), (1200, "dark")] {
         browser.narrow(width).await;
+        browser.prefer(scheme).await;
         for (number, page) in pages.iter().enumerate() {
             browser.open(&format!("{}{page}", site.server.url())).await;
             let widths = "return [innerWidth, document.scrollingElement.scrollWidth]";
@@ -121,6 +122,7 @@ async fn each_page_fits_a_narrow_screen_and_is_reached_with_the_keyboard() {
                 let file = std::path::Path::new(&dir).join(format!("console-{width}-{number}.png"));
                 browser.screenshot(&file).await;
             }
+            every_text_is_readable(&browser, page).await;
             every_control_is_reached(&browser, page).await;
         }
     }
@@ -143,4 +145,24 @@ async fn every_control_is_reached(browser: &Browser, page: &str) {
         .await;
     let left = "return [...[...missed].map((one) => one.outerHTML), ...unseen]";
     assert_eq!(browser.evaluate(left).await, json!([]), "{page}");
+}
+
+/// Each text stands out from what is behind it, 4.5 to 1 at least (WCAG 2.2, 1.4.3).
+async fn every_text_is_readable(browser: &Browser, page: &str) {
+    let faint = "const rgb = (color) => color.match(/[\\d.]+/g).map(Number); \
+         const lightness = (color) => { const [r, g, b] = rgb(color).slice(0, 3).map((part) => { part /= 255; \
+             return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4 }); \
+             return 0.2126 * r + 0.7152 * g + 0.0722 * b }; \
+         const ground = (one) => { for (; one; one = one.parentElement) { \
+             const color = getComputedStyle(one).backgroundColor; if (rgb(color)[3] !== 0) return color } \
+             return 'rgb(255, 255, 255)' }; \
+         const texts = [...document.querySelectorAll('body *')].filter((one) => \
+             [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())); \
+         const seen = texts.map((one) => { const pair = [lightness(getComputedStyle(one).color), \
+             lightness(ground(one))].sort((a, b) => b - a); \
+             return [(pair[0] + 0.05) / (pair[1] + 0.05), one.outerHTML.slice(0, 99)] }); \
+         return [seen.length, seen.filter(([ratio]) => ratio < 4.5)]";
+    let found = browser.evaluate(faint).await;
+    assert!(found[0].as_u64() >= Some(5), "{page}: {found}");
+    assert_eq!(found[1], json!([]), "{page}");
 }

@@ -40,7 +40,7 @@ async fn whoever_looks_on_is_told_what_changes_of_their_team() {
         .unwrap();
     assert!(!shown.contains(&visitor.token), "it is for all of the team");
     site.letter(owner, &note("e-1")).await;
-    until(&mut stream, "<strong>1</strong> dead letters")
+    until(&mut stream, "<strong>1</strong> dead letter<")
         .await
         .unwrap();
     // The other team has heard of none of it; its own peer it hears of.

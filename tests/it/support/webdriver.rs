@@ -239,6 +239,13 @@ impl Browser {
         self.call(Method::POST, "/goog/cdp/execute", command).await;
     }
 
+    /// Shows pages as somebody sees them who likes them `light` or `dark`.
+    pub(crate) async fn prefer(&self, scheme: &str) {
+        let wish = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": wish});
+        self.call(Method::POST, "/goog/cdp/execute", command).await;
+    }
+
     /// The addresses that were asked for since the last time.
     pub(crate) async fn requests(&self) -> Vec<String> {
         let sent = self
