@@ -69,6 +69,7 @@ use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use call::{Call, Read};
+use console::Console;
 use error::{ApiError, json};
 use limit::{PerMinute, Rates};
 use registry::Registry;
@@ -121,6 +122,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// How old an event may be that is still forwarded.
     pub federation_max_age: Duration,
+    /// Whether there is the operator's page.
+    pub console: bool,
 }
 
 /// Why a server does not start.
@@ -235,7 +238,7 @@ impl Server {
             federation,
             inbound,
             standings: metrics::Standings::default(),
-            console: console::Console::default(),
+            console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
@@ -274,6 +277,11 @@ impl Server {
     /// Whether connections are over TLS.
     pub fn is_tls(&self) -> bool {
         self.app.is_tls
+    }
+
+    /// Whether it has the operator's page.
+    pub fn has_console(&self) -> bool {
+        self.app.console.is_some()
     }
 
     /// The instance's id.
@@ -318,7 +326,9 @@ impl Server {
         // Nobody listens any more when all tasks ended by themselves.
         let _ = end.send(true);
         self.app.registry.end();
-        self.app.console.live.end();
+        if let Some(console) = &self.app.console {
+            console.live.end();
+        }
         // A panic in a task was reported by the runtime.
         let _ = serving.await;
         for watcher in watchers {
@@ -422,7 +432,11 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
 }
 
 fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let console = match app.console {
+        Some(_) => Router::new().nest("/console", console::routes()),
+        None => Router::new(),
+    };
+    console
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))
@@ -452,7 +466,6 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/stats", get(stats))
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))
-        .nest("/console", console::routes())
         .nest("/api/federation", federation_routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

@@ -49,8 +49,8 @@ pub struct App {
     pub inbound: Inbound,
     /// How the peers of all teams do.
     pub(super) standings: Standings,
-    /// What the operator's page remembers.
-    pub(super) console: Console,
+    /// What the operator's page remembers, if there is that page.
+    pub(super) console: Option<Console>,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.

@@ -86,6 +86,7 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         limits: Limits::default(),
         drain_delay: Duration::ZERO,
         federation_max_age: Duration::from_secs(3600),
+        console: true,
     })
     .await
     .map(drop)

@@ -54,6 +54,7 @@ impl Running {
             limits: Limits::default(),
             drain_delay,
             federation_max_age: Duration::from_secs(3600),
+            console: true,
         })
         .await
         .unwrap();

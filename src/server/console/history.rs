@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::Console;
 use crate::base::outage::Outage;
 use crate::server::listen;
 use crate::server::state::App;
@@ -101,7 +102,9 @@ impl History {
 /// Samples the peers until the server ends. The count is the one that `/metrics` shares; without peers there is hardly any.
 pub(in crate::server) async fn watch(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     let mut outage = Outage::new("the backlog of peers is not sampled");
-    let history = &app.console.history;
+    let Some(Console { history, .. }) = &app.console else {
+        return;
+    };
     loop {
         let counted = app.standings.ask(&*app.store).await;
         outage.note(counted.as_ref().err());

@@ -17,6 +17,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::console;
 use super::overview::cards;
 use super::page::{Refusal, guarded};
 use super::session::Session;
@@ -202,7 +203,7 @@ impl Reader {
 pub(super) async fn stream(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Refusal> {
     let session = Session::find(&app, &parts).await?;
     let session = session.ok_or_else(|| ApiError::unauthorized("nobody is signed in"))?;
-    let live = &app.console.live;
+    let live = &console(&app)?.live;
     let seat = live
         .seat(&session.key.team)
         .ok_or_else(|| ApiError::unavailable("too many look on already"))?;

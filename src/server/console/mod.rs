@@ -70,6 +70,12 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .fallback(page::nothing_here)
 }
 
+/// What the page remembers. It is there wherever [`routes`] are.
+fn console(app: &App) -> Result<&Console, ApiError> {
+    let console = app.console.as_ref();
+    console.ok_or_else(|| ApiError::not_found("there is nothing at this address"))
+}
+
 /// The address that was asked for, with its query: the router shows what lies below it alone.
 fn asked_for(uri: &Uri) -> String {
     let below = uri.path_and_query().map_or("", |asked| asked.as_str());

@@ -77,7 +77,8 @@ pub(super) async fn cards(app: &App, team: &TeamId) -> Result<Html, ApiError> {
             &[],
         ));
     }
-    app.console.history.peers_seen();
+    let history = &super::console(app)?.history;
+    history.peers_seen();
     let now = app.clock.unix_millis();
     let backlog: u64 = standings.iter().map(|one| one.backlog).sum();
     let dead: u64 = standings.iter().map(|one| one.dead).sum();
@@ -100,7 +101,7 @@ pub(super) async fn cards(app: &App, team: &TeamId) -> Result<Html, ApiError> {
         ],
     );
     let cards = standings.iter().map(|one| {
-        let picture = chart::backlog(&app.console.history.of(one.peer.number), now);
+        let picture = chart::backlog(&history.of(one.peer.number), now);
         card(one, picture, now)
     });
     Ok(Html::of(

@@ -110,7 +110,7 @@ async fn each_page_fits_a_narrow_screen_and_is_reached_with_the_keyboard() {
     );
     let pages = PAGES.iter().copied();
     let pages: Vec<&str> = pages.chain([one.as_str(), &discard, &of_peer]).collect();
-    for (width, scheme) in [(400, "light"), (1200, "dark")] {
+    for (width, scheme) in [(400, "light"), (1000, "dark")] {
         browser.narrow(width).await;
         browser.prefer(scheme).await;
         for (number, page) in pages.iter().enumerate() {

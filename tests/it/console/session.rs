@@ -1,11 +1,14 @@
 //! Who gets in, and for how long.
 
+use std::time::Instant;
+
 use reqwest::Method;
 
 use super::{PAGES, Site, Visitor, location, note};
-use crate::support::eventually;
+use crate::support::cli::Person;
 use crate::support::http::answer;
 use crate::support::server::Server;
+use crate::support::{GLANCE, PATIENCE, eventually};
 
 #[tokio::test]
 async fn an_admin_key_opens_the_page_and_is_never_in_it() {
@@ -176,6 +179,56 @@ async fn over_https_the_cookie_is_for_https_alone() {
     let signed_in = visitor.try_key(&server.owner().key).await;
     let cookie = signed_in.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.contains("; Secure"), "{cookie}");
+}
+
+#[tokio::test]
+async fn a_server_can_go_without_the_page() {
+    let server = Server::start_with(&["--console=false"]);
+    let visitor = Visitor::of(&server.owner());
+    for path in [
+        "/console",
+        "/console/sign-in",
+        "/console/live",
+        "/console/console.js",
+    ] {
+        visitor.get(path).await.refused(404, "not_found");
+    }
+}
+
+#[test]
+fn a_server_says_which_instance_it_is_and_where_its_page_is() {
+    let person = Person::new();
+    let start = |more: &[&str]| {
+        let data = person.home().join("server");
+        let data = data.to_str().unwrap();
+        let base = [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--instance-id",
+            "kite-a",
+            "--data-dir",
+            data,
+        ];
+        let process = person.kite(&[&base, more].concat()).start();
+        let deadline = Instant::now() + PATIENCE;
+        while !process.stderr().contains("Ctrl-C ends it") {
+            assert!(Instant::now() < deadline, "{}", process.said());
+            std::thread::sleep(GLANCE);
+        }
+        process.signal("TERM");
+        process.end().stderr
+    };
+    let said = start(&[]);
+    assert!(
+        said.contains("instance: kite-a\nconsole: http://127.0.0.1:"),
+        "{said}"
+    );
+    let said = start(&["--console=false"]);
+    assert!(
+        said.contains("instance: kite-a\n") && !said.contains("/console"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
