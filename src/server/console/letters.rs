@@ -149,7 +149,8 @@ fn about(entry: &OutboxEntry, peer: &str) -> Html {
     Html::of(
         "<dl class=\"facts\"><div><dt>Reason</dt><dd class=\"failing\">{}</dd></div><div><dt>Type</dt><dd>{}</dd></div>\
          <div><dt>Event</dt><dd>{}</dd></div><div><dt>Peer</dt><dd>{}</dd></div>\
-         <div><dt>Attempts</dt><dd>{}</dd></div><div><dt>Stored (UTC)</dt><dd>{}</dd></div></dl>",
+         <div><dt>Attempts</dt><dd>{}</dd></div><div><dt>Stored (UTC)</dt><dd>{}</dd></div>\
+         <div><dt>Id</dt><dd><code>{}</code></dd></div></dl>",
         &[
             &reason(entry),
             &entry.kind,
@@ -157,6 +158,7 @@ fn about(entry: &OutboxEntry, peer: &str) -> Html {
             &peer,
             &entry.attempts,
             &moment(entry.created_at),
+            &entry.id.to_string(),
         ],
     )
 }

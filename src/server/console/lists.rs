@@ -42,7 +42,7 @@ pub(super) async fn endpoints(
     };
     let content = match endpoints.is_empty() {
         true => Html::of(
-            "<p>No endpoints yet. <code>kite hooks create</code> makes one.</p>",
+            "<p>No endpoints yet. <code>kite endpoints create</code> makes one.</p>",
             &[],
         ),
         false => table(
