@@ -17,7 +17,7 @@ use crate::store::record::Millis;
 pub(super) const SPAN: Duration = Duration::from_secs(30 * 60);
 
 /// How long lies between two samples.
-pub(super) const STEP: Duration = Duration::from_secs(5);
+pub(super) const STEP: Duration = Duration::from_secs(3);
 
 /// How long lies between two looks for peers where there are none.
 const IDLE_STEP: Duration = Duration::from_secs(60);
@@ -25,8 +25,8 @@ const IDLE_STEP: Duration = Duration::from_secs(60);
 /// How many samples there are of a peer.
 const SAMPLES_MAX: usize = (SPAN.as_secs() / STEP.as_secs()) as usize;
 
-/// How many peers are sampled, of all teams together: 15 MiB of memory. Those beyond have no picture.
-const PEERS_MAX: usize = 10_000;
+/// How many peers are sampled, of all teams together: 20 MiB of memory. Those beyond have no picture.
+const PEERS_MAX: usize = 5_000;
 
 /// When, and what the backlog was; ascending.
 pub(super) type Course = Vec<(Millis, u32)>;
@@ -184,9 +184,9 @@ mod tests {
             history.sample(&[standing(1, at)], Millis::try_from(at).unwrap());
         }
         let course = history.of(1);
-        assert_eq!(course.len(), 360);
-        assert_eq!((course[0], course[359]), ((640, 640), (999, 999)));
-        assert_eq!(history.kept().times.len(), 360);
+        assert_eq!(course.len(), 600);
+        assert_eq!((course[0], course[599]), ((400, 400), (999, 999)));
+        assert_eq!(history.kept().times.len(), 600);
     }
 
     #[test]
