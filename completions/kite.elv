@@ -1311,6 +1311,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --retention-events 'How many events of a team are kept at most [default: all]'
             cand --events-limit 'How many events of a team are accepted in a calendar month (UTC) [default: all]'
             cand --drain-delay 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]'
+            cand --console 'Serve the operator''s page at /console [default: true]'
             cand --allow-insecure-peers 'Call http and https addresses of this machine too, for development'
             cand --allow-private-networks 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7'
             cand --federation-max-age 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]'

@@ -795,6 +795,7 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'H
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l console -d 'Serve the operator\'s page at /console [default: true]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l federation-max-age -d 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]' -r

@@ -161,6 +161,11 @@ struct Settings {
     #[arg(long, value_name = "DUR", env = "KITE_DRAIN_DELAY")]
     drain_delay: Option<String>,
 
+    /// Serve the operator's page at /console [default: true]
+    #[arg(long, env = "KITE_CONSOLE", num_args = 0..=1, require_equals = true, value_name = "BOOL",
+          default_missing_value = "true", value_parser = outbound::switch)]
+    console: Option<bool>,
+
     #[command(flatten)]
     #[serde(default)]
     outbound: OutboundSettings,
@@ -199,6 +204,7 @@ impl Settings {
             retention_events: self.retention_events.or(other.retention_events),
             events_limit: self.events_limit.or(other.events_limit),
             drain_delay: self.drain_delay.or(other.drain_delay),
+            console: self.console.or(other.console),
             outbound: self.outbound.or(other.outbound),
             federation: self.federation.or(other.federation),
             paperclip: self.paperclip.or(other.paperclip),
@@ -319,6 +325,7 @@ impl ServeArgs {
             drain_delay: drain_delay.unwrap_or_default(),
             federation_max_age,
             paperclip,
+            console: settings.console.unwrap_or(true),
         })
     }
 }
@@ -389,8 +396,14 @@ fn tell_listening(
         });
         return Ok(out.object(&line.to_string())?);
     }
+    let console = match server.has_console() {
+        true => format!("console: {url}/console\n"),
+        false => String::new(),
+    };
     out.note(&format!(
-        "kite {version} listens on {url} (WebSocket {ws_url})\ndata: {database}\nCtrl-C ends it"
+        "kite {version} listens on {url} (WebSocket {ws_url})\n\
+         instance: {}\n{console}data: {database}\nCtrl-C ends it",
+        server.instance_id(),
     ));
     Ok(())
 }

@@ -125,11 +125,14 @@ impl Access {
 
     /// Whether a key that was accepted before still is.
     pub async fn is_live(&self, prefix: &str) -> Result<bool, StoreError> {
+        Ok(self.live_key(prefix).await?.is_some())
+    }
+
+    /// The key with a public part, if it is live. For whoever has shown the whole of it before.
+    pub async fn live_key(&self, prefix: &str) -> Result<Option<Arc<KeyRecord>>, StoreError> {
         let now = self.clock.unix_millis();
-        Ok(self
-            .record(prefix)
-            .await?
-            .is_some_and(|key| key.is_live(now)))
+        let key = self.record(prefix).await?;
+        Ok(key.filter(|key| key.is_live(now)))
     }
 
     async fn record(&self, prefix: &str) -> Result<Option<Arc<KeyRecord>>, StoreError> {

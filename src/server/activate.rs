@@ -315,7 +315,7 @@ pub(super) async fn decide(
 
 /// Browsers say where a form comes from: the host that they asked, or the public address where something in between asks
 /// for another. Programs that say nothing hold the key anyway.
-fn is_own_form(parts: &Parts, public_url: Option<&str>) -> bool {
+pub(super) fn is_own_form(parts: &Parts, public_url: Option<&str>) -> bool {
     let header = |name: &str| {
         parts
             .headers

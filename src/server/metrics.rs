@@ -41,7 +41,8 @@ struct Count {
 }
 
 impl Standings {
-    async fn ask(&self, store: &dyn Store) -> Result<Arc<[PeerStanding]>, StoreError> {
+    /// How the peers of all teams do; counted anew only where the last count is old.
+    pub(super) async fn ask(&self, store: &dyn Store) -> Result<Arc<[PeerStanding]>, StoreError> {
         // Whoever asks meanwhile waits for this count, and takes it.
         let mut last = self.0.lock().await;
         let begun = Instant::now();

@@ -10,6 +10,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod connection;
+mod console;
 mod discovery;
 mod door;
 mod endpoints;
@@ -74,6 +75,7 @@ use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use call::{Call, Read};
+use console::Console;
 use error::{ApiError, json};
 use limit::{PerMinute, Rates};
 use registry::Registry;
@@ -126,6 +128,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// How old an event may be that is still forwarded.
     pub federation_max_age: Duration,
+    /// Whether there is the operator's page.
+    pub console: bool,
     /// Where messages for agents are posted too.
     pub paperclip: Option<PaperclipConfig>,
 }
@@ -262,6 +266,7 @@ impl Server {
             inbound,
             redeeming: Semaphore::new(1),
             standings: metrics::Standings::default(),
+            console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
             body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
             logins_begun: PerMinute::default(),
@@ -302,6 +307,11 @@ impl Server {
         self.app.is_tls
     }
 
+    /// Whether it has the operator's page.
+    pub fn has_console(&self) -> bool {
+        self.app.console.is_some()
+    }
+
     /// The instance's id.
     pub fn instance_id(&self) -> &str {
         &self.app.instance_id
@@ -322,6 +332,7 @@ impl Server {
         let (end, ending) = watch::channel(false);
         let watchers = [
             tokio::spawn(watch_access(self.app.clone(), ending.clone())),
+            tokio::spawn(console::watch(self.app.clone(), ending.clone())),
             tokio::spawn(watch_notices(
                 self.app.clone(),
                 self.notices,
@@ -343,6 +354,9 @@ impl Server {
         // Nobody listens any more when all tasks ended by themselves.
         let _ = end.send(true);
         self.app.registry.end();
+        if let Some(console) = &self.app.console {
+            console.live.end();
+        }
         // A panic in a task was reported by the runtime.
         let _ = serving.await;
         for watcher in watchers {
@@ -446,7 +460,11 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
 }
 
 fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let console = match app.console {
+        Some(_) => Router::new().nest("/console", console::routes()),
+        None => Router::new(),
+    };
+    console
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::ready))

@@ -178,7 +178,7 @@ fn status_code(parts: &Parts) -> Result<Option<u16>, ApiError> {
 }
 
 /// The dead letter of a team that a text names, with its event.
-async fn letter(
+pub(super) async fn letter(
     app: &App,
     team: &TeamId,
     id: &str,
@@ -273,7 +273,7 @@ pub(super) async fn post_replay(
 }
 
 /// Tells federation at once that there is something for the peers of a team, or for one of them.
-async fn wake(app: &App, team: &TeamId, peer_id: Option<&str>) -> Result<(), ApiError> {
+pub(super) async fn wake(app: &App, team: &TeamId, peer_id: Option<&str>) -> Result<(), ApiError> {
     let peers = app.store.peers(team.clone()).await?;
     let meant = |id: &str| peer_id.is_none_or(|wanted| wanted == id);
     let meant = peers.iter().filter(|peer| meant(&peer.id));

@@ -191,13 +191,23 @@ fn set_by_settings(peer: &PeerRecord) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, text)
 }
 
-/// Changes a peer and lets nothing go out any more that it should not get.
 async fn change(
     app: &App,
     team: &TeamId,
     id: String,
-    update: PeerUpdate,
+    change: PeerUpdate,
 ) -> Result<Response, ApiError> {
+    let peer = update(app, team, id, change).await?;
+    Ok(json(StatusCode::OK, &shown(peer)))
+}
+
+/// Changes a peer and lets nothing go out any more that it should not get.
+pub(super) async fn update(
+    app: &App,
+    team: &TeamId,
+    id: String,
+    update: PeerUpdate,
+) -> Result<PeerRecord, ApiError> {
     let now = app.clock.unix_millis();
     // What failed on the old way says nothing of the new one.
     let is_new_way = update.hook_url.is_some()
@@ -211,7 +221,7 @@ async fn change(
     if matches!(peer.status, PeerStatus::Revoked | PeerStatus::Deleted) {
         app.federation.cancel_rows().await?;
     }
-    Ok(json(StatusCode::OK, &shown(peer)))
+    Ok(peer)
 }
 
 /// `POST /api/federation/peers/{id}/test`.

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::console::Console;
 use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
 use super::metrics::Standings;
@@ -50,6 +51,8 @@ pub struct App {
     pub(super) redeeming: Semaphore,
     /// How the peers of all teams do.
     pub(super) standings: Standings,
+    /// What the operator's page remembers, if there is that page.
+    pub(super) console: Option<Console>,
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.

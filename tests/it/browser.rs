@@ -11,7 +11,7 @@ fn address(server: &Server, code: &str) -> String {
 }
 
 /// Everything that the browser asked for is the server's, and nothing broke a rule of the page.
-async fn stays_at_home(browser: &Browser, server: &Server) {
+pub(crate) async fn stays_at_home(browser: &Browser, server: &Server) {
     let requests = browser.requests().await;
     assert!(!requests.is_empty(), "the browser's requests are seen");
     for url in &requests {

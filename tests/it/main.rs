@@ -24,6 +24,7 @@ mod browser;
 mod calls;
 mod clients;
 mod commands;
+mod console;
 mod crash;
 mod crash_federation;
 mod crowds;

@@ -55,7 +55,7 @@ impl OutboundSettings {
 }
 
 /// A switch as variables write it. What is neither is refused: a slip must not open anything, nor close it unnoticed.
-fn switch(text: &str) -> Result<bool, &'static str> {
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
         "" | "0" | "false" | "no" | "off" => Ok(false),

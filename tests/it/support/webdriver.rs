@@ -167,7 +167,12 @@ impl Browser {
     }
 
     /// Asks the page until it gives a good answer: a click or a key may lead to another page, which takes its time.
-    async fn until(&self, script: &str, what: &str, is_good: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(
+        &self,
+        script: &str,
+        what: &str,
+        is_good: impl Fn(&Value) -> bool,
+    ) -> Value {
         let deadline = Instant::now() + PATIENCE;
         let body = json!({"script": script, "args": []});
         loop {
@@ -231,6 +236,13 @@ impl Browser {
     pub(crate) async fn narrow(&self, width: u32) {
         let screen = json!({"width": width, "height": 640, "deviceScaleFactor": 1, "mobile": true});
         let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen});
+        self.call(Method::POST, "/goog/cdp/execute", command).await;
+    }
+
+    /// Shows pages as somebody sees them who likes them `light` or `dark`.
+    pub(crate) async fn prefer(&self, scheme: &str) {
+        let wish = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": wish});
         self.call(Method::POST, "/goog/cdp/execute", command).await;
     }
 
