@@ -185,49 +185,110 @@ async fn what_the_readme_shows_by_hand_works_as_it_is_written() {
     assert!(event.contains(r#""data":{"ok":true}"#), "{event}");
 }
 
-#[test]
-fn the_two_servers_of_the_readme_exchange_events() {
+/// The section about several servers, typed from its first line to its last.
+#[tokio::test]
+async fn the_two_servers_of_the_readme_are_connected_watched_and_repaired() {
     let commands = between_servers();
-    let [serve_a, serve_b, make_a, make_b, trigger, status, logs] = &commands[..] else {
+    let [
+        serve_a,
+        serve_b,
+        login_a,
+        login_b,
+        invite,
+        join,
+        register_b,
+        listen,
+        register_a,
+        ask,
+        answer,
+        send,
+        watch,
+        list,
+        show,
+        replay,
+        trace,
+    ] = &commands[..]
+    else {
         panic!("the section has other commands: {commands:#?}");
     };
-    let flags = ["--instance-id", "--allow-insecure-peers"];
+    // The harness starts them, on ports of its own and with less patience.
+    let flags = [
+        "--instance-id",
+        "--allow-insecure-peers",
+        "--federation-max-age 1m",
+    ];
     for serve in [serve_a, serve_b] {
         assert!(flags.iter().all(|flag| serve.contains(flag)), "{serve}");
     }
-    let start = |id| Server::start_with(&["--allow-insecure-peers", "--instance-id", id]);
-    let (a, b) = (start("kite-a"), start("kite-b"));
-    let person = Person::new();
-    let run = |line: &str| {
-        let line = line
-            .replace("http://127.0.0.1:7700", a.url())
-            .replace("http://127.0.0.1:7701", b.url());
-        let typed = person.shell(&line).env("KEY_A", &a.owner().key);
-        typed.env("KEY_B", &b.owner().key)
+    let start = |id| {
+        let more = [
+            "--allow-insecure-peers",
+            "--instance-id",
+            id,
+            "--federation-max-age",
+            "3s",
+        ];
+        Server::start_with(&more)
     };
-    let made = run(&format!("{make_a} --fail -sS")).succeeds().json();
-    let token = |name: &str| made[name].as_str().unwrap().to_owned();
-    let exchanged = make_b
-        .replace("INBOUND_TOKEN", &token("inbound_token"))
-        .replace("OUTBOUND_TOKEN", &token("outbound_token"));
-    run(&format!("{exchanged} --fail -sS")).succeeds();
-    run(trigger).succeeds();
-    run(status).stdout_has("kite-b").succeeds();
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let listed = run(logs).succeeds().stdout;
-        if listed.contains("com.stripe.payment_intent.succeeded") {
-            break;
-        }
-        assert!(Instant::now() < deadline, "it never came: {}", a.log());
-        thread::sleep(GLANCE);
+    let (a, mut b) = (start("kite-a"), start("kite-b"));
+    let person = Person::new();
+    let (url_a, url_b) = (a.url().to_owned(), b.url().to_owned());
+    let (key_a, key_b) = (a.key_file().to_owned(), b.key_file().to_owned());
+    let typed = |line: &str| {
+        let line = line
+            .replace("http://127.0.0.1:7700", &url_a)
+            .replace("http://127.0.0.1:7701", &url_b)
+            .replace("a/bootstrap.key", key_a.to_str().unwrap())
+            .replace("b/bootstrap.key", key_b.to_str().unwrap());
+        person.shell(&format!("exec {line}"))
+    };
+    for line in [login_a, login_b] {
+        typed(line).succeeds();
     }
-    // It is not sent back to where it came from.
-    let drops = b.owner();
-    let person = Person::with(&drops);
-    person
-        .kite(&["federation", "deliveries", "list"])
-        .stdout_has("in its chain")
+    let code = typed(invite).succeeds().stdout;
+    let joined = join.replace("CODE", code.trim());
+    typed(&joined).stdout_has("kite-a").succeeds();
+
+    typed(register_b).succeeds();
+    let mut listener = typed(listen).start();
+    listener.wait_to_say("listening for");
+    typed(register_a).succeeds();
+    let asker = typed(ask).start();
+    let line = listener.line();
+    let (event, letter) = split(&line);
+    assert!(letter.starts_with("agent-a@kite-a → agent-b"), "{line}");
+    assert!(letter.ends_with(": Are you there?"), "{line}");
+    typed(&answer.replace("EVENT", event)).succeeds();
+    let asked = asker.end();
+    assert_eq!(asked.code, Some(0), "{asked:#?}");
+    assert!(asked.stdout.contains(": Yes."), "{asked:#?}");
+
+    b.kill();
+    let sent = typed(&format!("{send} --json")).succeeds().json();
+    let mut watching = typed(watch).start();
+    while !watching.line().contains("kite-b") {}
+    watching.signal("INT");
+    watching.end();
+    let deadline = Instant::now() + PATIENCE;
+    let letter = loop {
+        let listed = typed(&format!("{list} --json")).succeeds().stdout;
+        if let Some(line) = listed.lines().next() {
+            break serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+        assert!(Instant::now() < deadline, "no dead letter: {}", a.log());
+        thread::sleep(GLANCE);
+    };
+    assert_eq!(letter["event_id"], sent["id"]);
+    let about = |line: &str| line.replace("LETTER", letter["id"].as_str().unwrap());
+    typed(&about(show))
+        .stdout_has("For when you are back.")
+        .succeeds();
+    b.start_again();
+    typed(&about(replay)).succeeds();
+    assert!(listener.line().ends_with(": For when you are back."));
+    let event = sent["id"].as_str().unwrap();
+    typed(&trace.replace("EVENT", event))
+        .stdout_has("kite-b")
         .succeeds();
 }
 
