@@ -35,4 +35,5 @@ cargo clippy --locked --all-targets --no-default-features -- -D warnings
 cargo test --locked
 # What a client meets, once more on PostgreSQL.
 KITE_TEST_ON=postgres cargo test --locked --test it -- \
-    bad_input:: calls:: clients:: limits:: login:: publish:: streams:: teams:: trigger:: vectors:: webhooks::
+    agents_at_peers:: bad_input:: calls:: clients:: invites:: limits:: login:: paperclip:: publish:: streams:: teams:: trace:: \
+    trigger:: vectors:: webhooks::
