@@ -1,5 +1,6 @@
 //! The operator's page: who gets in, what it shows and to whom, what it does, what goes on by itself.
 
+mod backlog;
 mod browser;
 mod pages;
 mod session;

@@ -7,15 +7,15 @@ use crate::support::http::answer;
 use crate::support::server::Server;
 
 /// How many of a team may look on: what the server says.
-const TEAM_STREAMS_MAX: usize = 16;
+pub(super) const TEAM_STREAMS_MAX: usize = 16;
 
-async fn open(visitor: &Visitor) -> Response {
+pub(super) async fn open(visitor: &Visitor) -> Response {
     let request = visitor.request(Method::GET, "/console/live");
     request.send().await.unwrap()
 }
 
 /// Reads until this stands in what came, all of which is the answer; `None` when the stream ends before.
-async fn until(stream: &mut Response, part: &str) -> Option<String> {
+pub(super) async fn until(stream: &mut Response, part: &str) -> Option<String> {
     let mut read = String::new();
     while !read.contains(part) {
         let chunk = stream.chunk().await.unwrap()?;

@@ -1,13 +1,15 @@
 //! Instances that forward to each other while they are killed, in meshes and under load: each event is at each of them
-//! once (promises 1, 5 and 6).
+//! once, and so are questions, answers and what is said of agents that are not there (promises 1, 5 and 6).
 //!
 //! `KITE_CRASH_FEDERATION_ROUNDS` sets the number of kills, `KITE_CRASH_FEDERATION_KILLS` that of nodes that leave their
 //! peers to others, `KITE_CRASH_FEDERATION_EVENTS` how many events go through a mesh or wait for a restart, and
 //! `KITE_CRASH_AWAY_SECS` how long a database stays away.
 
+mod agents;
 mod kills;
 mod mesh;
 mod nodes;
+mod paperclip;
 mod restore;
 
 use crate::support::instance::{Instance, settle_at};

@@ -14,6 +14,7 @@ mod names;
 mod replays;
 mod site;
 mod stream;
+mod traces;
 
 /// The token that instances show to the hooks of these tests.
 const TOKEN: &str = "kfd_12ab34cd_0123456789abcdef0123456789abcdef";

@@ -1,6 +1,8 @@
-//! Connecting two servers with an invitation (spec 14.1): the commands, what goes wrong, and who is kept out.
+//! Connecting two servers with an invitation (spec 14.1): the commands, what goes wrong, servers that are killed meanwhile,
+//! and who is kept out.
 
 mod commands;
+mod faults;
 mod refusals;
 mod renewals;
 

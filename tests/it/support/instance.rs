@@ -100,13 +100,15 @@ impl Instance {
 
     /// Gives a peer another status.
     pub(crate) async fn set_status(&self, peer: &str, status: &str) {
-        let request = self
-            .server
-            .owner()
-            .request(Method::PATCH, &format!("{PEERS}/{peer}"));
+        self.change(peer, &json!({"status": status})).await;
+    }
+
+    /// Changes what stands for a peer.
+    pub(crate) async fn change(&self, peer: &str, change: &Value) {
+        let owner = self.server.owner();
+        let request = owner.request(Method::PATCH, &format!("{PEERS}/{peer}"));
         let request = request.header(CONTENT_TYPE, "application/json");
-        let changed = answer(request.body(json!({"status": status}).to_string())).await;
-        changed.expect(200);
+        answer(request.body(change.to_string())).await.expect(200);
     }
 
     /// Its log.

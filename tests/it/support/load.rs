@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -45,9 +45,42 @@ impl Nodes {
             .send_modify(|places| places[node] = Some(server.owner()));
     }
 
+    /// Follows them wherever they go.
+    pub(crate) fn follow(&self) -> Follower {
+        Follower(self.0.subscribe())
+    }
+
     /// Sends nobody else to a node. Who is there stays.
     pub(crate) fn withdraw(&self, node: usize) {
         self.0.send_modify(|places| places[node] = None);
+    }
+}
+
+/// Somebody who comes back to nodes that come and go.
+pub(crate) struct Follower(watch::Receiver<Vec<Option<Access>>>);
+
+impl Follower {
+    /// The first node that is there, once there is one.
+    pub(crate) async fn place(&mut self) -> Access {
+        reach(&mut self.0, 0).await.1
+    }
+
+    /// Makes a request of whatever node is there until one answers with this status: one that is ending answers with a
+    /// refusal or not at all.
+    pub(crate) async fn insist(
+        &mut self,
+        status: u16,
+        request: impl Fn(&Access) -> RequestBuilder,
+    ) -> Answer {
+        loop {
+            let place = self.place().await;
+            let answered = try_answer(request(&place).timeout(ANSWER_LIMIT)).await;
+            match answered {
+                Ok(answer) if answer.status == status => return answer,
+                Ok(answer) if answer.status != 503 => panic!("{answer:#?}"),
+                _ => sleep(GLANCE).await,
+            }
+        }
     }
 }
 

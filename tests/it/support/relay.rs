@@ -15,6 +15,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+use super::GLANCE;
 
 /// What is done with a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) enum Fate {
     Passed,
     /// It is passed on, and the answer is lost.
     Unanswered,
+    /// It is passed on, and the answer is held back until the relay leads nowhere; then it is lost.
+    Held,
     /// It is refused like this, and not passed on.
     Refused(u16),
 }
@@ -166,6 +171,12 @@ impl Way {
         let body = response.bytes().await.map_err(|_| gone())?;
         match fate {
             Fate::Unanswered => Err(gone()),
+            Fate::Held => {
+                while self.book().target.is_some() {
+                    sleep(GLANCE).await;
+                }
+                Err(gone())
+            }
             _ => Ok(answer(status, body)),
         }
     }
