@@ -51,9 +51,38 @@ impl InstanceKey {
 
 /// Whether a signature of a message was made with the key of this public half.
 pub fn verify(public: &[u8; IDENTITY_KEY_LEN], message: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&ED25519, public)
-        .verify(message, signature)
-        .is_ok()
+    !is_weak(public)
+        && UnparsedPublicKey::new(&ED25519, public)
+            .verify(message, signature)
+            .is_ok()
+}
+
+/// Whether a public key is one of the curve's eight points of small order, in any way to write it. Nobody has the private
+/// half of those, and anybody can make signatures that fit them: they prove nothing, and RFC 8032 does not refuse them.
+fn is_weak(public: &[u8; IDENTITY_KEY_LEN]) -> bool {
+    /// The points of order 8 (and their negatives, which differ in the sign alone).
+    const ORDER_8: [[u8; IDENTITY_KEY_LEN]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    // The top bit is the sign of x; the rest is y, lowest byte first.
+    let mut y = *public;
+    y[IDENTITY_KEY_LEN - 1] &= 0x7f;
+    match y {
+        // 0 (order 4) and 1 (order 1).
+        [0 | 1, rest @ ..] if rest == [0; IDENTITY_KEY_LEN - 1] => true,
+        // p - 1 (order 2), and p and p + 1, which are 0 and 1 again.
+        [0xec..=0xee, rest @ .., 0x7f] => rest == [0xff; IDENTITY_KEY_LEN - 2],
+        _ => ORDER_8.contains(&y),
+    }
 }
 
 /// What a public key is shown and compared as by people: `SHA256:` and the digest in base64 (as OpenSSH does it).
@@ -94,6 +123,51 @@ mod tests {
         assert!(!verify(&public, &[0x73], &signature));
         assert!(!verify(&[7; 32], &[0x72], &signature));
         assert!(!verify(&public, &[0x72], &signature[..63]));
+    }
+
+    /// With S = 0 a signature fits when R is the negative of a multiple of the key, and that is one of eight points.
+    #[test]
+    fn a_key_that_anybody_can_sign_for_proves_nothing() {
+        let top = |first: u8| {
+            let mut point = [0xff; IDENTITY_KEY_LEN];
+            (point[0], point[31]) = (first, 0x7f);
+            point
+        };
+        let low = |first: u8| {
+            let mut point = [0; IDENTITY_KEY_LEN];
+            point[0] = first;
+            point
+        };
+        let eighth = bytes("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
+        let other = bytes("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a");
+        let points = [
+            low(0),
+            low(1),
+            eighth,
+            other,
+            top(0xec),
+            top(0xed),
+            top(0xee),
+        ];
+        let signed = points.map(|point| {
+            let mut negative = point;
+            negative[31] |= 0x80;
+            [point, negative]
+        });
+        let all = signed.as_flattened();
+        let mut forged = 0;
+        for public in all {
+            for (message, r) in (0..64_u8).flat_map(|n| all.iter().map(move |r| ([n], r))) {
+                let signature = [r.as_slice(), &[0; 32]].concat();
+                let fits = UnparsedPublicKey::new(&ED25519, public).verify(&message, &signature);
+                forged += usize::from(fits.is_ok());
+                assert!(!verify(public, &message, &signature), "{public:02x?}");
+            }
+        }
+        assert!(forged > 0, "there is something to refuse");
+        for near in [low(2), top(0xeb), top(0xef)] {
+            assert!(!is_weak(&near), "{near:02x?}");
+        }
     }
 
     #[test]

@@ -461,7 +461,9 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
 
 fn router(app: Arc<App>) -> Router {
     let console = match app.console {
-        Some(_) => Router::new().nest("/console", console::routes()),
+        Some(_) => Router::new()
+            .nest("/console", console::routes())
+            .route("/console/", get(console::with_slash)),
         None => Router::new(),
     };
     console

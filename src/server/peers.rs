@@ -269,6 +269,7 @@ pub(super) async fn status(
     Ok(json(StatusCode::OK, &health))
 }
 
+// Where nothing waits, nothing is tried, whatever the last failure had to wait for.
 fn health(standing: PeerStanding, now: Millis) -> PeerHealth {
     let state = standing.state;
     PeerHealth {
@@ -282,7 +283,7 @@ fn health(standing: PeerStanding, now: Millis) -> PeerHealth {
         failures: state.failures,
         last_error: state.last_error,
         latency_ms: state.latency_ms,
-        next_attempt_at: state.retry_at.map(rfc3339),
+        next_attempt_at: state.retry_at.filter(|_| standing.backlog > 0).map(rfc3339),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::super::context::{Context, block_on_call};
@@ -13,7 +14,9 @@ use super::super::text::visible;
 use super::{name_of, names, offered, or_dash};
 use crate::base::duration;
 use crate::protocol::address::{is_inside, is_loopback};
-use crate::protocol::invite::{Invite, InviteCreated, InviteDraft, InviteShown};
+use crate::protocol::invite::{
+    INVITE_SECS_MAX, INVITE_SECS_MIN, Invite, InviteCreated, InviteDraft, InviteShown,
+};
 
 /// Make an invitation: the code with which another instance connects itself.
 #[derive(Debug, Args)]
@@ -34,11 +37,12 @@ pub(super) struct InviteArgs {
         long = "scope",
         visible_alias = "scopes",
         value_name = "GLOB",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new()
     )]
     scopes: Option<Vec<String>>,
     /// For how long it can be used (1m, 15m, 24h), a week at most [default: 15m].
-    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    #[arg(long, value_name = "DUR", value_parser = validity)]
     expires: Option<Duration>,
 }
 
@@ -79,6 +83,15 @@ struct RevokeArgs {
     /// The invitation's id.
     #[arg(value_name = "ID")]
     invite: String,
+}
+
+/// For how long an invitation can be used: what the server takes.
+fn validity(text: &str) -> Result<Duration, String> {
+    let validity = duration::parse(text).map_err(|fault| fault.to_string())?;
+    match (INVITE_SECS_MIN..=INVITE_SECS_MAX).contains(&validity.as_secs()) {
+        true => Ok(validity),
+        false => Err("it must be from 1m to 7d".to_owned()),
+    }
 }
 
 pub(super) fn run(args: InviteArgs, context: &Context) -> Result<Exit, CommandError> {
@@ -195,6 +208,16 @@ mod tests {
             secret: InviteSecret::of([7; 32]),
         };
         invite.to_code().to_string()
+    }
+
+    #[test]
+    fn an_invitation_is_good_for_a_minute_to_a_week() {
+        for good in ["1m", "60s", "7d"] {
+            assert!(validity(good).is_ok(), "{good}");
+        }
+        for bad in ["59s", "8d", "0s", "x", "", "99999999999999d"] {
+            assert!(validity(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

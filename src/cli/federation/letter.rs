@@ -25,21 +25,32 @@ pub(super) fn whole(peers: &[Peer], id: &str) -> String {
     found.unwrap_or_else(|| id.to_owned())
 }
 
+/// What stands between the columns of a table.
+const COLUMN_GAP: &str = "  ";
+
 /// The ids in a text: one on a line, alone or as the member `id` of an object.
 pub(super) fn ids_in(text: &str) -> Result<Vec<String>, CommandError> {
     let mut ids = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        match line.starts_with('{') {
-            _ if line.is_empty() => {}
-            false => ids.push(line.to_owned()),
-            true => ids.push(id_in(line).ok_or_else(|| {
-                let message = format!("line {} of stdin is no object with an `id`", index + 1);
-                CommandError::usage(message).with_hint(
-                    "give one id on each line, or what `kite federation dead-letters list --json` prints",
-                )
-            })?),
+        if line.is_empty() {
+            continue;
         }
+        let found = match line.starts_with('{') {
+            true => id_in(line),
+            // The line of a table that was made for people.
+            false if line.contains(COLUMN_GAP) => None,
+            false => Some(line.to_owned()),
+        };
+        ids.push(found.ok_or_else(|| {
+            let message = format!(
+                "line {} of stdin is neither an id, PEER:SEQ, nor an object with an `id`",
+                index + 1
+            );
+            CommandError::usage(message).with_hint(
+                "give one id on each line, or what `kite federation dead-letters list --json` prints",
+            )
+        })?);
     }
     Ok(ids)
 }
@@ -82,7 +93,7 @@ mod tests {
     fn ids_come_alone_or_in_objects() {
         let ids = ids_in("a:1\n\n {\"peer\":{\"id\":\"no\"}, \"id\": \"b:2\"}\r\nc:3").unwrap();
         assert_eq!(ids, ["a:1", "b:2", "c:3"]);
-        for text in ["{}", "a:1\n{\"id\":7}", "{"] {
+        for text in ["{}", "a:1\n{\"id\":7}", "{", "id  peer", "a:1  b  c"] {
             assert_eq!(ids_in(text).unwrap_err().exit(), Exit::Usage);
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn run(args: StatusArgs, context: &Context) -> Result<Exit, CommandEr
     let api = context.api(&context.settings()?)?;
     let peers = block_on_call(async { offered(api.federation_status().await) })?;
     if peers.is_empty() {
-        let words = "the team has no peers; `kite federation peers add` makes one";
+        let words = "the team has no peers; `kite federation invite` connects one";
         context.out.note(words);
     }
     let is_terminal = context.out.is_terminal();
@@ -62,8 +62,15 @@ pub(super) fn run(args: StatusArgs, context: &Context) -> Result<Exit, CommandEr
     Ok(Exit::Done)
 }
 
-/// The cells of a peer; times as they stand, or how long ago they were at a time.
+/// How many characters of a name a terminal shows: one long name must not push the numbers of all off the screen.
+const NAME_MAX_CHARS: usize = 32;
+
+/// The cells of a peer: for a pipe all as it stands, for a terminal a short name, and how long ago things were at a time.
 pub(super) fn row(peer: &PeerHealth, now: Option<i64>) -> Vec<String> {
+    let name = match now {
+        Some(_) => shortened(&peer.peer),
+        None => peer.peer.clone(),
+    };
     // What once went wrong is no news of a peer that does well.
     let error = peer.last_error.as_ref().filter(|_| peer.failures > 0);
     let time = |text: &Option<String>, short: fn(i64, &str) -> String| {
@@ -71,7 +78,7 @@ pub(super) fn row(peer: &PeerHealth, now: Option<i64>) -> Vec<String> {
         or_dash(text.map(|text| now.map_or_else(|| text.to_owned(), |now| short(now, text))))
     };
     vec![
-        peer.peer.clone(),
+        name,
         peer.status.word().to_owned(),
         peer.backlog.to_string(),
         or_dash(peer.oldest_secs.map(|secs| format!("{secs}s"))),
@@ -81,4 +88,25 @@ pub(super) fn row(peer: &PeerHealth, now: Option<i64>) -> Vec<String> {
         time(&peer.next_attempt_at, due),
         or_dash(error),
     ]
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_MAX_CHARS - 1) {
+        Some((end, last)) if end + last.len_utf8() < name.len() => format!("{}…", &name[..end]),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_at_its_end() {
+        let fits = "ö".repeat(NAME_MAX_CHARS);
+        assert_eq!(shortened(&fits), fits);
+        let cut = shortened(&format!("{fits}x"));
+        assert_eq!(cut, format!("{}…", "ö".repeat(NAME_MAX_CHARS - 1)));
+        assert_eq!(shortened(""), "");
+    }
 }

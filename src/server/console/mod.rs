@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Uri;
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::error::ApiError;
@@ -68,6 +69,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/console.js", get(page::script))
         .route("/icon.svg", get(page::icon))
         .fallback(page::nothing_here)
+}
+
+/// `GET /console/`: the same page, as some write its address.
+pub(super) async fn with_slash() -> Response {
+    page::redirect(HOME)
 }
 
 /// What the page remembers. It is there wherever [`routes`] are.

@@ -134,7 +134,8 @@ fn health(one: &PeerStanding, now: Millis) -> (&'static str, String) {
                 Some(time) => format!("last success {}", ago(time, now)),
                 None => "no success yet".to_owned(),
             };
-            let next = match state.retry_at {
+            // Where nothing waits, nothing is tried.
+            let next = match state.retry_at.filter(|_| one.backlog > 0) {
                 Some(time) => format!(", next try {}", due(time, now)),
                 None => String::new(),
             };
@@ -143,6 +144,10 @@ fn health(one: &PeerStanding, now: Millis) -> (&'static str, String) {
                 "failing",
                 format!("Failing: {failures} in a row, {since}{next}"),
             )
+        }
+        PeerStatus::Active if state.last_success_at.is_none() && one.dead > 0 => {
+            let words = "Nothing was delivered yet, and there are dead letters";
+            ("failing", words.to_owned())
         }
         PeerStatus::Active if state.last_success_at.is_none() => {
             ("fine", "Ready: nothing was delivered yet".to_owned())
