@@ -12,7 +12,7 @@ use super::door::not_admitted;
 use super::error::{ApiError, json};
 use super::limit::Sender;
 use super::path::Path;
-use super::recipient;
+use super::recipient::{self, Recipient};
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
@@ -20,8 +20,9 @@ use crate::protocol::agent::Message;
 use crate::protocol::api::{Agent, AgentList, AgentUpdate, MessageAccepted};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
-use crate::protocol::id::{AgentId, check_text};
+use crate::protocol::id::{AgentId, TeamId, check_text};
 use crate::protocol::json;
+use crate::store::StoreError;
 use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
 
 /// The longest `Idempotency-Key`, in bytes.
@@ -44,12 +45,23 @@ pub(super) async fn send(
     let dedup = idempotency(&parts.headers, &key, &sent)?;
 
     let (from, asked) = (message.from.to_string(), message.to.to_string());
-    let (message, mut recipient) = recipient::direct(&app, &key.team, message).await?;
-    let event = message.into_event(random::uuid7(), rfc3339(now));
-    let new = NewEvent::new(key.team.clone(), &event, now, dedup);
-    let (outcome, usage) = app.log.append(new).await?;
+    let new_id = random::uuid7();
+    let (mut recipient, outcome, usage) = match recipient::direct(&app, &key.team, message).await {
+        Ok((message, recipient)) => {
+            let event = message.into_event(new_id.clone(), rfc3339(now));
+            let new = NewEvent::new(key.team.clone(), &event, now, dedup);
+            let (outcome, usage) = app.log.append(new).await?;
+            (recipient, outcome, usage)
+        }
+        // Its peer takes nothing by now: what was accepted before stays accepted.
+        Err(refusal) => {
+            let outcome = first_of(&app, &key.team, dedup).await?.ok_or(refusal)?;
+            let (usage, _) = app.log.usage(&key.team).await?;
+            (Recipient::whole(asked.clone()), outcome, usage)
+        }
+    };
     let (id, created_at) = match outcome {
-        Outcome::Stored(_) => (event.id, now),
+        Outcome::Stored(_) => (new_id, now),
         Outcome::Duplicate {
             id,
             created_at,
@@ -79,6 +91,18 @@ pub(super) async fn send(
         usage,
     };
     Ok(json(StatusCode::CREATED, &accepted))
+}
+
+/// What became of the message that was sent with an `Idempotency-Key` before.
+async fn first_of(
+    app: &App,
+    team: &TeamId,
+    dedup: Option<Dedup>,
+) -> Result<Option<Outcome>, StoreError> {
+    match dedup {
+        Some(dedup) => app.store.first_of(team.clone(), dedup).await,
+        None => Ok(None),
+    }
 }
 
 /// What an `Idempotency-Key` makes the same again: the same API key with the same word. The body's digest tells a repeat

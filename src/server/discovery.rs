@@ -1,7 +1,7 @@
 //! Discovery: which other instances a peer may be told of, and what the team's peers tell (spec 14.1). Nothing is connected
 //! by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -184,13 +184,10 @@ impl<'a> Findings<'a> {
 
     /// The answer.
     fn told(self, asked: usize) -> Discovery {
-        let known = self.known;
-        let is_peer = |id: &str, url: &str| {
-            let is_it = |peer: &PeerRecord| {
-                peer.instance_id == id || origin(peer).is_some_and(|origin| origin == url)
-            };
-            known.iter().any(is_it)
-        };
+        // Read once: liars may tell of a thousand.
+        let ids: HashSet<&str> = self.known.iter().map(|it| &*it.instance_id).collect();
+        let origins: HashSet<String> = self.known.iter().filter_map(origin).collect();
+        let is_peer = |id: &str, url: &str| ids.contains(id) || origins.contains(url);
         let discovered = |((instance_id, url), known_by): ((String, String), _)| Discovered {
             connected: is_peer(&instance_id, &url),
             instance_id,

@@ -265,6 +265,7 @@ impl Server {
             federation,
             inbound,
             redeeming: Semaphore::new(1),
+            joiners_tests: Semaphore::new(redeem::TESTS_MAX),
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,

@@ -21,6 +21,14 @@ pub(super) struct Recipient {
     pub(super) to_instance: Option<String>,
 }
 
+impl Recipient {
+    /// One that was not taken apart.
+    pub(super) fn whole(to: String) -> Self {
+        let to_instance = None;
+        Self { to, to_instance }
+    }
+}
+
 /// A message for `agent@peer` becomes one for that agent at that peer, or here where the instance's own id is named. One
 /// for anybody else stays as it is, and costs no look at the peers where there is no `@`.
 ///
@@ -35,7 +43,7 @@ pub(super) async fn direct(
 ) -> Result<(Message, Recipient), ApiError> {
     let whole = message.to.to_string();
     let Some((agent, named)) = at_peer(&whole) else {
-        return Ok(as_it_is(message, whole));
+        return Ok((message, Recipient::whole(whole)));
     };
     let peers = app.store.peers(team.clone()).await?;
     let instance = match peers.iter().find(|peer| goes_by(peer, named)) {
@@ -44,7 +52,7 @@ pub(super) async fn direct(
             Some(peer.instance_id.clone())
         }
         None if named == app.instance_id => None,
-        None => return Ok(as_it_is(message, whole)),
+        None => return Ok((message, Recipient::whole(whole))),
     };
     let agent: AgentId = agent
         .parse()
@@ -54,11 +62,6 @@ pub(super) async fn direct(
         to_instance: Some(instance.clone().unwrap_or_else(|| named.to_owned())),
     };
     Ok((message.redirect(agent, instance), recipient))
-}
-
-fn as_it_is(message: Message, to: String) -> (Message, Recipient) {
-    let to_instance = None;
-    (message, Recipient { to, to_instance })
 }
 
 /// Whether a team calls a peer by this word. No two of its peers go by the same.

@@ -40,6 +40,10 @@ const BODY_MAX_BYTES: usize = 16 * 1024;
 /// time, so that who has an invitation cannot keep all of them busy.
 const TURN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How many tests that joiners ask for go on at a time. Each takes up to 15 s, and a peer's rate alone would let through
+/// hundreds.
+pub(super) const TESTS_MAX: usize = 16;
+
 /// How often it is looked who the joiner is, where the peers change meanwhile.
 pub(super) const LOOKS_MAX: usize = 5;
 
@@ -67,6 +71,9 @@ pub(super) async fn test(
     let now = app.clock.unix_millis();
     app.rates
         .admit_peer(peer.number, peer.rate_limit_per_sec, now)?;
+    let turn = app.joiners_tests.try_acquire();
+    let _turn =
+        turn.map_err(|_| ApiError::unavailable("too many peers are being tried: try again"))?;
     Ok(json(StatusCode::OK, &app.federation.test(&peer).await?))
 }
 

@@ -49,6 +49,8 @@ pub struct App {
     pub inbound: Inbound,
     /// Who redeems an invitation: one at a time.
     pub(super) redeeming: Semaphore,
+    /// Tests that joiners ask for: each may wait for a hook that never answers.
+    pub(super) joiners_tests: Semaphore,
     /// How the peers of all teams do.
     pub(super) standings: Standings,
     /// What the operator's page remembers, if there is that page.

@@ -32,9 +32,9 @@ pub use error::StoreError;
 use federation::FederationStore;
 pub use postgres::PostgresAddress;
 use record::{
-    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
-    EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
-    PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
+    EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
+    Page, PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
 
 /// What every method answers.
@@ -77,6 +77,9 @@ pub trait Store: FederationStore {
 
     /// The events of a team with an id, newest first: senders choose ids, and two may choose the same.
     async fn find_events(&self, team: TeamId, id: String) -> Result<Vec<StoredEvent>>;
+
+    /// What an append with this dedup key would hear of the event that was stored with it; `None` where none was.
+    async fn first_of(&self, team: TeamId, dedup: Dedup) -> Result<Option<Outcome>>;
 
     /// The ends of a team's log.
     async fn bounds(&self, team: TeamId) -> Result<Bounds>;

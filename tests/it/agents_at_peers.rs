@@ -253,6 +253,12 @@ async fn a_repeat_is_answered_as_the_first_was_whatever_became_of_the_peer() {
     };
     same("before", &before).await;
     same("with", &with).await;
+    peer.set_status(PeerStatus::Revoked).await;
+    same("with", &with).await;
+    let new = keyed("new", "bob@partner").await;
+    new.refused(422, "unprocessable");
+    let changed = keyed("before", "bob@kite-b").await;
+    changed.refused(409, "conflict");
     peer.set_status(PeerStatus::Deleted).await;
     same("with", &with).await;
     let other = keyed("with", "bob@kite-b").await;

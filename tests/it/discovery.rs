@@ -332,7 +332,7 @@ fn a_person_is_told_what_to_type_to_be_connected() {
         .stdout_has("kite-c")
         .stdout_has(c.url())
         .stderr_has("kite federation invite --name kite-a\n")
-        .stderr_has("kite federation join CODE --name kite-c\n")
+        .stderr_has("kite federation join - --name kite-c\n")
         .succeeds();
     let line = peers(&at_a, &["discover", "--json"])
         .stderr_lacks("invite")

@@ -80,7 +80,7 @@ fn next_step(instance: &Discovered, own_id: &str) -> String {
         "to be connected with {id}, ask its operator at {} for the code of\n\
          \x20 kite federation invite --name {own_id}\n\
          and give it to\n\
-         \x20 kite federation join CODE --name {id}",
+         \x20 kite federation join - --name {id}",
         instance.url
     )
 }
@@ -111,7 +111,7 @@ mod tests {
     fn an_id_is_one_word_in_what_is_to_be_typed() {
         let step = next_step(&instance("c; rm -rf"), "kite-a");
         assert!(step.contains("invite --name kite-a\n"), "{step}");
-        assert!(step.ends_with("join CODE --name 'c; rm -rf'"), "{step}");
+        assert!(step.ends_with("join - --name 'c; rm -rf'"), "{step}");
     }
 
     #[test]

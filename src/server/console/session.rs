@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use super::page::{Refusal, redirect};
-use super::sign_in;
+use super::{HOME, sign_in};
 use crate::protocol::permission::Permission;
 use crate::server::activate::is_own_form;
 use crate::server::body;
@@ -151,7 +151,12 @@ impl FromRequestParts<Arc<App>> for Session {
             let refusal: Refusal = ApiError::from(error).into();
             refusal.into_response()
         })?;
-        found.ok_or_else(|| redirect(&sign_in::address(&super::asked_for(&parts.uri))))
+        // What a form is sent to is no page that one could be led back to.
+        let wanted = || match parts.method.is_safe() {
+            true => super::asked_for(&parts.uri),
+            false => HOME.to_owned(),
+        };
+        found.ok_or_else(|| redirect(&sign_in::address(&wanted())))
     }
 }
 

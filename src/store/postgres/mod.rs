@@ -33,7 +33,7 @@ use tokio_postgres::types::FromSql;
 
 use super::peers::KnownPeers;
 use super::record::{
-    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
     Page, PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
@@ -325,6 +325,15 @@ impl Store for Postgres {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
             read::find_events(&client, team, &id).await
+        })
+        .await
+    }
+
+    async fn first_of(&self, team: TeamId, dedup: Dedup) -> Result<Option<Outcome>> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            read::first_of(&client, team, &dedup).await
         })
         .await
     }

@@ -13,7 +13,9 @@ use crate::protocol::event::Header;
 use crate::protocol::id::{ClientId, Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::limits::{FOLLOW_MAX_EVENTS, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES};
-use crate::store::record::{Bounds, Cursor, Hold, Millis, NewEvent, Page, StoredEvent, Stretch};
+use crate::store::record::{
+    Bounds, Cursor, Dedup, Hold, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch,
+};
 use crate::store::{Result, StoreError};
 
 /// What of an event a filter looks at, and how large it is.
@@ -158,6 +160,25 @@ pub(super) async fn find_events(client: &Object, team: i64, id: &str) -> Result<
         .await?;
     let rows = client.query(&select, &[&id, &team]).await?;
     rows.iter().map(stored).collect()
+}
+
+/// What was stored with a dedup key; see [`crate::store::Store::first_of`].
+pub(super) async fn first_of(client: &Object, team: i64, dedup: &Dedup) -> Result<Option<Outcome>> {
+    let select = client
+        .prepare_cached(
+            "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = $1 AND key = $2",
+        )
+        .await?;
+    let first = client.query_opt(&select, &[&team, &&dedup.key[..]]).await?;
+    let outcome = |row: Row| {
+        let fingerprint: Option<Vec<u8>> = column(&row, 2)?;
+        Ok(Outcome::Duplicate {
+            id: column(&row, 0)?,
+            created_at: column(&row, 1)?,
+            same: fingerprint.as_deref() == dedup.fingerprint.as_ref().map(|digest| &digest[..]),
+        })
+    };
+    first.map(outcome).transpose()
 }
 
 /// The ends of a log; see [`crate::store::Store::bounds`].

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
+use super::read::{FIRST_OF, first_in};
 use super::{peers, signed, team_number, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
@@ -265,9 +266,7 @@ impl<'c> Statements<'c> {
                 "INSERT INTO dedup (team, key, event_id, created_at, fingerprint, federated)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
             )?,
-            recall: connection.prepare_cached(
-                "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2",
-            )?,
+            recall: connection.prepare_cached(FIRST_OF)?,
             namesakes: connection.prepare_cached(
                 "SELECT source, created_at FROM events WHERE id = ?1 AND key > ?2 AND key <= ?3 LIMIT ?4",
             )?,
@@ -326,14 +325,8 @@ impl<'c> Statements<'c> {
 
     /// What was stored under a dedup key.
     fn first(&mut self, team: i64, dedup: &Dedup) -> Result<Option<Outcome>> {
-        let first = self.recall.query_row(params![team, dedup.key], |row| {
-            let fingerprint: Option<[u8; 32]> = row.get(2)?;
-            Ok(Outcome::Duplicate {
-                id: row.get(0)?,
-                created_at: row.get(1)?,
-                same: fingerprint == dedup.fingerprint,
-            })
-        });
+        let values = params![team, dedup.key];
+        let first = self.recall.query_row(values, |row| first_in(row, dedup));
         Ok(first.optional()?)
     }
 }

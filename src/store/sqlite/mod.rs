@@ -32,9 +32,9 @@ use tokio::sync::Semaphore;
 
 use super::peers::KnownPeers;
 use super::record::{
-    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, EndpointDraft,
-    EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Page,
-    PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
+    AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
+    EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
+    Page, PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
 use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -264,6 +264,10 @@ impl Store for Sqlite {
 
     async fn find_events(&self, team: TeamId, id: String) -> Result<Vec<StoredEvent>> {
         self.query(move |c| read::find_events(c, &team, &id)).await
+    }
+
+    async fn first_of(&self, team: TeamId, dedup: Dedup) -> Result<Option<Outcome>> {
+        self.query(move |c| read::first_of(c, &team, &dedup)).await
     }
 
     async fn bounds(&self, team: TeamId) -> Result<Bounds> {

@@ -13,7 +13,9 @@ use crate::store::Result;
 use crate::store::limits::{
     FOLLOW_MAX_EVENTS, MAX_SEQ, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
 };
-use crate::store::record::{Bounds, Cursor, Hold, Millis, NewEvent, Page, StoredEvent, Stretch};
+use crate::store::record::{
+    Bounds, Cursor, Dedup, Hold, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch,
+};
 
 /// The columns that filtering and returning an event need. `text` comes last and is read only for a match.
 const COLUMNS: &str = "key, type, source, kitesource, agent_to, created_at, text";
@@ -119,6 +121,32 @@ pub(super) fn find_events(
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What was stored with a dedup key; see [`crate::store::Store::first_of`].
+pub(super) fn first_of(
+    connection: &Connection,
+    team: &TeamId,
+    dedup: &Dedup,
+) -> Result<Option<Outcome>> {
+    let team = team_number(connection, team)?;
+    let mut select = connection.prepare_cached(FIRST_OF)?;
+    Ok(select
+        .query_row(params![team, dedup.key], |row| first_in(row, dedup))
+        .optional()?)
+}
+
+/// What was stored with a dedup key of a team.
+pub(super) const FIRST_OF: &str =
+    "SELECT event_id, created_at, fingerprint FROM dedup WHERE team = ?1 AND key = ?2";
+
+pub(super) fn first_in(row: &Row<'_>, dedup: &Dedup) -> rusqlite::Result<Outcome> {
+    let fingerprint: Option<[u8; 32]> = row.get(2)?;
+    Ok(Outcome::Duplicate {
+        id: row.get(0)?,
+        created_at: row.get(1)?,
+        same: fingerprint == dedup.fingerprint,
+    })
 }
 
 /// The ends of a log; see [`crate::store::Store::bounds`].

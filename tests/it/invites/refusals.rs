@@ -1,11 +1,14 @@
 //! Who is kept out: strangers, impostors, other teams, addresses inside.
 
+use std::net::TcpListener;
+
 use kite::protocol::base64url::Base64Url;
 use kite::protocol::identity::InstanceKey;
 use kite::protocol::invite::{Invite, InviteSecret};
 use kite::protocol::redemption::{Redeemed, Redemption, TEST_PATH, TestRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::{
     INVITES, PEERS, REDEEM, code, connect, goes, invited, join, open, opened, peers,
@@ -183,6 +186,30 @@ async fn a_test_is_made_for_who_has_redeemed_the_invitation_alone() {
     post(&access, TEST_PATH, &forged)
         .await
         .refused(401, "unauthorized");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_joined_keeps_few_tests_waiting_for_a_hook_that_never_answers() {
+    let a = open("kite-a");
+    let access = a.owner();
+    let invite = opened(&code(&access).await);
+    // Its kernel takes connections, and nobody answers them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook_url = format!("http://{}/hooks/t/kite", silent.local_addr().unwrap());
+    let body = Redemption {
+        hook_url,
+        ..redemption(&invite.secret, &invite.fingerprint, &key(1))
+    };
+    let body = body.sign(&invite.fingerprint, &key(1)).unwrap();
+    post(&access, REDEEM, &body).await.expect(200);
+    let request = TestRequest::signed(invite.secret.clone(), &key(1)).unwrap();
+    let mut asked = JoinSet::new();
+    for _ in 0..17 {
+        let (access, request) = (a.owner(), request.clone());
+        asked.spawn(async move { post(&access, TEST_PATH, &request).await });
+    }
+    let first = asked.join_next().await.unwrap().unwrap();
+    first.refused(503, "unavailable");
 }
 
 /// A server that answers a redemption with this.

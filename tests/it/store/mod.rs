@@ -234,6 +234,14 @@ async fn another_content_under_the_same_name_is_told_apart(store: &dyn Store) {
     let stored = append(store, vec![with(1), with(1), with(2)]).await;
     assert!(matches!(stored[1], Outcome::Duplicate { same: true, .. }));
     assert!(matches!(stored[2], Outcome::Duplicate { same: false, .. }));
+    let first = async |team: &str, event: NewEvent| {
+        let first = store.first_of(id(team), event.dedup.unwrap()).await;
+        first.unwrap()
+    };
+    assert_eq!(first("acme", with(1)).await.as_ref(), Some(&stored[1]));
+    assert_eq!(first("acme", with(2)).await.as_ref(), Some(&stored[2]));
+    assert_eq!(first("acme", named("acme", "b")).await, None);
+    assert_eq!(first("rival", with(1)).await, None);
 }
 
 async fn an_unknown_team_spoils_nothing_for_others(store: &dyn Store) {
