@@ -36,7 +36,7 @@ async fn two_commands_connect_two_servers_and_events_flow_both_ways() {
             .kite(&["federation", "peers", "show", peer])
             .stdout_has(&format!("instance id: {id}"))
             .stdout_has("identity: SHA256:")
-            .stdout_has("discovery: no")
+            .stdout_has("discovery: off")
             .succeeds();
         person
             .kite(&["federation", "peers", "test", peer])
