@@ -14,7 +14,7 @@ use crate::store::federation::{PeerNumber, PeerStanding};
 use crate::store::record::Millis;
 
 /// How much time is kept.
-pub(super) const SPAN: Duration = Duration::from_secs(30 * 60);
+const SPAN: Duration = Duration::from_secs(30 * 60);
 
 /// How long lies between two samples.
 pub(super) const STEP: Duration = Duration::from_secs(3);
