@@ -20,7 +20,7 @@ const SPAN: Duration = Duration::from_secs(30 * 60);
 pub(super) const STEP: Duration = Duration::from_secs(3);
 
 /// How long lies between two looks for peers where there are none.
-const IDLE_STEP: Duration = Duration::from_secs(60);
+const IDLE_STEP: Duration = Duration::from_secs(10);
 
 /// How many samples there are of a peer.
 const SAMPLES_MAX: usize = (SPAN.as_secs() / STEP.as_secs()) as usize;
