@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::cli::{Person, split};
 use crate::support::login::{approve, shown_code};
@@ -13,6 +13,9 @@ use crate::support::process::Process;
 use crate::support::receiver::Receiver;
 use crate::support::server::Server;
 use crate::support::{GLANCE, PATIENCE};
+
+/// Within what time a listener has found its server again.
+const RECONNECTED: Duration = Duration::from_secs(60);
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -285,7 +288,9 @@ async fn the_two_servers_of_the_readme_are_connected_watched_and_repaired() {
         .succeeds();
     b.start_again();
     typed(&about(replay)).succeeds();
-    assert!(listener.line().ends_with(": For when you are back."));
+    // It tries again after half a minute at most.
+    let line = listener.next_line(RECONNECTED).expect("the message comes");
+    assert!(line.ends_with(": For when you are back."), "{line}");
     let event = sent["id"].as_str().unwrap();
     typed(&trace.replace("EVENT", event))
         .stdout_has("kite-b")
