@@ -111,20 +111,51 @@ impl Attempted {
     }
 }
 
-/// What a peer said, on one line and without the secret, which a badly made peer might send back.
-pub(super) fn excerpt(body: &[u8], secret: &str) -> String {
-    let text = String::from_utf8_lossy(body);
-    let text = match secret.is_empty() {
-        true => text.into_owned(),
-        false => text.replace(secret, "(token)"),
+/// What an answer, or the lack of one, means; `words` says it for a status.
+///
+/// 400, 413, 415 and 422 are about the event. All else that is no success is about the peer: also what the spec does not
+/// name (405, 406, 409, …), since a row that waits can still be delivered and a dead one needs a hand.
+pub(super) fn judge(
+    answer: Result<&Answer, &DialFault>,
+    secret: &str,
+    words: fn(u16) -> &'static str,
+) -> Attempted {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(fault) => return Attempted::failed(fault.to_string()),
     };
+    let status = answer.status;
+    let says = excerpt(&answer.body, secret);
+    let error = format!("{} ({status}){says}", words(status));
+    match status {
+        200..=299 => Attempted::Delivered,
+        400 | 413 | 415 | 422 => Attempted::EventRefused(error),
+        _ => Attempted::PeerFailed {
+            error,
+            asked: answer.retry_after,
+        },
+    }
+}
+
+/// What a peer said, for behind our own words; see [`said`].
+pub(super) fn excerpt(body: &[u8], secret: &str) -> String {
+    said(&String::from_utf8_lossy(body), &[secret], EXCERPT_MAX_CHARS)
+}
+
+/// What the other side said, for behind our own words: on one line, not too long, and without what it was shown, which a
+/// badly made one might send back.
+pub(super) fn said(text: &str, secrets: &[&str], max_chars: usize) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    let text = secrets.fold(text.to_owned(), |text, secret| {
+        text.replace(secret, "(token)")
+    });
     let clean: String = text
         .split(|it: char| it.is_whitespace() || is_hidden(it))
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
     let mut chars = clean.chars();
-    let mut said: String = chars.by_ref().take(EXCERPT_MAX_CHARS).collect();
+    let mut said: String = chars.by_ref().take(max_chars).collect();
     if chars.next().is_some() {
         said.push('…');
     }

@@ -1,6 +1,6 @@
 //! Another instance's hook: where its events go, what they are posted with, and what its answers mean (spec 14.2).
 
-use super::delivery::{Attempted, Request, excerpt};
+use super::delivery::{Attempted, Request, excerpt, judge};
 use super::dial::{Answer, DialFault};
 use crate::base::secret::Secret;
 use crate::protocol::event::Event;
@@ -75,25 +75,8 @@ impl Hook {
     }
 
     /// What an answer, or the lack of one, means.
-    ///
-    /// 400, 413, 415 and 422 are about the event. All else that is no success is about the peer: also what the spec does
-    /// not name (405, 406, 409, …), since a row that waits can still be delivered and a dead one needs a hand.
     pub(super) fn judge(&self, answer: Result<&Answer, &DialFault>) -> Attempted {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(fault) => return Attempted::failed(fault.to_string()),
-        };
-        let status = answer.status;
-        let says = self.excerpt(&answer.body);
-        let error = format!("{} ({status}){says}", words(status));
-        match status {
-            200..=299 => Attempted::Delivered,
-            400 | 413 | 415 | 422 => Attempted::EventRefused(error),
-            _ => Attempted::PeerFailed {
-                error,
-                asked: answer.retry_after,
-            },
-        }
+        judge(answer, self.token.reveal(), words)
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::delivery::said;
 use super::dial::{Answer, Dial, DialFault, Limits};
 use crate::base::backoff::Backoff;
 use crate::base::random;
@@ -15,7 +16,6 @@ use crate::protocol::federation::PeerTest;
 use crate::protocol::identity::fingerprint;
 use crate::protocol::invite::Invite;
 use crate::protocol::redemption::{REDEEM_PATH, Redeemed, Redemption, TEST_PATH, TestRequest};
-use crate::protocol::summary::is_hidden;
 
 /// What asking for the connection may take each time: the other side hashes a token. The answer has up to a hundred
 /// scopes in it.
@@ -118,8 +118,9 @@ impl<'a> Inviter<'a> {
     pub async fn redeem(&self, asked: &Redemption) -> Result<Redeemed, InviterFault> {
         let mut backoff = Backoff::new(PAUSE_MIN, PAUSE_MAX);
         let mut tried = 1;
+        let shown = [asked.outbound_token.as_str(), &asked.inbound_token];
         let answer = loop {
-            match self.post(REDEEM_PATH, asked, REDEEM_LIMITS).await {
+            match self.post(REDEEM_PATH, asked, &shown, REDEEM_LIMITS).await {
                 Err(fault) if fault.may_pass() && tried < TRIES => {
                     tried += 1;
                     sleep(backoff.next(random::unit())).await;
@@ -156,7 +157,7 @@ impl<'a> Inviter<'a> {
     /// # Errors
     /// Why that did not come about.
     pub async fn test(&self, request: &TestRequest) -> Result<PeerTest, InviterFault> {
-        let answer = self.post(TEST_PATH, request, TEST_LIMITS).await?;
+        let answer = self.post(TEST_PATH, request, &[], TEST_LIMITS).await?;
         serde_json::from_slice(&answer.body)
             .map_err(|_| self.foreign(answer.status, ": its answer cannot be read"))
     }
@@ -165,6 +166,7 @@ impl<'a> Inviter<'a> {
         &self,
         path: &str,
         body: &impl Serialize,
+        shown: &[&str],
         limits: Limits,
     ) -> Result<Answer, InviterFault> {
         let url = self.invite.at(path).ok_or(InviterFault::Address)?;
@@ -176,19 +178,21 @@ impl<'a> Inviter<'a> {
             base: self.base(),
             fault,
         })?;
-        match self.refusal(&answer) {
+        match self.refusal(&answer, shown) {
             Some(refusal) => Err(refusal),
             None => Ok(answer),
         }
     }
 
-    /// What an answer that is no success means.
-    fn refusal(&self, answer: &Answer) -> Option<InviterFault> {
+    /// What an answer that is no success means. What the other side was shown is kept out of it.
+    fn refusal(&self, answer: &Answer, shown: &[&str]) -> Option<InviterFault> {
         let (base, status) = (self.base(), answer.status);
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let code: Option<ErrorCode> = serde_json::from_value(body["code"].clone()).ok();
-        let said = body["error"].as_str();
-        let said = said.map_or_else(String::new, |said| self.cleaned(said));
+        let secret = self.invite.secret.reveal();
+        let shown = [shown, &[secret.as_str()]].concat();
+        let text = body["error"].as_str().unwrap_or_default();
+        let said = said(text, &shown, SAID_MAX_CHARS);
         Some(match status {
             200..=299 => return None,
             300..=399 => self.foreign(
@@ -223,15 +227,6 @@ impl<'a> Inviter<'a> {
 
     fn base(&self) -> String {
         self.invite.base().to_owned()
-    }
-
-    /// What somebody said, on one line and without the secret, which a badly made server might send back.
-    fn cleaned(&self, said: &str) -> String {
-        let said = said.replace(self.invite.secret.reveal().as_str(), "(secret)");
-        let words = said.split(|it: char| it.is_whitespace() || is_hidden(it));
-        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        let said: String = words.join(" ").chars().take(SAID_MAX_CHARS).collect();
-        format!(": {said}")
     }
 }
 
@@ -271,7 +266,7 @@ mod tests {
             body: body.to_owned().into(),
             is_cut: false,
         };
-        Inviter::of(&dial, &invite).refusal(&answer)
+        Inviter::of(&dial, &invite).refusal(&answer, &["kfd_token"])
     }
 
     #[test]
@@ -307,15 +302,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_side_says_is_on_one_line_and_never_the_secret() {
+    fn what_the_other_side_says_is_on_one_line_and_never_what_it_was_shown() {
         let secret = invite().secret.reveal();
         let body = serde_json::json!({
-            "error": format!("no\u{1b}[31m\n{} {}", &*secret, "ä".repeat(5000)),
+            "error": format!("no\u{1b}[31m\n{} kfd_token {}", &*secret, "ä".repeat(5000)),
             "code": "conflict",
         });
         let said = answered(409, &body.to_string()).unwrap().to_string();
         assert!(
-            said.starts_with("`https://a.example/kite` refused: no [31m (secret) ää"),
+            said.starts_with("`https://a.example/kite` refused: no [31m (token) (token) ää"),
             "{said}"
         );
         assert!(said.chars().count() < 700);

@@ -5,7 +5,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::delivery::{Attempted, Request, excerpt};
+use super::delivery::{Attempted, Request, judge};
 use super::dial::{Answer, DialFault};
 use crate::base::secret::Secret;
 use crate::protocol::event::{Data, Event};
@@ -111,21 +111,10 @@ impl Paperclip {
 
     /// What an answer, or the lack of one, means: as of a peer, but that 404 and 410 are about the agent.
     pub(super) fn judge(&self, answer: Result<&Answer, &DialFault>) -> Attempted {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(fault) => return Attempted::failed(fault.to_string()),
-        };
-        let status = answer.status;
         let key = self.key.as_ref().map_or("", Secret::reveal);
-        let error = format!("{} ({status}){}", words(status), excerpt(&answer.body, key));
-        match status {
-            200..=299 => Attempted::Delivered,
-            400 | 413 | 415 | 422 => Attempted::EventRefused(error),
-            404 | 410 => Attempted::AgentMissing(error),
-            _ => Attempted::PeerFailed {
-                error,
-                asked: answer.retry_after,
-            },
+        match (judge(answer, key, words), answer.map(|it| it.status)) {
+            (Attempted::PeerFailed { error, .. }, Ok(404 | 410)) => Attempted::AgentMissing(error),
+            (attempted, _) => attempted,
         }
     }
 }
