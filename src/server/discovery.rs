@@ -8,9 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
 
-use super::body;
 use super::call::{Admin, Call};
 use super::error::{ApiError, json};
 use super::path::Path;
@@ -81,15 +79,7 @@ pub(super) async fn post(
     State(app): State<Arc<App>>,
     mut call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    #[derive(Default, Deserialize)]
-    struct Which {
-        peer_id: Option<String>,
-    }
-    let sent = call.body(&app).await?;
-    let Which { peer_id } = match sent.trim_ascii().is_empty() {
-        true => Which::default(),
-        false => body::parse(&sent)?,
-    };
+    let peer_id = peers::named(&call.body(&app).await?)?;
     let team = &call.key.team;
     let known = app.store.peers(team.clone()).await?;
     let asked = match peer_id {

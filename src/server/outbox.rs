@@ -6,13 +6,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use serde::Deserialize;
 
 use super::call::{Admin, Call};
 use super::error::{ApiError, json, json_text};
 use super::path::Path;
 use super::state::App;
-use super::{body, events, peers, query};
+use super::{events, peers, query};
 use crate::base::clock::{rfc3339, unix_millis};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::federation::{DeliveryRow, OutboxRow, OutboxStatus, Replayed};
@@ -252,15 +251,7 @@ pub(super) async fn post_replay(
     State(app): State<Arc<App>>,
     mut call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    #[derive(Default, Deserialize)]
-    struct Which {
-        peer_id: Option<String>,
-    }
-    let sent = call.body(&app).await?;
-    let Which { peer_id } = match sent.trim_ascii().is_empty() {
-        true => Which::default(),
-        false => body::parse(&sent)?,
-    };
+    let peer_id = peers::named(&call.body(&app).await?)?;
     let team = &call.key.team;
     if let Some(id) = &peer_id {
         peers::find(&app, team, id).await?;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 
 use super::call::{Admin, Call};
-use super::endpoints;
 use super::error::{ApiError, json};
 use super::path::Path;
 use super::peer_body::{NewPeerWish, PeerWish, hashed};
 use super::state::App;
+use super::{body, endpoints};
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::error::ErrorCode;
@@ -52,6 +53,18 @@ pub(super) async fn find(app: &App, team: &TeamId, id: &str) -> Result<PeerRecor
     }
     let found = app.store.find_peer(team.clone(), id.to_owned()).await?;
     found.ok_or_else(missing)
+}
+
+/// The id of the peer that a body names (`peer_id`), where it is about one alone. The body may be left out.
+pub(super) fn named(sent: &[u8]) -> Result<Option<String>, ApiError> {
+    #[derive(Deserialize)]
+    struct Which {
+        peer_id: Option<String>,
+    }
+    match sent.trim_ascii().is_empty() {
+        true => Ok(None),
+        false => Ok(body::parse::<Which>(sent)?.peer_id),
+    }
 }
 
 /// `GET /api/federation/peers`.
