@@ -1,7 +1,7 @@
 //! `kite logs`: what the team's log holds.
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use serde_json::value::RawValue;
 
 use super::context::{Context, block_on_call, team};
@@ -50,7 +50,7 @@ pub(super) struct LogsArgs {
     #[arg(short, long)]
     follow: bool,
     /// Show where the event with this id came from and where it went, hop by hop.
-    #[arg(long, value_name = "EVENT", conflicts_with_all = ["limit", "source", "kind", "since", "follow"])]
+    #[arg(long, value_name = "EVENT", value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["limit", "source", "kind", "since", "follow"])]
     trace: Option<String>,
 }
 
