@@ -3,6 +3,7 @@
 //! The rooms, in reading order. Each may use only those that `ARCHITECTURE.md` names for it.
 
 pub mod base;
+pub mod openintent;
 pub mod protocol;
 pub mod webhook;
 

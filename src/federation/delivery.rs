@@ -51,6 +51,7 @@ impl Target {
     pub(super) fn of(peer: &PeerRecord, works: &Works) -> Result<Self, String> {
         match peer.kind {
             PeerKind::Kite => Hook::of(peer, works.dial.outbound(), &works.sealer).map(Self::Hook),
+            PeerKind::OpenIntent => Err("OpenIntent is off on this node".to_owned()),
             PeerKind::Paperclip => works.paperclip.clone().map(Self::Paperclip).ok_or_else(|| {
                 "this node has no `KITE_PAPERCLIP_API_URL`: give all nodes the same settings"
                     .to_owned()

@@ -204,6 +204,7 @@ impl Instance {
             turn: None,
             transit: Transit::default(),
             pass: None,
+            exchange: None,
         };
         let submitted = self.log.submit(numbers.map(event).collect()).await.unwrap();
         submitted.appended().await.unwrap();

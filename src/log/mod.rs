@@ -329,6 +329,7 @@ mod tests {
             turn: None,
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
+            exchange: None,
         }
     }
 

@@ -122,6 +122,7 @@ mod tests {
             turn: None,
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
+            exchange: None,
         };
         let batch = Batch {
             events: times.map(event).collect(),

@@ -52,6 +52,9 @@ pub enum PeerKind {
     Kite,
     /// The Paperclip of this instance, which takes the messages of agents (spec 13.3).
     Paperclip,
+    /// A server of OpenIntent, which takes what is addressed to it.
+    #[serde(rename = "openintent")]
+    OpenIntent,
 }
 
 impl PeerKind {
@@ -60,12 +63,13 @@ impl PeerKind {
         match self {
             Self::Kite => "kite",
             Self::Paperclip => "paperclip",
+            Self::OpenIntent => "openintent",
         }
     }
 
     /// The kind of a word.
     pub fn of(word: &str) -> Option<Self> {
-        [Self::Kite, Self::Paperclip]
+        [Self::Kite, Self::Paperclip, Self::OpenIntent]
             .into_iter()
             .find(|kind| kind.word() == word)
     }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod federation;
 pub mod invites;
 mod limits;
+pub mod openintent;
 mod peers;
 pub mod postgres;
 pub mod record;
@@ -30,6 +31,7 @@ use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use error::StoreError;
 use federation::FederationStore;
+use openintent::OpenIntentStore;
 pub use postgres::PostgresAddress;
 use record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
@@ -42,7 +44,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The durable state of an instance.
 #[async_trait]
-pub trait Store: FederationStore {
+pub trait Store: FederationStore + OpenIntentStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<()>;
 

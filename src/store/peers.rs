@@ -126,7 +126,7 @@ impl Peers {
     pub(super) fn check_new(&self, new: &NewPeer) -> Result<()> {
         let like = self.peers.iter().filter(|peer| peer.kind == new.kind);
         match (new.kind, like.count()) {
-            (PeerKind::Kite, PEERS_MAX..) => {
+            (PeerKind::Kite | PeerKind::OpenIntent, PEERS_MAX..) => {
                 return Err(StoreError::Failed(format!(
                     "the team has {PEERS_MAX} peers, which is the most there can be"
                 )));
@@ -169,6 +169,11 @@ impl Peers {
                 }
                 // What an agent of this instance could listen for, however far it has come: it ends there.
                 PeerKind::Paperclip => event.agent_to.as_ref().map(|_| Ok(()))?,
+                // It gets what is addressed to it, and nothing else.
+                PeerKind::OpenIntent => {
+                    let to = event.transit.to_instance.as_ref();
+                    to.filter(|to| **to == peer.instance_id).map(|_| Ok(()))?
+                }
             };
             Some(Decision {
                 peer: peer.number,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::federation::{Pass, PeerNumber};
+use super::openintent::NewExchange;
 use crate::protocol::event::{Event, Header, name_key};
 use crate::protocol::forward::Transit;
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -46,6 +47,8 @@ pub struct NewEvent {
     pub transit: Transit,
     /// By what right it is stored, where it came from a peer.
     pub pass: Option<Pass>,
+    /// What it is to OpenIntent. By that it is known again, and kept together with it.
+    pub exchange: Option<Arc<NewExchange>>,
 }
 
 /// A change of whether a team's events are taken.
@@ -94,6 +97,7 @@ impl NewEvent {
             turn: None,
             transit: Transit::of(event),
             pass: None,
+            exchange: None,
         }
     }
 

@@ -209,6 +209,7 @@ fn event(name: &str, created_at: i64) -> NewEvent {
         turn: None,
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
+        exchange: None,
     }
 }
 

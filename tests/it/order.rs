@@ -73,6 +73,7 @@ fn event(team: &TeamId, name: String) -> NewEvent {
         turn: None,
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
+        exchange: None,
         id: name,
     }
 }

@@ -248,6 +248,7 @@ async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreEr
         turn: None,
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
+        exchange: None,
     };
     let events = (0..count).map(event).collect();
     let month = "2026-11".to_owned();

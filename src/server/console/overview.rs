@@ -165,6 +165,7 @@ fn card(one: &PeerStanding, picture: Html, now: Millis) -> Html {
     let kind = match peer.kind {
         PeerKind::Kite => Html::default(),
         PeerKind::Paperclip => Html::of(" <small>Paperclip</small>", &[]),
+        PeerKind::OpenIntent => Html::of(" <small>OpenIntent</small>", &[]),
     };
     let identity = peer
         .identity_key

@@ -15,6 +15,7 @@ mod listings;
 mod login;
 mod news;
 mod open;
+mod openintent;
 mod peers;
 mod read;
 mod retention;

@@ -272,6 +272,7 @@ pub(super) async fn follow(
             turn: None,
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
+            exchange: None,
         };
         Ok((unsigned(column(row, 0)?), event))
     };

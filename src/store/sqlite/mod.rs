@@ -15,6 +15,7 @@ mod letters;
 mod listings;
 mod login;
 mod open;
+mod openintent;
 mod peers;
 mod read;
 pub(super) mod replace;

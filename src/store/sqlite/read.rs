@@ -264,6 +264,7 @@ pub(super) fn follow(
             turn: None,
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
+            exchange: None,
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));

@@ -144,6 +144,7 @@ fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
         turn: None,
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
+        exchange: None,
     }
 }
 

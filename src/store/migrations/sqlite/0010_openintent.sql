@@ -1,0 +1,49 @@
+-- The keys that this instance signs with: the highest number signs, the others are published until they retire.
+CREATE TABLE signing_keys (
+    number     INTEGER PRIMARY KEY,
+    seed       BLOB    NOT NULL,
+    created_at INTEGER NOT NULL,
+    retires_at INTEGER
+) STRICT;
+
+-- The servers that a team trusts, as far as commands said so.
+CREATE TABLE trusted_servers (
+    team         INTEGER NOT NULL REFERENCES teams (number),
+    url          TEXT    NOT NULL,
+    given_url    TEXT    NOT NULL,
+    relationship TEXT    NOT NULL,
+    trust_policy TEXT,
+    did          TEXT,
+    api_key      BLOB,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    PRIMARY KEY (team, url)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX trusted_servers_by_url ON trusted_servers (url, created_at);
+
+-- A team's own policy, where a command has set one.
+ALTER TABLE teams ADD COLUMN trust_policy TEXT;
+
+-- Dispatches that went out, intents and callbacks that came in.
+CREATE TABLE exchanges (
+    team        INTEGER NOT NULL REFERENCES teams (number),
+    own_key     BLOB    NOT NULL,
+    alias_key   BLOB,
+    kind        TEXT    NOT NULL,
+    digest      BLOB    NOT NULL,
+    dispatch_id TEXT    NOT NULL,
+    party       TEXT    NOT NULL,
+    local_id    TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    remote_id   TEXT,
+    message     TEXT,
+    record      TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (team, own_key)
+) STRICT;
+
+CREATE UNIQUE INDEX exchanges_by_alias ON exchanges (team, alias_key) WHERE alias_key IS NOT NULL;
+CREATE UNIQUE INDEX exchanges_by_local_id ON exchanges (team, kind, local_id);
+CREATE INDEX exchanges_by_state ON exchanges (team, kind, state);

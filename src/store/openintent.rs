@@ -1,0 +1,310 @@
+//! What the store keeps for OpenIntent: whom a team trusts, the instance's signing keys, and what was exchanged with other
+//! servers.
+//!
+//! An *exchange* is a dispatch that went out, an intent that came in or a callback that came in. It is written in the
+//! transaction that stores its event, and makes that event the same one again: by its own key, which says who sent it and
+//! what they call it, or by an alias, which stands for an idempotency key.
+
+use async_trait::async_trait;
+
+use super::Result;
+use super::record::Millis;
+use crate::protocol::id::TeamId;
+
+/// What was exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExchangeKind {
+    /// An intent that goes to another server.
+    Dispatch,
+    /// An intent that came from another server.
+    Intent,
+    /// What another server said of a dispatch.
+    Callback,
+}
+
+impl ExchangeKind {
+    /// The stored word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dispatch => "dispatch",
+            Self::Intent => "intent",
+            Self::Callback => "callback",
+        }
+    }
+
+    /// The kind of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Dispatch, Self::Intent, Self::Callback]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
+}
+
+/// How an exchange stands (spec 14.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExchangeState {
+    /// A dispatch that the outbox has.
+    Queued,
+    /// A dispatch that is a dead letter. A replay may still deliver it.
+    Undelivered,
+    /// A dispatch that the other server has accepted.
+    Delivered,
+    /// A dispatch that the other server does not want.
+    Rejected,
+    /// An intent that was not taken.
+    Declined,
+    /// An intent that was taken; a callback that was applied.
+    Accepted,
+    /// An intent that is worked on.
+    Running,
+    /// Done.
+    Completed,
+    /// It will not be done.
+    Failed,
+}
+
+impl ExchangeState {
+    const ALL: [Self; 9] = [
+        Self::Queued,
+        Self::Undelivered,
+        Self::Delivered,
+        Self::Rejected,
+        Self::Declined,
+        Self::Accepted,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+    ];
+
+    /// The stored word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Undelivered => "undelivered",
+            Self::Delivered => "delivered",
+            Self::Rejected => "rejected",
+            Self::Declined => "declined",
+            Self::Accepted => "accepted",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Whether nothing changes it any more.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Rejected | Self::Declined | Self::Completed | Self::Failed
+        )
+    }
+}
+
+/// By what an exchange is known again. Digests, since what others choose has no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeKeys {
+    /// Of its kind, of who sent it and of what they call it.
+    pub own: [u8; 32],
+    /// Of its kind, of who sent it and of the idempotency key that they gave it.
+    pub alias: Option<[u8; 32]>,
+}
+
+/// An exchange on its way into the store, alone or with its event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewExchange {
+    /// What it is.
+    pub kind: ExchangeKind,
+    /// By what it is known again.
+    pub keys: ExchangeKeys,
+    /// A digest of what was sent: the same keys for something else are a mistake.
+    pub digest: [u8; 32],
+    /// The other server's, or for a callback its dispatch's.
+    pub dispatch_id: String,
+    /// The other server's URL, normalised.
+    pub party: String,
+    /// What it is called here. Of a dispatch and a taken intent: the id of its event. Unique in its team and kind.
+    pub local_id: String,
+    /// How it begins.
+    pub state: ExchangeState,
+    /// What was answered, where that is not said by the state.
+    pub message: Option<String>,
+    /// What else is to be known of it, as a JSON object.
+    pub record: String,
+    /// When it came.
+    pub now: Millis,
+}
+
+/// A stored exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeRecord {
+    /// What it is.
+    pub kind: ExchangeKind,
+    /// [`NewExchange::digest`].
+    pub digest: [u8; 32],
+    /// [`ExchangeKeys::own`].
+    pub own_key: [u8; 32],
+    /// [`NewExchange::dispatch_id`].
+    pub dispatch_id: String,
+    /// [`NewExchange::party`].
+    pub party: String,
+    /// [`NewExchange::local_id`].
+    pub local_id: String,
+    /// How it stands.
+    pub state: ExchangeState,
+    /// What the other server calls it, once that is known.
+    pub remote_id: Option<String>,
+    /// What was answered last.
+    pub message: Option<String>,
+    /// [`NewExchange::record`].
+    pub record: String,
+    /// When it came.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+}
+
+/// What is learnt of an exchange. What is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExchangeNote {
+    /// How it stands. Nothing follows a final state, and what was delivered is not queued again.
+    pub state: Option<ExchangeState>,
+    /// What the other server calls it. The first word stays.
+    pub remote_id: Option<String>,
+    /// What was answered.
+    pub message: Option<String>,
+}
+
+/// How many exchanges a team has had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExchangeCounts {
+    /// Dispatches that the outbox has.
+    pub active_dispatches: u64,
+    /// All dispatches.
+    pub total_dispatches: u64,
+    /// Intents that were taken.
+    pub total_received: u64,
+}
+
+/// A server that a team trusts, as a command said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedRecord {
+    /// Whose word it is.
+    pub team: TeamId,
+    /// The server's URL, normalised: what it is known by.
+    pub url: String,
+    /// The same as it was given.
+    pub given_url: String,
+    /// The wire's word for the relationship.
+    pub relationship: String,
+    /// The wire's word for a policy of its own.
+    pub trust_policy: Option<String>,
+    /// Its DID, where that does not follow from the URL.
+    pub did: Option<String>,
+    /// The API key that it is shown, sealed for [`TrustedRecord::place`].
+    pub api_key: Option<Vec<u8>>,
+    /// When it was said first.
+    pub created_at: Millis,
+    /// When it was last changed.
+    pub updated_at: Millis,
+}
+
+impl TrustedRecord {
+    /// The place that an API key is sealed for.
+    pub fn place(team: &TeamId, url: &str) -> String {
+        format!("trusted {team} {url}")
+    }
+}
+
+/// A key that the instance signs with, or did until lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKeyRecord {
+    /// Counts from 1; the highest one signs.
+    pub number: u32,
+    /// The seed, sealed for [`SigningKeyRecord::place`].
+    pub seed: Vec<u8>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// Until when it is still published, once there is a newer one.
+    pub retires_at: Option<Millis>,
+}
+
+impl SigningKeyRecord {
+    /// The place that a seed is sealed for.
+    pub fn place(number: u32) -> String {
+        format!("openintent key {number}")
+    }
+}
+
+/// What OpenIntent asks of the store.
+#[async_trait]
+pub trait OpenIntentStore: Send + Sync + 'static {
+    /// The instance's signing keys that are not retired at a time, by number.
+    async fn signing_keys(&self, now: Millis) -> Result<Vec<SigningKeyRecord>>;
+
+    /// Makes a key the one that signs; the one before is published until a time, and what was retired before `created_at`
+    /// is wiped. Where there is a key with its number already, nothing changes. Raises the access version. Answers what
+    /// [`OpenIntentStore::signing_keys`] does.
+    async fn add_signing_key(
+        &self,
+        key: SigningKeyRecord,
+        old_until: Millis,
+    ) -> Result<Vec<SigningKeyRecord>>;
+
+    /// Whom a team trusts, by URL, as far as commands said so.
+    async fn trusted_servers(&self, team: TeamId) -> Result<Vec<TrustedRecord>>;
+
+    /// Adds a server, or replaces what was said of it (its `created_at` stays). Raises the access version.
+    async fn put_trusted_server(&self, server: TrustedRecord) -> Result<()>;
+
+    /// Forgets a server; says whether there was one. Raises the access version.
+    async fn remove_trusted_server(&self, team: TeamId, url: String) -> Result<bool>;
+
+    /// The teams that trust a server, the one that did so first first.
+    async fn teams_trusting(&self, url: String) -> Result<Vec<TeamId>>;
+
+    /// A team's own trust policy, by the wire's word, where a command has set one.
+    async fn trust_policy(&self, team: TeamId) -> Result<Option<String>>;
+
+    /// Sets a team's own trust policy, or goes back to the configured one. Raises the access version.
+    async fn put_trust_policy(&self, team: TeamId, policy: Option<String>) -> Result<()>;
+
+    /// The exchange that keys stand for, its own key before its alias.
+    async fn find_exchange(
+        &self,
+        team: TeamId,
+        keys: ExchangeKeys,
+    ) -> Result<Option<ExchangeRecord>>;
+
+    /// The exchange with a local id.
+    async fn exchange(
+        &self,
+        team: TeamId,
+        kind: ExchangeKind,
+        local_id: String,
+    ) -> Result<Option<ExchangeRecord>>;
+
+    /// Keeps an exchange that has no event. Answers the one that its keys stood for already, if any: then nothing changes.
+    async fn enter_exchange(
+        &self,
+        team: TeamId,
+        exchange: NewExchange,
+    ) -> Result<Option<ExchangeRecord>>;
+
+    /// Takes note of what is learnt of an exchange; says whether there is one.
+    async fn note_exchange(
+        &self,
+        team: TeamId,
+        kind: ExchangeKind,
+        local_id: String,
+        note: ExchangeNote,
+        now: Millis,
+    ) -> Result<bool>;
+
+    /// How many exchanges a team has had.
+    async fn exchange_counts(&self, team: TeamId) -> Result<ExchangeCounts>;
+}
