@@ -87,6 +87,28 @@ impl Outbound {
         self.judge(host, AddressClass::of(ip), is_tls)
     }
 
+    /// Whether a host is inside, and the operator allows to call it all the same: the name of one of the switches, or an
+    /// address that they open (OpenIntent, spec 11.5). What a name stands for is judged for each connection.
+    pub fn exempts(&self, host: &str) -> bool {
+        let is_named = |name: &String| is_host(name, host);
+        if self.allow_private_hosts.iter().any(is_named) {
+            return true;
+        }
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let class = match bare.parse::<IpAddr>() {
+            Ok(ip) => AddressClass::of(ip),
+            Err(_) if is_host("localhost", host) || host.ends_with(".localhost") => {
+                AddressClass::Loopback
+            }
+            Err(_) => return false,
+        };
+        match class {
+            AddressClass::Loopback => self.allow_insecure_peers,
+            AddressClass::Private => self.allow_private_networks,
+            AddressClass::Public | AddressClass::Forbidden(_) => false,
+        }
+    }
+
     /// The switches that are on, in the words of the configuration. Each widens what can be reached.
     pub fn widened(&self) -> Vec<&'static str> {
         let switches = [

@@ -26,6 +26,7 @@ mod limit;
 mod listen;
 mod login;
 mod metrics;
+mod openintent;
 mod outbox;
 mod path;
 mod peer_body;
@@ -64,7 +65,9 @@ use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
-use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
+use crate::federation::{
+    self, Dial, Federation, Inbound, OpenIntent, OpenIntentParts, Paperclip, PaperclipFault, Recorder,
+};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
@@ -84,6 +87,7 @@ use tls::Certificate;
 
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
+pub use crate::federation::OpenIntentSettings;
 pub use tls::{TlsFileFault, TlsFiles};
 
 /// How long requests in flight may take when the server ends.
@@ -132,6 +136,8 @@ pub struct Config {
     pub console: bool,
     /// Where messages for agents are posted too.
     pub paperclip: Option<PaperclipConfig>,
+    /// What it is as a server of OpenIntent.
+    pub openintent: OpenIntentSettings,
 }
 
 /// Where Paperclip is (spec 13.3).
@@ -236,6 +242,24 @@ impl Server {
         let identity = bootstrap::identity(&store, &sealer).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         federation::arrange_paperclips(&*store, paperclip.as_deref(), now).await?;
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let server_url = config.public_url.clone();
+        let parts = OpenIntentParts {
+            is_public: server_url.is_some(),
+            server_url: server_url.unwrap_or_else(|| format!("{scheme}://{address}")),
+            store: store.clone(),
+            sealer: sealer.clone(),
+            clock: clock.clone(),
+            dial: {
+                let outbound = OpenIntent::outbound(dial.outbound(), &config.openintent);
+                Arc::new(Dial::new(outbound, config.ca_file.as_deref())?)
+            },
+            settings: config.openintent,
+        };
+        let openintent = match parts.settings.enabled {
+            true => Some(Arc::new(OpenIntent::open(parts).await?)),
+            false => None,
+        };
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
         let (federation, forwarding) = Federation::start(federation::Parts {
@@ -246,6 +270,7 @@ impl Server {
             clock: clock.clone(),
             announcer: log.announcer(),
             paperclip,
+            openintent: openintent.clone(),
             instance_id: instance_id.parse().map_err(StartError::InstanceId)?,
             max_age: config.federation_max_age,
         });
@@ -260,6 +285,7 @@ impl Server {
             instance_id,
             identity,
             dial,
+            openintent,
             is_tls: certificate.is_some(),
             sealer,
             federation,
@@ -452,6 +478,9 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
     if !app.access.refresh().await? {
         return Ok(());
     }
+    if let Some(node) = &app.openintent {
+        node.refresh().await?;
+    }
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {
             app.registry.end_key(&prefix);
@@ -499,6 +528,9 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))
         .nest("/api/federation", federation_routes())
+        .nest("/api/v1/federation", openintent::routes())
+        .nest("/api/openintent/trust", openintent::trust_routes())
+        .nest("/.well-known", openintent::well_known())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -13,7 +13,7 @@ use super::limit::{PerMinute, Rates};
 use super::metrics::Standings;
 use super::registry::Registry;
 use crate::base::clock::Clock;
-use crate::federation::{Dial, Federation, Inbound};
+use crate::federation::{Dial, Federation, Inbound, OpenIntent};
 use crate::log::{Limits, Log};
 use crate::protocol::identity::InstanceKey;
 use crate::store::Store;
@@ -39,6 +39,8 @@ pub struct App {
     pub identity: InstanceKey,
     /// The way to other servers.
     pub dial: Arc<Dial>,
+    /// This instance as a server of OpenIntent, if it is one.
+    pub openintent: Option<Arc<OpenIntent>>,
     /// Whether connections are over TLS.
     pub is_tls: bool,
     /// Seals secrets.
