@@ -64,6 +64,7 @@ use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
+use crate::federation::openintent::Trust;
 use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
@@ -82,6 +83,11 @@ use registry::Registry;
 use state::App;
 use tls::Certificate;
 
+pub use crate::federation::openintent::{
+    AgentVisibility, ConfiguredAgent, ConfiguredPeer, FederationPolicy,
+    OpenIntentSettings as OpenIntentConfig, PeerRelationship, ServerUrl, SharedSecret, TrustPolicy,
+    TrustlessMode, check_api_key, check_did, normalize,
+};
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
@@ -132,6 +138,8 @@ pub struct Config {
     pub console: bool,
     /// Where messages for agents are posted too.
     pub paperclip: Option<PaperclipConfig>,
+    /// How it takes part in OpenIntent's federation.
+    pub openintent: OpenIntentConfig,
 }
 
 /// Where Paperclip is (spec 13.3).
@@ -250,7 +258,9 @@ impl Server {
             max_age: config.federation_max_age,
         });
         let (inbound, recorder) = Inbound::start(store.clone(), sealer.clone(), clock.clone());
+        let trust = Trust::new(store.clone(), sealer.clone(), &config.openintent);
         let app = Arc::new(App {
+            trust,
             access: Access::new(store.clone(), clock.clone()),
             log,
             registry: Arc::default(),
@@ -452,6 +462,7 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
     if !app.access.refresh().await? {
         return Ok(());
     }
+    app.trust.forget();
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {
             app.registry.end_key(&prefix);

@@ -13,6 +13,7 @@ use super::limit::{PerMinute, Rates};
 use super::metrics::Standings;
 use super::registry::Registry;
 use crate::base::clock::Clock;
+use crate::federation::openintent::Trust;
 use crate::federation::{Dial, Federation, Inbound};
 use crate::log::{Limits, Log};
 use crate::protocol::identity::InstanceKey;
@@ -43,6 +44,8 @@ pub struct App {
     pub is_tls: bool,
     /// Seals secrets.
     pub sealer: Arc<Sealer>,
+    /// Which OpenIntent servers the teams trust.
+    pub trust: Trust,
     /// Other instances.
     pub federation: Federation,
     /// Their way in.
