@@ -24,7 +24,7 @@ mod inbound;
 mod inviter;
 mod line;
 mod maintenance;
-mod openintent;
+pub mod openintent;
 mod outbox;
 #[cfg(test)]
 mod outbox_tests;
@@ -44,10 +44,6 @@ pub use dial::{Answer, Dial, DialFault, Limits, Resolver, SystemResolver};
 pub use hub::{Federation, Parts, Tasks};
 pub use inbound::{Caller, Inbound, Recorder};
 pub use inviter::{Inviter, InviterFault};
-pub use openintent::{
-    Arrival, CallbackArrival, ConfiguredAgent, DispatchRequest, Keys, OpenIntent, OpenIntentParts,
-    OpenIntentSettings, Refusal, Source, TeamTrust, Trust, TrustedServer, add_signing_key, signing_seed,
-};
 pub use paperclip::{Paperclip, PaperclipFault};
 pub use paperclips::arrange as arrange_paperclips;
 pub use token::{FederationToken, FederationTokenError};

@@ -87,25 +87,30 @@ impl Outbound {
         self.judge(host, AddressClass::of(ip), is_tls)
     }
 
-    /// Whether a host is inside, and the operator allows to call it all the same: the name of one of the switches, or an
-    /// address that they open (OpenIntent, spec 11.5). What a name stands for is judged for each connection.
+    /// Whether the switches let a host be called that is inside, going by its text alone (OpenIntent rules, section 11.5).
+    /// Brackets and case do not matter. What nobody calls is not exempt, nor is what is public and needs no exemption.
     pub fn exempts(&self, host: &str) -> bool {
-        let is_named = |name: &String| is_host(name, host);
-        if self.allow_private_hosts.iter().any(is_named) {
-            return true;
-        }
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let class = match bare.parse::<IpAddr>() {
-            Ok(ip) => AddressClass::of(ip),
-            Err(_) if is_host("localhost", host) || host.ends_with(".localhost") => {
-                AddressClass::Loopback
+        let bare = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
+        if self
+            .allow_private_hosts
+            .iter()
+            .any(|name| is_host(name, &bare))
+        {
+            return !matches!(
+                bare.parse().map(AddressClass::of),
+                Ok(AddressClass::Forbidden(_))
+            );
+        }
+        match bare.parse().map(AddressClass::of) {
+            Ok(AddressClass::Loopback) => self.allow_insecure_peers,
+            Ok(AddressClass::Private) => self.allow_private_networks,
+            Ok(AddressClass::Public | AddressClass::Forbidden(_)) => false,
+            Err(_) if bare == "localhost" || bare.ends_with(".localhost") => {
+                self.allow_insecure_peers
             }
-            Err(_) => return false,
-        };
-        match class {
-            AddressClass::Loopback => self.allow_insecure_peers,
-            AddressClass::Private => self.allow_private_networks,
-            AddressClass::Public | AddressClass::Forbidden(_) => false,
+            // A name of an inner network. What it stands for is judged for each connection.
+            Err(_) => self.allow_private_networks,
         }
     }
 

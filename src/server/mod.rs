@@ -65,9 +65,8 @@ use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
-use crate::federation::{
-    self, Dial, Federation, Inbound, OpenIntent, OpenIntentParts, Paperclip, PaperclipFault, Recorder,
-};
+use crate::federation::openintent::{OpenIntent, OpenIntentParts, Trust};
+use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
@@ -87,7 +86,10 @@ use tls::Certificate;
 
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
-pub use crate::federation::OpenIntentSettings;
+pub use crate::federation::openintent::{
+    ConfiguredAgent, ConfiguredPeer, OpenIntentSettings as OpenIntentConfig, ServerUrl,
+    SharedSecret, TrustlessMode, check_api_key, check_did,
+};
 pub use tls::{TlsFileFault, TlsFiles};
 
 /// How long requests in flight may take when the server ends.
@@ -136,8 +138,8 @@ pub struct Config {
     pub console: bool,
     /// Where messages for agents are posted too.
     pub paperclip: Option<PaperclipConfig>,
-    /// What it is as a server of OpenIntent.
-    pub openintent: OpenIntentSettings,
+    /// How it takes part in OpenIntent's federation.
+    pub openintent: OpenIntentConfig,
 }
 
 /// Where Paperclip is (spec 13.3).
@@ -244,7 +246,10 @@ impl Server {
         federation::arrange_paperclips(&*store, paperclip.as_deref(), now).await?;
         let scheme = if certificate.is_some() { "https" } else { "http" };
         let server_url = config.public_url.clone();
+        let trust = Trust::new(store.clone(), sealer.clone(), &config.openintent);
+        let trust = Arc::new(trust);
         let parts = OpenIntentParts {
+            trust: trust.clone(),
             is_public: server_url.is_some(),
             server_url: server_url.unwrap_or_else(|| format!("{scheme}://{address}")),
             store: store.clone(),
@@ -286,6 +291,7 @@ impl Server {
             identity,
             dial,
             openintent,
+            trust,
             is_tls: certificate.is_some(),
             sealer,
             federation,
@@ -478,8 +484,9 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
     if !app.access.refresh().await? {
         return Ok(());
     }
-    if let Some(node) = &app.openintent {
-        node.refresh().await?;
+    match &app.openintent {
+        Some(node) => node.refresh().await?,
+        None => app.trust.forget(),
     }
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {

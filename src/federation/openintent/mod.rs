@@ -13,11 +13,13 @@ mod callback;
 mod chains;
 mod dispatch;
 mod documents;
+mod entry;
 mod errand;
 mod receive;
 mod refusal;
 mod ring;
 mod settings;
+mod standin;
 mod targets;
 mod trust;
 
@@ -44,13 +46,17 @@ use chains::Chains;
 use documents::{Documents, PublicKeys};
 pub use callback::CallbackArrival;
 pub use dispatch::DispatchRequest;
+pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_key, check_did};
 pub(super) use errand::{Errand, ErrandTarget, learnt};
 pub use receive::Arrival;
 pub use refusal::Refusal;
 pub use ring::{Keys, Ring, add as add_signing_key, seed as signing_seed};
-pub use settings::OpenIntentSettings;
+pub use settings::{
+    ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings, SharedSecret,
+    TrustlessMode,
+};
 use targets::Targets;
-pub use trust::{ConfiguredAgent, Source, TeamTrust, Trust, TrustedServer};
+pub use trust::{Source, TeamTrust, Trust, TrustedServer};
 
 /// What is never part of what an exchange is known by: it differs from attempt to attempt.
 const OF_THE_ATTEMPT: [&str; 4] = ["signature", "created_at", "timestamp", "ucan"];
@@ -60,7 +66,7 @@ pub struct OpenIntent {
     /// What the operator says.
     pub settings: OpenIntentSettings,
     /// Whom the teams trust.
-    pub trust: Trust,
+    pub trust: Arc<Trust>,
     /// What it signs with.
     pub ring: Ring,
     /// Its URL, as others are told.
@@ -86,6 +92,8 @@ pub struct OpenIntent {
 pub struct OpenIntentParts {
     /// What the operator says.
     pub settings: OpenIntentSettings,
+    /// Whom the teams trust.
+    pub trust: Arc<Trust>,
     /// Where the outside finds the server, or where it listens.
     pub server_url: String,
     /// Whether the outside finds it there.
@@ -108,6 +116,7 @@ impl OpenIntent {
     pub async fn open(parts: OpenIntentParts) -> Result<Self, StoreError> {
         let OpenIntentParts {
             settings,
+            trust,
             server_url,
             is_public,
             store,
@@ -116,14 +125,19 @@ impl OpenIntent {
             dial,
         } = parts;
         let server_url = server_url.trim_end_matches('/').to_owned();
-        let did = did::did_of_url(&server_url)
+        let derived = did::did_of_url(&server_url)
             .map_err(|fault| StoreError::Failed(format!("`{server_url}` has no DID: {fault}")))?;
+        let mut dids = did::spellings(&server_url);
+        let did = settings.did.clone().unwrap_or(derived);
+        if !dids.contains(&did) {
+            dids.push(did.clone());
+        }
         let urls = std::iter::once(&server_url).chain(&settings.aliases);
         Ok(Self {
-            trust: Trust::new(store.clone(), sealer.clone(), &settings),
+            trust,
             ring: Ring::open(store.clone(), sealer, clock.clone()).await?,
             is_public,
-            dids: did::spellings(&server_url),
+            dids,
             own_urls: urls.map(|url| normalize(url)).collect(),
             targets: Targets::new(store.clone()),
             documents: Documents::new(dial.clone()),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{OpenIntent, Party, Refusal, TeamTrust, chains, digest_of, key_of, team_gone};
+use super::{
+    OpenIntent, Party, Refusal, TeamTrust, TrustlessMode, chains, digest_of, key_of, team_gone,
+};
 use crate::base::clock::rfc3339;
 use crate::log::Log;
 use crate::openintent::json::{Json, Object};
@@ -16,7 +18,7 @@ use crate::openintent::model::{
 use crate::openintent::policy::budget_refusal;
 use crate::openintent::signature;
 use crate::openintent::stamp;
-use crate::openintent::trust::{TrustlessMode, normalize, stricter};
+use crate::openintent::trust::{normalize, stricter};
 use crate::openintent::ucan::Chain;
 use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
 use crate::protocol::id::{AgentId, TeamId};
@@ -372,7 +374,7 @@ impl OpenIntent {
         agent: &str,
     ) -> Result<bool, Refusal> {
         use crate::openintent::model::AgentVisibility;
-        let configured = trust.agents.iter().find(|it| it.id == agent);
+        let configured = trust.agents.iter().find(|it| it.id.as_str() == agent);
         if configured.is_none() && self.settings.require_known_agent {
             let Ok(id) = agent.parse::<AgentId>() else {
                 return Ok(false);

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::error::{ApiError, json_text};
-use crate::federation::Refusal;
+use crate::federation::openintent::Refusal;
 use crate::openintent::json::{Json, JsonFault, Object};
 
 /// A refused request.

@@ -14,7 +14,7 @@ use super::caller::admit;
 use super::fields::Fields;
 use super::receive::is_signed;
 use super::{Sent, node};
-use crate::federation::CallbackArrival;
+use crate::federation::openintent::CallbackArrival;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{CallbackEventType, FederationAttestation, FederationCallback};
 use crate::protocol::permission::Permission;

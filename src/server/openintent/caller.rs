@@ -8,7 +8,7 @@ use super::super::error::ApiError;
 use super::super::limit::Sender;
 use super::super::state::App;
 use super::answer::Answer;
-use crate::federation::OpenIntent;
+use crate::federation::openintent::OpenIntent;
 use crate::openintent::http_signature::{self, Headers};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;

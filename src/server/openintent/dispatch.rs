@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::caller::admit;
 use super::fields::Fields;
 use super::{Sent, node};
-use crate::federation::DispatchRequest;
+use crate::federation::openintent::DispatchRequest;
 use crate::openintent::json::Object;
 use crate::openintent::model::{DelegationScope, FederationPolicy};
 use crate::protocol::permission::Permission;

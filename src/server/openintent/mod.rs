@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 
 use super::body;
 use super::state::App;
-use crate::federation::OpenIntent;
+use crate::federation::openintent::OpenIntent;
 use crate::openintent::json::{Json, Object};
 use answer::Answer;
 use caller::Caller;

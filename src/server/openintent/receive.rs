@@ -14,7 +14,7 @@ use super::answer::Answer;
 use super::caller::{admit, signer};
 use super::fields::Fields;
 use super::{Sent, node};
-use crate::federation::Arrival;
+use crate::federation::openintent::Arrival;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DelegationScope, FederationEnvelope, FederationPolicy};
 use crate::protocol::id::TeamId;

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::state::App;
 use super::answer::Answer;
 use super::caller::team_of;
-use crate::federation::{OpenIntent, TeamTrust};
+use crate::federation::openintent::{OpenIntent, TeamTrust};
 use crate::openintent::did;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
@@ -37,7 +37,7 @@ pub(super) async fn manifest(State(app): State<Arc<App>>) -> Result<Response, An
         server_url: node.server_url().to_owned(),
         trust_policy: settings.trust_policy,
         visibility_default: settings.visibility_default,
-        peers: peers.map(|peer| peer.url.clone()).collect(),
+        peers: peers.map(|peer| peer.url.given().to_owned()).collect(),
         endpoints: ENDPOINTS.into_iter().map(path).collect(),
         public_key: Some(STANDARD.encode(keys.signing.public())),
         ..FederationManifest::default()
@@ -121,7 +121,7 @@ async fn visible(
     for agent in &trust.agents {
         let visibility = agent.visibility;
         let value = (visibility, agent.capabilities.clone());
-        agents.insert(agent.id.clone(), value);
+        agents.insert(agent.id.to_string(), value);
     }
     let is_shown = |visibility: AgentVisibility| match visibility {
         AgentVisibility::Public => true,
