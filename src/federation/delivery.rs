@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::dial::{Answer, Dial, DialFault, Limits};
 use super::hook::Hook;
-use super::paperclip::Paperclip;
 use super::openintent::{Errand, ErrandTarget};
+use super::paperclip::Paperclip;
 use super::works::Works;
 use crate::protocol::event::Event;
 use crate::protocol::federation::PeerKind;
@@ -71,11 +71,7 @@ impl Target {
     }
 
     /// The post of a stored event.
-    pub(super) async fn request(
-        &self,
-        text: &str,
-        own_id: &InstanceId,
-    ) -> Result<Request, String> {
+    pub(super) async fn request(&self, text: &str, own_id: &InstanceId) -> Result<Request, String> {
         let event = Event::parse(text).map_err(|fault| fault.to_string())?;
         match self {
             Self::OpenIntent(target) => target.request(&event).await,

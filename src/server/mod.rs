@@ -84,12 +84,12 @@ use registry::Registry;
 use state::App;
 use tls::Certificate;
 
-pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
-pub use limit::RateLimits;
 pub use crate::federation::openintent::{
     ConfiguredAgent, ConfiguredPeer, OpenIntentSettings as OpenIntentConfig, ServerUrl,
     SharedSecret, TrustlessMode, check_api_key, check_did,
 };
+pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
+pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
 
 /// How long requests in flight may take when the server ends.
@@ -244,7 +244,11 @@ impl Server {
         let identity = bootstrap::identity(&store, &sealer).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         federation::arrange_paperclips(&*store, paperclip.as_deref(), now).await?;
-        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let scheme = if certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let server_url = config.public_url.clone();
         let trust = Trust::new(store.clone(), sealer.clone(), &config.openintent);
         let trust = Arc::new(trust);

@@ -14,12 +14,14 @@ use super::outbound::switch;
 use crate::base::duration;
 use crate::base::secret::Secret;
 use crate::cli::error::CommandError;
+use crate::openintent::model::{AgentVisibility, PeerRelationship, TrustPolicy};
+use crate::openintent::trust::normalize;
 use crate::protocol::address::http_base;
 use crate::protocol::id::TeamId;
 use crate::protocol::outbound::Outbound;
 use crate::server::{
-    AgentVisibility, ConfiguredAgent, ConfiguredPeer, OpenIntentConfig, PeerRelationship,
-    ServerUrl, SharedSecret, TrustPolicy, TrustlessMode, check_api_key, check_did, normalize,
+    ConfiguredAgent, ConfiguredPeer, OpenIntentConfig, ServerUrl, SharedSecret, TrustlessMode,
+    check_api_key, check_did,
 };
 use policy::PolicyTable;
 

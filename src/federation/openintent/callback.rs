@@ -59,15 +59,15 @@ impl OpenIntent {
             return Ok(None);
         };
         let dispatch_id = envelope.dispatch_id.as_str();
-        let trace = envelope.trace_context.as_ref();
         let callback = FederationCallback {
             dispatch_id: dispatch_id.to_owned(),
             event_type: CallbackEventType::StateDelta,
             state_delta: Object::from([("status".to_owned(), Json::from("accepted"))]),
             attestation: None,
-            trace_id: trace.and_then(|it| it.get("trace_id")).cloned(),
+            trace_id: envelope.trace_context.get("trace_id").cloned(),
             idempotency_key: Some(format!("accept-{dispatch_id}")),
             timestamp: None,
+            signature: None,
         };
         let data = object([
             ("url", Json::from(url.as_str())),
@@ -201,8 +201,7 @@ impl OpenIntent {
             did: server.and_then(|server| server.did.as_deref()),
         };
         self.check_signature(&from, object).await?;
-        let stale =
-            |why: &str| Refusal::Forbidden(format!("the callback is not fresh: {why}"));
+        let stale = |why: &str| Refusal::Forbidden(format!("the callback is not fresh: {why}"));
         let timestamp = callback.timestamp.as_deref();
         let timestamp = timestamp.ok_or_else(|| stale("it has no `timestamp`"))?;
         is_fresh(timestamp, now).map_err(stale)?;
@@ -212,7 +211,9 @@ impl OpenIntent {
         };
         let keys = self.keys_of(&from, false).await.unwrap_or_default();
         signature::verify(attestation, &keys).map_err(|fault| {
-            Refusal::Forbidden(format!("the attestation's signature proves nothing: {fault}"))
+            Refusal::Forbidden(format!(
+                "the attestation's signature proves nothing: {fault}"
+            ))
         })
     }
 }

@@ -42,7 +42,7 @@ pub struct DispatchRequest {
     /// Within which limits.
     pub federation_policy: Option<FederationPolicy>,
     /// What it is part of.
-    pub trace_context: Option<BTreeMap<String, String>>,
+    pub trace_context: BTreeMap<String, String>,
     /// A title.
     pub intent_title: String,
     /// More words.
@@ -82,7 +82,8 @@ impl OpenIntent {
         let target = self
             .callable(&request.target_server)
             .map_err(|fault| fault.blocks(TARGET_BLOCKED))?;
-        self.check_relationship(team, &request.target_server).await?;
+        self.check_relationship(team, &request.target_server)
+            .await?;
         let scope = self.scope_of(team, &request).await?;
 
         let now = self.clock.unix_millis();
@@ -169,7 +170,10 @@ impl OpenIntent {
         let Some(came_with) = came_with.and_then(|it| DelegationScope::from_json(it).ok()) else {
             return Ok(asked);
         };
-        let scope = came_with.attenuate(&asked.unwrap_or_else(|| came_with.clone()));
+        let asked = asked.unwrap_or_else(|| came_with.clone());
+        let scope = came_with
+            .attenuate(&asked)
+            .map_err(|fault| Refusal::member("delegation_scope", fault.to_string()))?;
         match scope.max_delegation_depth < 0 {
             true => Err(Refusal::Bad(format!(
                 "`{}` came in with a delegation depth of {}: it cannot be passed on",

@@ -1,7 +1,8 @@
 //! What can be said of another server, by the configuration and by commands: where it is, its DID, the key that it is
 //! shown. All of it is judged before it is written down.
 
-use super::standin::{check, normalize};
+use crate::openintent::callable::{CallableFault, check};
+use crate::openintent::trust::normalize;
 use crate::protocol::outbound::Outbound;
 use crate::protocol::peer_url::{PEER_URL_MAX_BYTES, PeerUrl, PeerUrlFault};
 
@@ -19,8 +20,8 @@ pub enum ServerUrlFault {
     #[error(transparent)]
     Url(#[from] PeerUrlFault),
     /// It may not be called.
-    #[error("{0}")]
-    Callable(&'static str),
+    #[error(transparent)]
+    Callable(#[from] CallableFault),
     /// It is in the clear, and the operator wants none of that.
     #[error("the address must begin with https://, as `openintent.require_https` says")]
     Clear,
@@ -43,7 +44,7 @@ impl ServerUrl {
         if text.len() > PEER_URL_MAX_BYTES {
             return Err(PeerUrlFault::TooLong.into());
         }
-        check(text, &|host| outbound.exempts(host)).map_err(ServerUrlFault::Callable)?;
+        check(text, &|host| outbound.exempts(host))?;
         let url: PeerUrl = text.parse()?;
         if url.url().query().is_some() {
             return Err(ServerUrlFault::Query);

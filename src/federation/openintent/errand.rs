@@ -9,6 +9,7 @@ use super::dispatch::{INTENT_DISPATCHED, origin_of};
 use super::{OpenIntent, Ring};
 use crate::federation::delivery::{Attempted, Request, excerpt};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
+use crate::openintent::did::key_id;
 use crate::openintent::http_signature;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::ReceiveResult;
@@ -91,7 +92,13 @@ impl ErrandTarget {
         if let Some(key) = self.api_key(url.as_str()).await? {
             headers.push(("x-api-key", key));
         }
-        headers.extend(sign_request(&self.node, &self.node.ring, url.as_str(), &text, now));
+        headers.extend(sign_request(
+            &self.node,
+            &self.node.ring,
+            url.as_str(),
+            &text,
+            now,
+        ));
         Ok(Request {
             url,
             headers,
@@ -113,10 +120,9 @@ impl ErrandTarget {
         let trust = self.node.trust.of(&self.team).await;
         let trust = trust.map_err(|error| error.to_string())?;
         let origin = normalize(&origin_of(url));
-        let server = trust
-            .servers
-            .iter()
-            .find(|server| normalize(&origin_of(&server.url)) == origin && server.api_key.is_some());
+        let server = trust.servers.iter().find(|server| {
+            normalize(&origin_of(&server.url)) == origin && server.api_key.is_some()
+        });
         let key = server.and_then(|server| server.api_key.as_ref());
         Ok(key.map(|key| key.reveal().to_owned()))
     }
@@ -176,12 +182,12 @@ fn sign_request(
         content_type: Some(CONTENT_TYPE),
         body: body.as_bytes(),
     };
-    let params = http_signature::Params {
-        created: now.div_euclid(1000),
-        keyid: format!("{}#key-{}", node.did, keys.number),
-        ..http_signature::Params::default()
+    let keyid = key_id(&node.did, keys.number);
+    let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
+    // The body says who it is from as well: without these headers it is still believed.
+    let Ok(signed) = http_signature::sign(&request, &params, &keys.signing) else {
+        return Vec::new();
     };
-    let signed = http_signature::sign(&request, &params, &keys.signing);
     let digest = signed.content_digest.map(|it| ("content-digest", it));
     let others = [
         ("signature-input", signed.signature_input),

@@ -19,7 +19,6 @@ mod receive;
 mod refusal;
 mod ring;
 mod settings;
-mod standin;
 mod targets;
 mod trust;
 
@@ -42,10 +41,10 @@ use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
 use super::dial::Dial;
-use chains::Chains;
-use documents::{Documents, PublicKeys};
 pub use callback::CallbackArrival;
+use chains::Chains;
 pub use dispatch::DispatchRequest;
+use documents::{Documents, PublicKeys};
 pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_key, check_did};
 pub(super) use errand::{Errand, ErrandTarget, learnt};
 pub use receive::Arrival;
@@ -248,7 +247,10 @@ impl OpenIntent {
             return Ok(Arc::new(public.collect()));
         }
         self.callable(party.url).map_err(|fault| {
-            format!("`{}` is not called to ask for its keys: {}", party.url, fault.0)
+            format!(
+                "`{}` is not called to ask for its keys: {}",
+                party.url, fault.0
+            )
         })?;
         let mut dids = did::spellings(party.url);
         dids.extend(party.did.map(str::to_owned));

@@ -15,7 +15,6 @@ use crate::openintent::model::{
     DelegationScope, FederationEnvelope, FederationPolicy, PeerRelationship, ReceiveResult,
     TrustPolicy,
 };
-use crate::openintent::policy::budget_refusal;
 use crate::openintent::signature;
 use crate::openintent::stamp;
 use crate::openintent::trust::{normalize, stricter};
@@ -176,7 +175,10 @@ impl OpenIntent {
         object: &Object,
     ) -> Result<(), Refusal> {
         let unproved = |why: String| {
-            Refusal::Forbidden(format!("the signature of {} proves nothing: {why}", from.url))
+            Refusal::Forbidden(format!(
+                "the signature of {} proves nothing: {why}",
+                from.url
+            ))
         };
         let keys = self.keys_of(from, false).await.map_err(unproved)?;
         if signature::verify(object, &keys).is_ok() {
@@ -204,9 +206,7 @@ impl OpenIntent {
         let refused =
             |why: String| Refusal::Forbidden(format!("the delegation token is refused: {why}"));
         let chain = Chain::read(token).map_err(|fault| refused(fault.to_string()))?;
-        let Some(leaf) = chain.links.first() else {
-            return Err(refused("it has no link".to_owned()));
-        };
+        let leaf = chain.leaf();
         if !self.is_did_of(trust, &leaf.iss, from.url) {
             let why = format!("its issuer `{}` is not {}", leaf.iss, from.url);
             return Err(refused(why));
@@ -236,8 +236,12 @@ impl OpenIntent {
     }
 
     /// Whether a DID is that of the server at a URL, by either spelling or because the team said so.
-    fn is_did_of(&self, trust: &TeamTrust, did: &str, url: &str) -> bool {
-        let is_spelled = || crate::openintent::did::spellings(url).iter().any(|it| it == did);
+    pub(super) fn is_did_of(&self, trust: &TeamTrust, did: &str, url: &str) -> bool {
+        let is_spelled = || {
+            crate::openintent::did::spellings(url)
+                .iter()
+                .any(|it| it == did)
+        };
         is_spelled() || trust.by_did(did).is_some_and(|server| server.url == url)
     }
 
@@ -297,24 +301,23 @@ impl OpenIntent {
     ) -> Terms {
         let asked = envelope.delegation_scope.clone();
         let scope = match (granted, asked) {
-            (Some(granted), Some(asked)) => {
-                let mut scope = granted.attenuate(&asked);
-                // Nobody passes anything on between the token and its envelope: a last hop stays usable.
-                if asked.max_delegation_depth >= 0 {
-                    scope.max_delegation_depth = scope.max_delegation_depth.max(0);
+            (Some(granted), Some(asked)) => match granted.attenuate(&asked) {
+                Ok(mut scope) => {
+                    // Nobody passes anything on between a token and its envelope: a last hop stays usable.
+                    if asked.max_delegation_depth >= 0 {
+                        scope.max_delegation_depth = scope.max_delegation_depth.max(0);
+                    }
+                    Some(scope)
                 }
-                Some(scope)
-            }
+                // Its end cannot be read, and it is declined for that.
+                Err(_) => Some(asked),
+            },
             (granted, asked) => granted.or(asked),
         };
         let theirs = envelope.federation_policy.clone().unwrap_or_default();
         let mut policy = self.settings.policy.compose_strictest(&theirs);
         if let Some(limit) = budget_limit {
-            let ceiling = Object::from([("cost_ceiling_usd".to_owned(), limit.clone())]);
-            policy = policy.compose_strictest(&FederationPolicy {
-                budget: ceiling,
-                ..FederationPolicy::default()
-            });
+            policy = policy.with_cost_ceiling(limit);
         }
         Terms { scope, policy }
     }
@@ -328,24 +331,13 @@ impl OpenIntent {
         terms: &Terms,
         now: Millis,
     ) -> Result<Option<String>, Refusal> {
-        if let Some(why) = budget_refusal(&terms.policy) {
+        if let Some(why) = terms.policy.refusal() {
             return Ok(Some(why.to_owned()));
         }
         let scopes = [envelope.delegation_scope.as_ref(), terms.scope.as_ref()];
         for scope in scopes.into_iter().flatten() {
-            if scope.max_delegation_depth < 0 {
-                return Ok(Some("Rejected: the delegation depth is negative".to_owned()));
-            }
-            match scope.expires_at.as_deref().map(stamp::read) {
-                Some(None) => {
-                    return Ok(Some(
-                        "Rejected: the delegation scope's expires_at cannot be read".to_owned(),
-                    ));
-                }
-                Some(Some(at)) if at < now => {
-                    return Ok(Some("Rejected: the delegation scope has expired".to_owned()));
-                }
-                _ => {}
+            if let Err(fault) = scope.check(now) {
+                return Ok(Some(format!("Rejected: the delegation scope: {fault}")));
             }
         }
         let Some(agent) = envelope.agent_id.as_deref() else {
@@ -459,7 +451,11 @@ fn check_freshness(
     if !is_signed {
         return Ok(());
     }
-    let stale = |why: &str| Err(Refusal::Forbidden(format!("the envelope is not fresh: {why}")));
+    let stale = |why: &str| {
+        Err(Refusal::Forbidden(format!(
+            "the envelope is not fresh: {why}"
+        )))
+    };
     let Some(created_at) = &envelope.created_at else {
         return match may_lack_time {
             true => Ok(()),
@@ -505,7 +501,10 @@ fn is_random(dispatch_id: &str) -> bool {
 /// What is kept of an intent beside its event.
 fn record(envelope: &FederationEnvelope, terms: &Terms) -> Json {
     let mut record = Object::from([
-        ("intent_id".to_owned(), Json::from(envelope.intent_id.as_str())),
+        (
+            "intent_id".to_owned(),
+            Json::from(envelope.intent_id.as_str()),
+        ),
         (
             "intent_title".to_owned(),
             Json::from(envelope.intent_title.as_str()),
@@ -519,13 +518,13 @@ fn record(envelope: &FederationEnvelope, terms: &Terms) -> Json {
     };
     put("scope", terms.scope.as_ref().map(DelegationScope::to_json));
     put("agent_id", envelope.agent_id.as_deref().map(Json::from));
-    put("callback_url", envelope.callback_url.as_deref().map(Json::from));
-    put("ucan", envelope.ucan.as_deref().map(Json::from));
-    let trace = envelope.trace_context.as_ref();
     put(
-        "trace_id",
-        trace.and_then(|it| it.get("trace_id")).map(|id| Json::from(id.as_str())),
+        "callback_url",
+        envelope.callback_url.as_deref().map(Json::from),
     );
+    put("ucan", envelope.ucan.as_deref().map(Json::from));
+    let trace_id = envelope.trace_context.get("trace_id");
+    put("trace_id", trace_id.map(|id| Json::from(id.as_str())));
     Json::Object(record)
 }
 
@@ -599,7 +598,9 @@ fn event_of(arrival: &Arrival, local_id: &str, now: Millis) -> Event {
 
 /// An object of some members.
 pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
-    let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let members = members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
     Json::Object(members.collect())
 }
 

@@ -99,10 +99,7 @@ pub async fn add(
     let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     let key = SigningKeyRecord {
         number,
-        seed: sealer.seal(
-            &SigningKeyRecord::place(number),
-            Secret::from(hex).reveal(),
-        )?,
+        seed: sealer.seal(&SigningKeyRecord::place(number), Secret::from(hex).reveal())?,
         created_at: now,
         retires_at: None,
     };

@@ -8,8 +8,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::settings::{ConfiguredAgent, ConfiguredPeer, OpenIntentSettings, SharedSecret};
-use super::standin::{PeerRelationship, TrustPolicy, spellings};
 use crate::base::secret::Secret;
+use crate::openintent::did::spellings;
+use crate::openintent::model::{PeerRelationship, TrustPolicy};
 use crate::protocol::id::TeamId;
 use crate::store::openintent::TrustedRecord;
 use crate::store::record::Millis;

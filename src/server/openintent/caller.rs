@@ -9,7 +9,7 @@ use super::super::limit::Sender;
 use super::super::state::App;
 use super::answer::Answer;
 use crate::federation::openintent::OpenIntent;
-use crate::openintent::http_signature::{self, Headers};
+use crate::openintent::http_signature::{self, CONTENT_DIGEST};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
 use crate::protocol::permission::Permission;
@@ -77,28 +77,27 @@ pub(super) async fn signer(
     let (Some(input), Some(signature)) = (text("signature-input"), text("signature")) else {
         return Ok(None);
     };
-    let headers = Headers {
-        signature_input: input,
-        signature,
-        content_type: text("content-type"),
-        content_digest: text("content-digest"),
-    };
-    let Ok(received) = http_signature::read(&headers) else {
+    let Ok(received) = http_signature::read(input, signature) else {
         return Ok(None);
     };
+    let headers: Vec<(&str, &str)> = text(CONTENT_DIGEST)
+        .map(|digest| (CONTENT_DIGEST, digest))
+        .into_iter()
+        .collect();
     let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
-    let method = parts.method.as_str();
+    let (method, content_type) = (parts.method.as_str(), text("content-type"));
+    let did = received.keyid.split('#').next().unwrap_or_default();
     let signed = node
-        .signer_of(&normalize(source), received.did(), |url, keys, now_secs| {
+        .signer_of(&normalize(source), did, |url, keys, now_secs| {
             let target_uri = format!("{url}{path}");
             let request = http_signature::Request {
                 method,
                 target_uri: &target_uri,
-                content_type: headers.content_type,
+                content_type,
                 body,
             };
-            keys.iter()
-                .any(|key| received.verify(&request, &headers, key, now_secs).is_ok())
+            let fits = |key| received.verify(&request, &headers, key, now_secs).is_ok();
+            keys.iter().any(fits)
         })
         .await?;
     Ok(signed)

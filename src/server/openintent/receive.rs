@@ -86,19 +86,20 @@ pub(super) fn is_signed(object: &Object) -> bool {
 
 /// The members by their usual names, where another writer has used others.
 fn spelled(object: &Object) -> Cow<'_, Object> {
-    let others = [
-        ("envelope_id", "dispatch_id"),
-        ("timestamp", "created_at"),
-    ];
+    let others = [("envelope_id", "dispatch_id"), ("timestamp", "created_at")];
     let is_other = |name: &str| object.contains_key(name);
     let has_others = others.iter().any(|(other, _)| is_other(other))
-        || ["intent_snapshot", "intent", "trace_id"].into_iter().any(is_other);
+        || ["intent_snapshot", "intent", "trace_id"]
+            .into_iter()
+            .any(is_other);
     if !has_others {
         return Cow::Borrowed(object);
     }
     let mut spelled = object.clone();
     let mut put = |name: &str, value: &Json| {
-        spelled.entry(name.to_owned()).or_insert_with(|| value.clone());
+        spelled
+            .entry(name.to_owned())
+            .or_insert_with(|| value.clone());
     };
     for (other, usual) in others {
         if let Some(value) = object.get(other) {

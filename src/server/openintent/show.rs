@@ -22,26 +22,19 @@ use crate::openintent::model::{
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
 
-/// The paths of a manifest.
-const ENDPOINTS: [&str; 5] = ["status", "agents", "dispatch", "receive", "callback"];
-
 /// `GET /.well-known/openintent-federation.json`.
 pub(super) async fn manifest(State(app): State<Arc<App>>) -> Result<Response, Answer> {
     let node = public(&app)?;
     let keys = node.ring.keys();
     let settings = &node.settings;
     let peers = settings.peers.iter().filter(|_| settings.show_peers);
-    let path = |name: &str| (name.to_owned(), format!("/api/v1/federation/{name}"));
-    let manifest = FederationManifest {
-        server_did: node.did().to_owned(),
-        server_url: node.server_url().to_owned(),
-        trust_policy: settings.trust_policy,
-        visibility_default: settings.visibility_default,
-        peers: peers.map(|peer| peer.url.given().to_owned()).collect(),
-        endpoints: ENDPOINTS.into_iter().map(path).collect(),
-        public_key: Some(STANDARD.encode(keys.signing.public())),
-        ..FederationManifest::default()
-    };
+    let mut manifest = FederationManifest::new(node.did(), node.server_url());
+    manifest.trust_policy = settings.trust_policy;
+    manifest.visibility_default = settings.visibility_default;
+    manifest.peers = peers.map(|peer| peer.url.given().to_owned()).collect();
+    manifest.public_key = Some(STANDARD.encode(keys.signing.public()));
+    let callback = manifest.endpoint("callback");
+    manifest.endpoints.insert("callback".to_owned(), callback);
     Ok(Answer::ok(&manifest.to_json()))
 }
 
@@ -61,28 +54,28 @@ fn public(app: &App) -> Result<&Arc<OpenIntent>, Answer> {
 /// `GET /api/v1/federation/status`.
 pub(super) async fn status(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Answer> {
     let team = team_of(&app, &parts).await?;
-    let status = match &app.openintent {
-        None => FederationStatus {
-            enabled: false,
-            server_did: None,
-            trust_policy: TrustPolicy::Allowlist,
-            ..FederationStatus::default()
-        },
-        Some(node) => {
-            let trust = node.trust.of(&team).await?;
-            let counts = app.store.exchange_counts(team).await?;
-            let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-            FederationStatus {
-                enabled: true,
-                server_did: Some(node.did().to_owned()),
-                trust_policy: trust.policy,
-                peer_count: i64::try_from(trust.servers.len()).unwrap_or(i64::MAX),
-                active_dispatches: count(counts.active_dispatches),
-                total_dispatches: count(counts.total_dispatches),
-                total_received: count(counts.total_received),
-            }
-        }
+    let mut status = FederationStatus {
+        enabled: false,
+        server_did: None,
+        trust_policy: TrustPolicy::Allowlist,
+        peer_count: 0,
+        active_dispatches: 0,
+        total_dispatches: 0,
+        total_received: 0,
     };
+    if let Some(node) = &app.openintent {
+        let trust = app.trust.of(&team).await?;
+        let counts = app.store.exchange_counts(team).await?;
+        status = FederationStatus {
+            enabled: true,
+            server_did: Some(node.did().to_owned()),
+            trust_policy: trust.policy,
+            peer_count: trust.servers.len() as u64,
+            active_dispatches: counts.active_dispatches,
+            total_dispatches: counts.total_dispatches,
+            total_received: counts.total_received,
+        };
+    }
     Ok(Answer::ok(&status.to_json()))
 }
 
