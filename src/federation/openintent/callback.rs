@@ -64,10 +64,9 @@ impl OpenIntent {
             event_type: CallbackEventType::StateDelta,
             state_delta: Object::from([("status".to_owned(), Json::from("accepted"))]),
             attestation: None,
-            trace_id: envelope.trace_context.get("trace_id").cloned(),
+            trace_id: envelope.trace_id().map(str::to_owned),
             idempotency_key: Some(format!("accept-{dispatch_id}")),
             timestamp: None,
-            signature: None,
         };
         let data = object([
             ("url", Json::from(url.as_str())),
@@ -156,33 +155,17 @@ impl OpenIntent {
         })
     }
 
-    /// The dispatch that a callback is about. Without an API key nobody says whose it is, so all teams are asked: its id
-    /// is a random one, and only the server that got it can sign for it.
+    /// The dispatch that a callback is about. Without an API key nobody says whose it is: its id is a random one, and only
+    /// the server that got it can sign for it.
     async fn dispatch_of(
         &self,
         team: Option<TeamId>,
         dispatch_id: &str,
     ) -> Result<(TeamId, ExchangeRecord), Refusal> {
-        let teams = match team {
-            Some(team) => vec![team],
-            None => {
-                let teams = self.store.teams().await?;
-                teams.into_iter().map(|team| team.id).collect()
-            }
-        };
-        for team in teams {
-            let id = dispatch_id.to_owned();
-            let found = self
-                .store
-                .exchange(team.clone(), ExchangeKind::Dispatch, id)
-                .await?;
-            if let Some(found) = found {
-                return Ok((team, found));
-            }
-        }
-        Err(Refusal::Unknown(format!(
-            "there is no dispatch `{dispatch_id}`"
-        )))
+        let found = self.store.find_dispatch(dispatch_id.to_owned()).await?;
+        let found = found.filter(|(its, _)| team.is_none_or(|team| team == *its));
+        let unknown = || Refusal::Unknown("there is no such dispatch".to_owned());
+        found.ok_or_else(unknown)
     }
 
     /// Whether a callback was signed by the server that its dispatch went to, lately.

@@ -42,7 +42,7 @@ pub struct DispatchRequest {
     /// Within which limits.
     pub federation_policy: Option<FederationPolicy>,
     /// What it is part of.
-    pub trace_context: BTreeMap<String, String>,
+    pub trace_context: Option<BTreeMap<String, String>>,
     /// A title.
     pub intent_title: String,
     /// More words.

@@ -278,9 +278,6 @@ impl OpenIntent {
         let mut salt = 0;
         loop {
             let id = local_id(&exchange.dispatch_id, &exchange.keys, salt);
-            if is_random(&exchange.dispatch_id) {
-                return Ok(id);
-            }
             let known = self
                 .store
                 .exchange(team.clone(), ExchangeKind::Intent, id.clone())
@@ -493,11 +490,6 @@ fn local_id(dispatch_id: &str, keys: &ExchangeKeys, salt: u32) -> String {
     format!("fed-{start}-{}", hex(&digest[..4]))
 }
 
-/// Whether the start of a dispatch's id is as good as random, so that no two intents are called alike.
-fn is_random(dispatch_id: &str) -> bool {
-    uuid::Uuid::try_parse(dispatch_id).is_ok_and(|id| id.get_version_num() == 4)
-}
-
 /// What is kept of an intent beside its event.
 fn record(envelope: &FederationEnvelope, terms: &Terms) -> Json {
     let mut record = Object::from([
@@ -523,8 +515,7 @@ fn record(envelope: &FederationEnvelope, terms: &Terms) -> Json {
         envelope.callback_url.as_deref().map(Json::from),
     );
     put("ucan", envelope.ucan.as_deref().map(Json::from));
-    let trace_id = envelope.trace_context.get("trace_id");
-    put("trace_id", trace_id.map(|id| Json::from(id.as_str())));
+    put("trace_id", envelope.trace_id().map(Json::from));
     Json::Object(record)
 }
 

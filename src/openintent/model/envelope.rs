@@ -97,6 +97,12 @@ impl FederationEnvelope {
         })
     }
 
+    /// The trace that it belongs to, where it says so.
+    pub fn trace_id(&self) -> Option<&str> {
+        let trace = self.trace_context.as_ref()?;
+        trace.get("trace_id").map(String::as_str)
+    }
+
     /// The envelope as it travels.
     pub fn to_json(&self) -> Json {
         let scope = self.delegation_scope.as_ref();

@@ -32,11 +32,6 @@ impl Answer {
         Self::new(StatusCode::UNAUTHORIZED, "Invalid or missing API key")
     }
 
-    /// 403.
-    pub(super) fn forbidden(why: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, why)
-    }
-
     /// 404.
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, what)

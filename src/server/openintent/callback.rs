@@ -85,7 +85,6 @@ fn read(object: &Object) -> Result<FederationCallback, Answer> {
         trace_id: fields.optional_text("trace_id"),
         idempotency_key: fields.optional("idempotency_key"),
         timestamp: fields.optional_text("timestamp"),
-        signature: fields.optional_text("signature"),
     };
     fields.done()?;
     Ok(callback)

@@ -1,5 +1,6 @@
 //! `POST /api/v1/federation/dispatch`: an intent is to go to another server (spec 13.5).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -35,10 +36,8 @@ pub(super) async fn post(
 fn read(object: &Object) -> Result<DispatchRequest, Answer> {
     let mut fields = Fields::of(object);
     let trace_id = fields.optional("trace_id");
-    let mut trace_context = fields.texts("trace_context");
-    if let (true, Some(id)) = (trace_context.is_empty(), trace_id) {
-        trace_context.insert("trace_id".to_owned(), id);
-    }
+    let short = |id| BTreeMap::from([("trace_id".to_owned(), id)]);
+    let trace_context = fields.texts("trace_context");
     let request = DispatchRequest {
         intent_id: fields.name(&["intent_id"]),
         target_server: fields.name(&["target_server"]),
@@ -46,7 +45,7 @@ fn read(object: &Object) -> Result<DispatchRequest, Answer> {
         callback_url: fields.optional("callback_url"),
         delegation_scope: fields.model("delegation_scope", DelegationScope::from_json),
         federation_policy: fields.model("federation_policy", FederationPolicy::from_json),
-        trace_context,
+        trace_context: trace_context.or_else(|| trace_id.map(short)),
         intent_title: fields.optional_text("intent_title").unwrap_or_default(),
         intent_description: fields
             .optional_text("intent_description")

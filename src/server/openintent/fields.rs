@@ -138,14 +138,14 @@ impl<'a> Fields<'a> {
     }
 
     /// An object of texts that may be missing, null or empty.
-    pub(super) fn texts(&mut self, name: &str) -> BTreeMap<String, String> {
+    pub(super) fn texts(&mut self, name: &str) -> Option<BTreeMap<String, String>> {
         let object = match self.object.get(name) {
-            None | Some(Json::Null) => return BTreeMap::new(),
+            None | Some(Json::Null) => return None,
             Some(Json::Object(object)) => object,
             Some(other) => {
                 let why = format!("it must be an object, and it is {}", other.kind());
                 self.fault("dict_type", name, &why);
-                return BTreeMap::new();
+                return None;
             }
         };
         let mut texts = BTreeMap::new();
@@ -159,7 +159,7 @@ impl<'a> Fields<'a> {
                 )),
             }
         }
-        texts
+        (!texts.is_empty()).then_some(texts)
     }
 
     /// What was read, unless something was wrong.

@@ -65,15 +65,16 @@ pub(super) async fn status(State(app): State<Arc<App>>, parts: Parts) -> Result<
     };
     if let Some(node) = &app.openintent {
         let trust = app.trust.of(&team).await?;
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let counts = app.store.exchange_counts(team).await?;
         status = FederationStatus {
             enabled: true,
             server_did: Some(node.did().to_owned()),
             trust_policy: trust.policy,
-            peer_count: trust.servers.len() as u64,
-            active_dispatches: counts.active_dispatches,
-            total_dispatches: counts.total_dispatches,
-            total_received: counts.total_received,
+            peer_count: i64::try_from(trust.servers.len()).unwrap_or(i64::MAX),
+            active_dispatches: count(counts.active_dispatches),
+            total_dispatches: count(counts.total_dispatches),
+            total_received: count(counts.total_received),
         };
     }
     Ok(Answer::ok(&status.to_json()))

@@ -119,12 +119,26 @@ pub(super) fn exchange(
     kind: ExchangeKind,
     local_id: &str,
 ) -> Result<Option<ExchangeRecord>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM exchanges WHERE team = ?1 AND kind = ?2 AND local_id = ?3");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM exchanges WHERE team = ?1 AND kind = ?2 AND local_id = ?3 LIMIT 1"
+    );
     let values = params![team_number(connection, team)?, kind.word(), local_id];
     let found = connection
         .prepare_cached(&sql)?
         .query_row(values, exchange_in);
+    Ok(found.optional()?)
+}
+
+pub(super) fn find_dispatch(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<(TeamId, ExchangeRecord)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT id FROM teams WHERE number = exchanges.team)
+         FROM exchanges WHERE kind = 'dispatch' AND local_id = ?1 LIMIT 1"
+    );
+    let with_team = |row: &Row<'_>| Ok((parsed(row, 12, TeamId::try_from)?, exchange_in(row)?));
+    let found = connection.prepare_cached(&sql)?.query_row([id], with_team);
     Ok(found.optional()?)
 }
 
