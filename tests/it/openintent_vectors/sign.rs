@@ -18,15 +18,15 @@ use sha2::{Digest as _, Sha256};
 /// Runs a file. `false` when it is not one of these.
 pub fn run(name: &str, file: &Json) -> bool {
     match name {
-        "canonical" => cases(file, "cases", |case| canonical_bytes(case)),
+        "canonical" => cases(file, "cases", canonical_bytes),
         "envelope_signatures" => {
             cases(file, "sign", |case| signed_envelope(file, case));
-            cases(file, "verify", |case| verdict(case));
+            cases(file, "verify", verdict);
         }
         "callback_signatures" => cases(file, "cases", |case| signed_callback(file, case)),
         "did_web" => {
-            cases(file, "construct", |case| constructed(case));
-            cases(file, "resolve", |case| resolved(case));
+            cases(file, "construct", constructed);
+            cases(file, "resolve", resolved);
             cases(file, "documents", |case| document(file, case));
         }
         "message_signatures" => {
