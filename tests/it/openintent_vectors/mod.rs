@@ -8,6 +8,7 @@ mod file;
 mod models;
 mod policies;
 mod scopes;
+mod sign;
 mod tokens;
 mod urls;
 
