@@ -84,9 +84,8 @@ use state::App;
 use tls::Certificate;
 
 pub use crate::federation::openintent::{
-    AgentVisibility, ConfiguredAgent, ConfiguredPeer, FederationPolicy,
-    OpenIntentSettings as OpenIntentConfig, PeerRelationship, ServerUrl, SharedSecret, TrustPolicy,
-    TrustlessMode, check_api_key, check_did, normalize,
+    ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings as OpenIntentConfig,
+    ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
 };
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;

@@ -14,12 +14,14 @@ use super::outbound::switch;
 use crate::base::duration;
 use crate::base::secret::Secret;
 use crate::cli::error::CommandError;
+use crate::openintent::model::{AgentVisibility, PeerRelationship, TrustPolicy};
+use crate::openintent::trust::{TrustlessMode, normalize};
 use crate::protocol::address::http_base;
 use crate::protocol::id::TeamId;
 use crate::protocol::outbound::Outbound;
 use crate::server::{
-    AgentVisibility, ConfiguredAgent, ConfiguredPeer, OpenIntentConfig, PeerRelationship,
-    ServerUrl, SharedSecret, TrustPolicy, TrustlessMode, check_api_key, check_did, normalize,
+    ConfiguredAgent, ConfiguredPeer, OpenIntentConfig, ServerUrl, SharedSecret, check_api_key,
+    check_did,
 };
 use policy::PolicyTable;
 
@@ -201,7 +203,7 @@ impl PeerTable {
             &place("relationship"),
             self.relationship.as_deref(),
             PeerRelationship::of,
-            "`peer`, `upstream` or `downstream`",
+            PeerRelationship::WANTED,
         )?;
         let api_key = match (self.api_key, self.api_key_file) {
             (Some(_), Some(_)) => {
@@ -305,21 +307,11 @@ fn word<T>(
 }
 
 fn policy_word(place: &str, given: Option<&str>) -> Result<Option<TrustPolicy>, CommandError> {
-    word(
-        place,
-        given,
-        TrustPolicy::of,
-        "`open`, `allowlist` or `trustless`",
-    )
+    word(place, given, TrustPolicy::of, TrustPolicy::WANTED)
 }
 
 fn visibility(place: &str, given: Option<&str>) -> Result<Option<AgentVisibility>, CommandError> {
-    word(
-        place,
-        given,
-        AgentVisibility::of,
-        "`public`, `unlisted` or `private`",
-    )
+    word(place, given, AgentVisibility::of, AgentVisibility::WANTED)
 }
 
 fn mode(given: Option<&str>) -> Result<Option<TrustlessMode>, CommandError> {
@@ -327,7 +319,7 @@ fn mode(given: Option<&str>) -> Result<Option<TrustlessMode>, CommandError> {
         "openintent.trustless_mode",
         given,
         TrustlessMode::of,
-        "`refuse` or `verify`",
+        TrustlessMode::WANTED,
     )
 }
 

@@ -6,39 +6,15 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::entry::ServerUrl;
-use super::standin::{AgentVisibility, FederationPolicy, PeerRelationship, TrustPolicy};
 use crate::base::secret::Secret;
+use crate::openintent::model::{AgentVisibility, PeerRelationship, TrustPolicy};
+use crate::openintent::policy::FederationPolicy;
+use crate::openintent::trust::TrustlessMode;
 use crate::protocol::id::{AgentId, TeamId};
 
 /// How long a key that was replaced is still published, where nothing else was said: far longer than others keep a
 /// document (spec 6.5), and than a dispatch is tried (spec 14.2).
 pub const KEY_OVERLAP_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// What the trust policy `trustless` means (spec 12).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrustlessMode {
-    /// Nobody is let in, as the API reference has it.
-    Refuse,
-    /// Whoever has a valid signature and a valid chain of tokens, as RFC-0023 has it.
-    Verify,
-}
-
-impl TrustlessMode {
-    /// The word of the configuration.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::Verify => "verify",
-        }
-    }
-
-    /// The mode of a word.
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Refuse, Self::Verify]
-            .into_iter()
-            .find(|mode| mode.word() == word)
-    }
-}
 
 /// How this server takes part in OpenIntent's federation.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 use super::refused;
 use crate::cli::error::CommandError;
 use crate::openintent::json::{Json, Object};
-use crate::server::FederationPolicy;
+use crate::openintent::policy::FederationPolicy;
 
 /// `[openintent.policy]`: the sections of a policy, free within.
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::server::FederationPolicy;
+use crate::openintent::policy::FederationPolicy;
 
 fn read(table: &str) -> Result<OpenIntentConfig, CommandError> {
     let table: OpenIntentTable = toml::from_str(table).unwrap();
