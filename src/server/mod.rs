@@ -26,6 +26,7 @@ mod limit;
 mod listen;
 mod login;
 mod metrics;
+mod openintent;
 mod outbox;
 mod path;
 mod peer_body;
@@ -509,6 +510,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))
         .nest("/api/federation", federation_routes())
+        .nest("/api/openintent", openintent::managed_routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)
