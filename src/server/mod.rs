@@ -85,8 +85,8 @@ use state::App;
 use tls::Certificate;
 
 pub use crate::federation::openintent::{
-    ConfiguredAgent, ConfiguredPeer, OpenIntentSettings as OpenIntentConfig, ServerUrl,
-    SharedSecret, TrustlessMode, check_api_key, check_did,
+    ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings as OpenIntentConfig,
+    ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
 };
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
@@ -540,7 +540,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/webhook-config", get(not_offered))
         .nest("/api/federation", federation_routes())
         .nest("/api/v1/federation", openintent::routes())
-        .nest("/api/openintent/trust", openintent::trust_routes())
+        .nest("/api/openintent", openintent::managed_routes())
         .nest("/.well-known", openintent::well_known())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

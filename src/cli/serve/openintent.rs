@@ -15,13 +15,13 @@ use crate::base::duration;
 use crate::base::secret::Secret;
 use crate::cli::error::CommandError;
 use crate::openintent::model::{AgentVisibility, PeerRelationship, TrustPolicy};
-use crate::openintent::trust::normalize;
+use crate::openintent::trust::{TrustlessMode, normalize};
 use crate::protocol::address::http_base;
 use crate::protocol::id::TeamId;
 use crate::protocol::outbound::Outbound;
 use crate::server::{
-    ConfiguredAgent, ConfiguredPeer, OpenIntentConfig, ServerUrl, SharedSecret, TrustlessMode,
-    check_api_key, check_did,
+    ConfiguredAgent, ConfiguredPeer, OpenIntentConfig, ServerUrl, SharedSecret, check_api_key,
+    check_did,
 };
 use policy::PolicyTable;
 
@@ -203,7 +203,7 @@ impl PeerTable {
             &place("relationship"),
             self.relationship.as_deref(),
             PeerRelationship::of,
-            "`peer`, `upstream` or `downstream`",
+            PeerRelationship::WANTED,
         )?;
         let api_key = match (self.api_key, self.api_key_file) {
             (Some(_), Some(_)) => {
@@ -307,21 +307,11 @@ fn word<T>(
 }
 
 fn policy_word(place: &str, given: Option<&str>) -> Result<Option<TrustPolicy>, CommandError> {
-    word(
-        place,
-        given,
-        TrustPolicy::of,
-        "`open`, `allowlist` or `trustless`",
-    )
+    word(place, given, TrustPolicy::of, TrustPolicy::WANTED)
 }
 
 fn visibility(place: &str, given: Option<&str>) -> Result<Option<AgentVisibility>, CommandError> {
-    word(
-        place,
-        given,
-        AgentVisibility::of,
-        "`public`, `unlisted` or `private`",
-    )
+    word(place, given, AgentVisibility::of, AgentVisibility::WANTED)
 }
 
 fn mode(given: Option<&str>) -> Result<Option<TrustlessMode>, CommandError> {
@@ -329,7 +319,7 @@ fn mode(given: Option<&str>) -> Result<Option<TrustlessMode>, CommandError> {
         "openintent.trustless_mode",
         given,
         TrustlessMode::of,
-        "`refuse` or `verify`",
+        TrustlessMode::WANTED,
     )
 }
 

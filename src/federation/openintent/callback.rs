@@ -178,11 +178,7 @@ impl OpenIntent {
         now: Millis,
     ) -> Result<(), Refusal> {
         let trust = self.trust.of(team).await?;
-        let server = trust.server(&dispatch.party);
-        let from = Party {
-            url: &dispatch.party,
-            did: server.and_then(|server| server.did.as_deref()),
-        };
+        let from = Party::of(&trust, &dispatch.party);
         self.check_signature(&from, object).await?;
         let stale = |why: &str| Refusal::Forbidden(format!("the callback is not fresh: {why}"));
         let timestamp = callback.timestamp.as_deref();

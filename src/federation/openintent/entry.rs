@@ -2,6 +2,7 @@
 //! shown. All of it is judged before it is written down.
 
 use crate::openintent::callable::{CallableFault, check};
+use crate::openintent::did::{DidFault, resolve_did_web};
 use crate::openintent::trust::normalize;
 use crate::protocol::outbound::Outbound;
 use crate::protocol::peer_url::{PEER_URL_MAX_BYTES, PeerUrl, PeerUrlFault};
@@ -20,7 +21,7 @@ pub enum ServerUrlFault {
     #[error(transparent)]
     Url(#[from] PeerUrlFault),
     /// It may not be called.
-    #[error(transparent)]
+    #[error("{0}")]
     Callable(#[from] CallableFault),
     /// It is in the clear, and the operator wants none of that.
     #[error("the address must begin with https://, as `openintent.require_https` says")]
@@ -75,27 +76,38 @@ const DID_MAX_BYTES: usize = 2 * PEER_URL_MAX_BYTES;
 /// The longest API key of another server, in bytes: half of what usual servers take as a header.
 const API_KEY_MAX_BYTES: usize = 4096;
 
-/// A text that no server has as its DID.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no DID of a server: use did:web:HOST")]
-pub struct DidTextFault(String);
-
 /// A text that no header can hold as a key. It is not told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it is no key: use 1 to {API_KEY_MAX_BYTES} characters of printable ASCII without spaces")]
 pub struct ApiKeyFault;
 
-/// Checks the DID of a server. The SDK's spelling is one too (spec 6.2).
+/// Why a text is not the DID of a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DidTextFault {
+    /// It is too long.
+    #[error("the DID is longer than {DID_MAX_BYTES} bytes")]
+    TooLong,
+    /// It is no did:web.
+    #[error(transparent)]
+    Did(#[from] DidFault),
+}
+
+/// Checks the DID of a server, in the form of the W3C or as the SDK spells it (spec 6.2).
 ///
 /// # Errors
 /// When it is none.
 pub fn check_did(did: &str) -> Result<(), DidTextFault> {
-    let is_plain = did.len() <= DID_MAX_BYTES && did.bytes().all(|byte| byte.is_ascii_graphic());
-    let behind = did.strip_prefix("did:web:");
-    match is_plain && behind.is_some_and(|behind| !behind.is_empty()) {
-        true => Ok(()),
-        false => Err(DidTextFault(did.chars().take(200).collect())),
+    if did.len() > DID_MAX_BYTES {
+        return Err(DidTextFault::TooLong);
     }
+    // The SDK leaves the path of the URL as it is.
+    let path_at = did.find('/').unwrap_or(did.len());
+    let (bare, path) = did.split_at(path_at);
+    if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(DidFault::NotBare(did.to_owned()).into());
+    }
+    resolve_did_web(bare)?;
+    Ok(())
 }
 
 /// Checks an API key that another server is shown.

@@ -18,6 +18,7 @@ mod errand;
 mod receive;
 mod refusal;
 mod ring;
+mod seed;
 mod settings;
 mod targets;
 mod trust;
@@ -49,10 +50,10 @@ pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_
 pub(super) use errand::{Errand, ErrandTarget, learnt};
 pub use receive::Arrival;
 pub use refusal::Refusal;
-pub use ring::{Keys, Ring, add as add_signing_key, seed as signing_seed};
+pub use ring::{Keys, Ring};
+pub use seed::{open_seed, seal_seed};
 pub use settings::{
     ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings, SharedSecret,
-    TrustlessMode,
 };
 use targets::Targets;
 pub use trust::{Source, TeamTrust, Trust, TrustedServer};
@@ -216,16 +217,10 @@ impl OpenIntent {
             return Ok(None);
         };
         let trust = self.trust.of(&team).await?;
-        let Some(server) = trust.server(url) else {
-            return Ok(None);
-        };
-        if !self.is_did_of(&trust, did, url) {
+        if trust.server(url).is_none() || !self.is_did_of(&trust, did, url) {
             return Ok(None);
         }
-        let party = Party {
-            url,
-            did: server.did.as_deref(),
-        };
+        let party = Party::of(&trust, url);
         let now_secs = self.clock.unix_millis().div_euclid(1000);
         for is_newer in [false, true] {
             let Ok(keys) = self.keys_of(&party, is_newer).await else {
@@ -285,6 +280,20 @@ struct Party<'a> {
     url: &'a str,
     /// The DID that was configured for it.
     did: Option<&'a str>,
+    /// What it signs with where it has no Ed25519.
+    secret: Option<&'a SharedSecret>,
+}
+
+impl<'a> Party<'a> {
+    /// The server at a normalised URL, by what a team says of it.
+    fn of(trust: &'a TeamTrust, url: &'a str) -> Self {
+        let server = trust.server(url);
+        Self {
+            url,
+            did: server.and_then(|server| server.did.as_deref()),
+            secret: server.and_then(|server| server.shared_secret.as_ref()),
+        }
+    }
 }
 
 /// By what something of a party is known again.

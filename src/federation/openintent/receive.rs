@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{
-    OpenIntent, Party, Refusal, TeamTrust, TrustlessMode, chains, digest_of, key_of, team_gone,
-};
+use super::{OpenIntent, Party, Refusal, TeamTrust, chains, digest_of, key_of, team_gone};
 use crate::base::clock::rfc3339;
 use crate::log::Log;
 use crate::openintent::json::{Json, Object};
@@ -17,7 +15,7 @@ use crate::openintent::model::{
 };
 use crate::openintent::signature;
 use crate::openintent::stamp;
-use crate::openintent::trust::{normalize, stricter};
+use crate::openintent::trust::{TrustlessMode, normalize, stricter};
 use crate::openintent::ucan::Chain;
 use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
 use crate::protocol::id::{AgentId, TeamId};
@@ -73,11 +71,7 @@ impl OpenIntent {
         let trust = self.trust.of(&team).await?;
         self.check_trust(&trust, &party, &arrival)?;
         self.check_target(envelope)?;
-        let did = trust.server(&party).and_then(|server| server.did.clone());
-        let from = Party {
-            url: &party,
-            did: did.as_deref(),
-        };
+        let from = Party::of(&trust, &party);
         let is_signed = envelope.signature.is_some();
         if is_signed {
             self.check_signature(&from, &arrival.object).await?;
@@ -180,6 +174,11 @@ impl OpenIntent {
                 from.url
             ))
         };
+        if let Some(secret) = from.secret
+            && signature::verify_with_secret(object, secret.reveal()).is_ok()
+        {
+            return Ok(());
+        }
         let keys = self.keys_of(from, false).await.map_err(unproved)?;
         if signature::verify(object, &keys).is_ok() {
             return Ok(());
@@ -254,11 +253,9 @@ impl OpenIntent {
         issuer: &str,
     ) -> Result<super::PublicKeys, String> {
         if self.is_own_did(issuer) {
-            let own = Party {
-                url: &self.server_url,
-                did: None,
-            };
-            return self.keys_of(&own, false).await;
+            return self
+                .keys_of(&Party::of(trust, &self.server_url), false)
+                .await;
         }
         if self.is_did_of(trust, issuer, from.url) {
             return self.keys_of(from, false).await;
@@ -266,11 +263,7 @@ impl OpenIntent {
         let server = trust
             .by_did(issuer)
             .ok_or_else(|| format!("nobody here knows its issuer `{issuer}`"))?;
-        let party = Party {
-            url: &server.url,
-            did: server.did.as_deref(),
-        };
-        self.keys_of(&party, false).await
+        self.keys_of(&Party::of(trust, &server.url), false).await
     }
 
     /// What an intent is called here, and no other of its team.

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::seed::{open_seed, seal_seed};
 use crate::base::clock::Clock;
 use crate::base::random;
-use crate::base::secret::Secret;
 use crate::protocol::identity::{IDENTITY_KEY_LEN, InstanceKey};
 use crate::store::openintent::SigningKeyRecord;
 use crate::store::record::Millis;
@@ -53,7 +53,13 @@ impl Ring {
         let now = clock.unix_millis();
         let mut records = store.signing_keys(now).await?;
         if records.is_empty() {
-            records = add(&*store, &sealer, 1, now, now).await?;
+            let first = SigningKeyRecord {
+                number: 1,
+                seed: seal_seed(&sealer, 1, &random::bytes())?,
+                created_at: now,
+                retires_at: None,
+            };
+            records = store.add_signing_key(first, now).await?;
         }
         let keys = RwLock::new(Arc::new(opened(&records, &sealer)?));
         Ok(Self {
@@ -84,56 +90,12 @@ impl Ring {
     }
 }
 
-/// Makes a fresh key the one that signs. The one before stays published until a time.
-///
-/// # Errors
-/// When the store does not take it.
-pub async fn add(
-    store: &dyn Store,
-    sealer: &Sealer,
-    number: u32,
-    now: Millis,
-    old_until: Millis,
-) -> Result<Vec<SigningKeyRecord>, StoreError> {
-    let seed: [u8; IDENTITY_KEY_LEN] = random::bytes();
-    let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-    let key = SigningKeyRecord {
-        number,
-        seed: sealer.seal(&SigningKeyRecord::place(number), Secret::from(hex).reveal())?,
-        created_at: now,
-        retires_at: None,
-    };
-    store.add_signing_key(key, old_until).await
-}
-
-/// The seed of a stored key.
-///
-/// # Errors
-/// When it cannot be opened with this secret key.
-pub fn seed(
-    record: &SigningKeyRecord,
-    sealer: &Sealer,
-) -> Result<[u8; IDENTITY_KEY_LEN], StoreError> {
-    let broken = || StoreError::Failed(format!("signing key {} is broken", record.number));
-    let hex = sealer.open(&SigningKeyRecord::place(record.number), &record.seed)?;
-    let hex = hex.reveal().as_bytes();
-    let mut seed = [0; IDENTITY_KEY_LEN];
-    if hex.len() != 2 * IDENTITY_KEY_LEN {
-        return Err(broken());
-    }
-    for (byte, digits) in seed.iter_mut().zip(hex.chunks(2)) {
-        let digits = std::str::from_utf8(digits).map_err(|_| broken())?;
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| broken())?;
-    }
-    Ok(seed)
-}
-
 fn opened(records: &[SigningKeyRecord], sealer: &Sealer) -> Result<Keys, StoreError> {
     let none = || StoreError::Failed("the instance has no signing key".to_owned());
     let mut signing = None;
     let mut public = Vec::with_capacity(records.len());
     for record in records {
-        let key = InstanceKey::from_seed(&seed(record, sealer)?)
+        let key = InstanceKey::from_seed(&*open_seed(sealer, record)?)
             .map_err(|fault| StoreError::Failed(fault.to_string()))?;
         public.push((record.number, key.public(), record.retires_at));
         // They come by number, and the highest one signs.

@@ -9,7 +9,7 @@ use super::entry::ServerUrl;
 use crate::base::secret::Secret;
 use crate::openintent::model::{AgentVisibility, PeerRelationship, TrustPolicy};
 use crate::openintent::policy::FederationPolicy;
-pub use crate::openintent::trust::TrustlessMode;
+use crate::openintent::trust::TrustlessMode;
 use crate::protocol::id::{AgentId, TeamId};
 
 /// How long a key that was replaced is still published, where nothing else was said: far longer than others keep a

@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::entry::{ServerUrl, ServerUrlFault};
 use super::settings::{ConfiguredAgent, ConfiguredPeer, OpenIntentSettings, SharedSecret};
 use crate::base::secret::Secret;
 use crate::openintent::did::spellings;
 use crate::openintent::model::{PeerRelationship, TrustPolicy};
+use crate::openintent::trust::{TrustEnforcer, TrustedPeer, TrustlessMode};
 use crate::protocol::id::TeamId;
+use crate::protocol::outbound::Outbound;
 use crate::store::openintent::TrustedRecord;
 use crate::store::record::Millis;
 use crate::store::seal::Sealer;
@@ -65,6 +68,17 @@ pub struct TrustedServer {
     pub created_at: Option<Millis>,
 }
 
+impl TrustedServer {
+    fn peer(&self) -> TrustedPeer {
+        TrustedPeer {
+            url: Some(self.url.clone()),
+            did: self.did.clone(),
+            relationship: self.relationship,
+            trust_policy: self.trust_policy,
+        }
+    }
+}
+
 /// Whom a team trusts.
 #[derive(Debug, Clone)]
 pub struct TeamTrust {
@@ -74,6 +88,8 @@ pub struct TeamTrust {
     pub policy_source: Source,
     /// Which servers, by URL.
     pub servers: Vec<TrustedServer>,
+    /// Who decides by all of that.
+    pub enforcer: TrustEnforcer,
     /// The team's agents that are shown to others, as the configuration has them.
     pub agents: Vec<ConfiguredAgent>,
 }
@@ -101,6 +117,8 @@ pub struct Trust {
     store: Arc<dyn Store>,
     sealer: Arc<Sealer>,
     policy: TrustPolicy,
+    mode: TrustlessMode,
+    require_https: bool,
     peers: Vec<ConfiguredPeer>,
     agents: Vec<ConfiguredAgent>,
     known: Mutex<Known>,
@@ -122,6 +140,8 @@ impl Trust {
             store,
             sealer,
             policy: settings.trust_policy,
+            mode: settings.trustless_mode,
+            require_https: settings.require_https,
             peers: settings.peers.clone(),
             agents: settings.agents.clone(),
             known: Mutex::default(),
@@ -163,6 +183,14 @@ impl Trust {
     pub fn is_configured(&self, team: &TeamId, url: &str) -> bool {
         let mut peers = self.peers.iter();
         peers.any(|peer| peer.team == *team && peer.url.normalized() == url)
+    }
+
+    /// Takes the URL of a server that a team is to trust.
+    ///
+    /// # Errors
+    /// When it cannot or may not be called.
+    pub fn server_url(&self, text: &str, outbound: &Outbound) -> Result<ServerUrl, ServerUrlFault> {
+        ServerUrl::parse(text, outbound, self.require_https)
     }
 
     /// Whose server one is: of the teams that trust it the one that shows the agent that is asked for; else `default`,
@@ -230,8 +258,14 @@ impl Trust {
         }
         servers.sort_by(|one, other| one.url.cmp(&other.url));
         let agents = self.agents.iter().filter(|agent| agent.team == *team);
+        let policy = said.unwrap_or(self.policy);
         Ok(TeamTrust {
-            policy: said.unwrap_or(self.policy),
+            policy,
+            enforcer: TrustEnforcer {
+                policy,
+                mode: self.mode,
+                peers: servers.iter().map(TrustedServer::peer).collect(),
+            },
             policy_source: match said {
                 Some(_) => Source::Command,
                 None => Source::Configuration,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use super::body;
 use super::state::App;
@@ -48,7 +48,16 @@ pub(super) fn well_known() -> Router<Arc<App>> {
         .route("/did.json", get(show::did_document))
 }
 
-pub(super) use trust::routes as trust_routes;
+/// What admins manage of OpenIntent, below `/api/openintent`.
+pub(super) fn managed_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/trust", get(trust::get))
+        .route("/trust/policy", put(trust::put_policy))
+        .route(
+            "/trust/servers",
+            put(trust::put_server).delete(trust::delete_server),
+        )
+}
 
 /// A request with a body, as far as the order of judgement goes: its JSON, then who sent it (spec 13.1).
 struct Sent {

@@ -71,7 +71,7 @@ fn openintent_vectors_message_signatures() {
     });
 }
 
-fn run(name: &str, members: &[&str], check: impl FnOnce(&Json, &mut Tally)) {
+fn run(name: &'static str, members: &[&str], check: impl FnOnce(&Json, &mut Tally)) {
     let Some(file) = file::read(name, members) else {
         return;
     };
