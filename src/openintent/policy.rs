@@ -88,18 +88,12 @@ impl FederationPolicy {
     /// assert_eq!(FederationPolicy::default().refusal(), None);
     /// ```
     pub fn refusal(&self) -> Option<&'static str> {
-        let zero = Json::from(0);
-        let is_nothing = |name: &&str| {
-            let ceiling = self.budget.get(*name).and_then(Limit::of);
-            let zero = Limit::of(&zero);
-            ceiling
-                .zip(zero)
-                .is_some_and(|(ceiling, zero)| ceiling.compare(&zero).is_le())
+        let is_nothing = |name: &str| {
+            let ceiling = self.budget.get(name).and_then(Limit::of);
+            ceiling.is_some_and(|ceiling| ceiling.compare(&Limit::Bool(false)).is_le())
         };
-        CEILINGS
-            .iter()
-            .any(|name| is_nothing(name))
-            .then_some(TOO_RESTRICTIVE)
+        let is_refused = CEILINGS.into_iter().any(is_nothing);
+        is_refused.then_some(TOO_RESTRICTIVE)
     }
 
     /// Reads a policy.
