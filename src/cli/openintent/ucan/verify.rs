@@ -1,6 +1,7 @@
 //! `kite openintent ucan verify`: whether a token and all that it stands on hold.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use clap::Args;
 use serde::Serialize;
@@ -130,9 +131,10 @@ fn fetch(chain: &Chain, keys: &mut Keys, context: &Context) -> Result<(), Comman
     let settings = context.settings()?;
     block_on_call(async {
         for did in missing {
-            if !keys.contains_key(&did) {
-                let document = documents::of_did(&did, settings.ca_file.as_deref()).await?;
-                keys.insert(did, document.public_keys());
+            if let Entry::Vacant(unknown) = keys.entry(did) {
+                let ca_file = settings.ca_file.as_deref();
+                let document = documents::of_did(unknown.key(), ca_file).await?;
+                unknown.insert(document.public_keys());
             }
         }
         Ok(())
