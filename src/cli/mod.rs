@@ -155,7 +155,7 @@ enum Verb {
     Federation(federation::FederationArgs),
     Openintent(openintent::OpenIntentArgs),
     #[cfg(feature = "server")]
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     #[cfg(feature = "server")]
     Admin(admin::AdminArgs),
     #[cfg(feature = "server")]
@@ -191,7 +191,7 @@ impl Verb {
             Self::Federation(args) => args.run(context),
             Self::Openintent(args) => args.run(context),
             #[cfg(feature = "server")]
-            Self::Serve(args) => serve::run(args, context),
+            Self::Serve(args) => serve::run(*args, context),
             #[cfg(feature = "server")]
             Self::Admin(args) => admin::run(args, context),
             #[cfg(feature = "server")]
