@@ -341,6 +341,9 @@ pub trait OpenIntentStore: Send + Sync + 'static {
         local_id: String,
     ) -> Result<Option<ExchangeRecord>>;
 
+    /// The dispatch with an id, whichever team's it is: ids of dispatches are random.
+    async fn find_dispatch(&self, id: String) -> Result<Option<(TeamId, ExchangeRecord)>>;
+
     /// Keeps an exchange that has no event. Answers the one that its keys stood for already, if any: then nothing changes.
     /// A local id that is taken is an error.
     async fn enter_exchange(

@@ -7,7 +7,7 @@ use kite::log::Limits;
 use kite::protocol::outbound::Outbound;
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::Scopes;
-use kite::server::{Config, OpenIntentConfig, RateLimits, Server, StartError, new_key};
+use kite::server::{Config, RateLimits, Server, StartError, new_key};
 use kite::store::record::{Appended, Batch, KeyRecord, NewEvent};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         drain_delay: Duration::ZERO,
         federation_max_age: Duration::from_secs(3600),
         paperclip: None,
-        openintent: OpenIntentConfig::default(),
+        openintent: kite::server::OpenIntentConfig::default(),
         console: true,
     })
     .await

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use kite::log::Limits;
 use kite::protocol::frame::{ClientFrame, Connect, ServerFrame};
 use kite::protocol::outbound::Outbound;
-use kite::server::{Config, OpenIntentConfig, RateLimits, Server};
+use kite::server::{Config, RateLimits, Server};
 use kite::store::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -55,7 +55,7 @@ impl Running {
             drain_delay,
             federation_max_age: Duration::from_secs(3600),
             paperclip: None,
-            openintent: OpenIntentConfig::default(),
+            openintent: kite::server::OpenIntentConfig::default(),
             console: true,
         })
         .await

@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 
 use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
+use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::openintent::{
     ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState,
@@ -130,13 +131,30 @@ pub(super) async fn exchange(
     local_id: &str,
 ) -> Result<Option<ExchangeRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM exchanges WHERE team + 0 = $1 AND kind || '' = $2 AND local_id = $3"
+        "SELECT {COLUMNS} FROM exchanges WHERE team + 0 = $1 AND kind || '' = $2 AND local_id = $3 LIMIT 1"
     );
     let select = client.prepare_cached(&sql).await?;
     let row = client
         .query_opt(&select, &[&team, &kind.word(), &storable(local_id)])
         .await?;
     row.as_ref().map(exchange_in).transpose()
+}
+
+pub(super) async fn find_dispatch(
+    client: &Object,
+    id: &str,
+) -> Result<Option<(TeamId, ExchangeRecord)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT id FROM teams WHERE number = exchanges.team)
+         FROM exchanges WHERE kind || '' = 'dispatch' AND local_id = $1 LIMIT 1"
+    );
+    let select = client.prepare_cached(&sql).await?;
+    let row = client.query_opt(&select, &[&storable(id)]).await?;
+    let with_team = |row: &Row| {
+        let team = parsed(column(row, 12)?, TeamId::try_from)?;
+        Ok((team, exchange_in(row)?))
+    };
+    row.as_ref().map(with_team).transpose()
 }
 
 pub(super) async fn note(

@@ -101,6 +101,10 @@ impl OpenIntentStore for Postgres {
         .await
     }
 
+    async fn find_dispatch(&self, id: String) -> Result<Option<(TeamId, ExchangeRecord)>> {
+        within(async { exchanges::find_dispatch(&self.client().await?, &id).await }).await
+    }
+
     async fn enter_exchange(
         &self,
         team: TeamId,

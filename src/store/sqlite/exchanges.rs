@@ -119,12 +119,26 @@ pub(super) fn exchange(
     kind: ExchangeKind,
     local_id: &str,
 ) -> Result<Option<ExchangeRecord>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM exchanges WHERE team = ?1 AND kind = ?2 AND local_id = ?3");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM exchanges WHERE team = ?1 AND kind = ?2 AND local_id = ?3 LIMIT 1"
+    );
     let values = params![team_number(connection, team)?, kind.word(), local_id];
     let found = connection
         .prepare_cached(&sql)?
         .query_row(values, exchange_in);
+    Ok(found.optional()?)
+}
+
+pub(super) fn find_dispatch(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<(TeamId, ExchangeRecord)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT id FROM teams WHERE number = exchanges.team)
+         FROM exchanges WHERE kind = 'dispatch' AND local_id = ?1 LIMIT 1"
+    );
+    let with_team = |row: &Row<'_>| Ok((parsed(row, 12, TeamId::try_from)?, exchange_in(row)?));
+    let found = connection.prepare_cached(&sql)?.query_row([id], with_team);
     Ok(found.optional()?)
 }
 
@@ -160,7 +174,8 @@ pub(super) fn note(
 }
 
 /// Takes note that the forward of a dispatch ended without a delivery, or is on its way again. Forwards to other peers,
-/// and of other events, are none of its business.
+/// and of other events, are none of its business. The signs leave no index but that of local ids: by its state, a dispatch
+/// would be looked for among all that are queued.
 pub(super) fn turn(
     transaction: &Transaction<'_>,
     (peer, seq): (PeerNumber, Seq),
@@ -170,13 +185,13 @@ pub(super) fn turn(
     transaction
         .prepare_cached(&format!(
             "UPDATE exchanges SET state = :to, updated_at = :now
-             FROM (SELECT peers.team, coalesce(events.id, kept_events.id) AS event_id
-                   FROM peers
-                   LEFT JOIN events ON events.key = (peers.team << {SEQ_BITS}) | :seq
-                   LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = :seq
-                   WHERE peers.number = :peer AND peers.kind = 'openintent') AS sent
-             WHERE exchanges.team = sent.team AND exchanges.kind = 'dispatch' AND exchanges.local_id = sent.event_id
-                   AND exchanges.state = :from"
+             WHERE local_id = (
+                       SELECT coalesce(events.id, kept_events.id)
+                       FROM peers
+                       LEFT JOIN events ON events.key = (peers.team << {SEQ_BITS}) | :seq
+                       LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = :seq
+                       WHERE peers.number = :peer AND peers.kind = 'openintent')
+                   AND +kind = 'dispatch' AND +state = :from AND +team = (SELECT team FROM peers WHERE number = :peer)"
         ))?
         .execute(named_params! {
             ":peer": peer,

@@ -69,6 +69,10 @@ impl OpenIntentStore for Sqlite {
             .await
     }
 
+    async fn find_dispatch(&self, id: String) -> Result<Option<(TeamId, ExchangeRecord)>> {
+        self.glance(move |c| exchanges::find_dispatch(c, &id)).await
+    }
+
     async fn enter_exchange(
         &self,
         team: TeamId,

@@ -45,5 +45,5 @@ CREATE TABLE exchanges (
 ) STRICT;
 
 CREATE UNIQUE INDEX exchanges_by_alias ON exchanges (alias_key, team) WHERE alias_key IS NOT NULL;
-CREATE UNIQUE INDEX exchanges_by_local_id ON exchanges (local_id, kind, team);
+CREATE INDEX exchanges_by_local_id ON exchanges (local_id, kind, team);
 CREATE INDEX exchanges_by_state ON exchanges (team, kind, state);
