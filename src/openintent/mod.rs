@@ -5,4 +5,8 @@
 //! refusals go out. Names are those of the protocol.
 
 pub mod canonical;
+pub mod did;
+pub mod http_signature;
+pub mod identity;
 pub mod json;
+pub mod signature;

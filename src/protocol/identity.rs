@@ -49,17 +49,22 @@ impl InstanceKey {
     }
 }
 
-/// Whether a signature of a message was made with the key of this public half.
+/// Whether a signature of a message was made with the key of this public half. Strict: neither the key nor the point R that
+/// a signature begins with may be of small order, which RFC 8032 does not refuse.
 pub fn verify(public: &[u8; IDENTITY_KEY_LEN], message: &[u8], signature: &[u8]) -> bool {
+    let Some((r, _)) = signature.split_first_chunk() else {
+        return false;
+    };
     !is_weak(public)
+        && !is_weak(r)
         && UnparsedPublicKey::new(&ED25519, public)
             .verify(message, signature)
             .is_ok()
 }
 
 /// Whether a public key is one of the curve's eight points of small order, in any way to write it. Nobody has the private
-/// half of those, and anybody can make signatures that fit them: they prove nothing, and RFC 8032 does not refuse them.
-fn is_weak(public: &[u8; IDENTITY_KEY_LEN]) -> bool {
+/// half of those, and anybody can make signatures that fit them: they prove nothing.
+pub fn is_weak(public: &[u8; IDENTITY_KEY_LEN]) -> bool {
     /// The points of order 8 (and their negatives, which differ in the sign alone).
     const ORDER_8: [[u8; IDENTITY_KEY_LEN]; 2] = [
         [
@@ -168,6 +173,23 @@ mod tests {
         for near in [low(2), top(0xeb), top(0xef)] {
             assert!(!is_weak(&near), "{near:02x?}");
         }
+    }
+
+    /// Whoever has the key can choose r = 0, so that R is the neutral point. The key is told by such a signature, and
+    /// libraries disagree on whether it fits.
+    #[test]
+    fn a_signature_that_begins_with_a_point_of_small_order_is_refused() {
+        let seed = [1; IDENTITY_KEY_LEN];
+        let public = InstanceKey::from_seed(&seed).unwrap().public();
+        let (message, s) = (
+            b"r = 0",
+            bytes::<32>("7b1b3a7150fd75a05fcadda0cc2c6beb7bf43d12eaff66732e8d1c192bf87302"),
+        );
+        let neutral: [u8; 32] = core::array::from_fn(|at| u8::from(at == 0));
+        let signature = [neutral, s].concat();
+        let fits = UnparsedPublicKey::new(&ED25519, public).verify(message, &signature);
+        assert!(fits.is_ok(), "there is something to refuse");
+        assert!(!verify(&public, message, &signature));
     }
 
     #[test]
