@@ -46,6 +46,7 @@ mod limits;
 mod listen;
 mod login;
 mod nodes;
+mod openintent;
 mod order;
 mod outages;
 mod paperclip;
