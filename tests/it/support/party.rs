@@ -30,6 +30,8 @@ pub(crate) struct Party {
     pub(crate) url: String,
     /// Its DID, as did:web has it.
     pub(crate) did: String,
+    /// Its secret key, in hex digits.
+    pub(crate) seed: String,
     key: InstanceKey,
     document: Arc<Mutex<Value>>,
     receiver: Receiver,
@@ -65,16 +67,23 @@ impl Party {
         });
         let url = receiver.url.strip_suffix("/hook").unwrap().to_owned();
         let did = format!("did:web:{}", url.replace("http://", "").replace(':', "%3A"));
-        let key = InstanceKey::from_seed(&random::bytes()).unwrap();
+        let seed = random::bytes();
+        let key = InstanceKey::from_seed(&seed).unwrap();
         let party = Self {
             url,
             did,
+            seed: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
             key,
             document,
             receiver,
         };
         party.publish(&party.did, &party.key.public());
         party
+    }
+
+    /// Its public key.
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.key.public()
     }
 
     /// Publishes a document with this id and this key.
