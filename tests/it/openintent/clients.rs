@@ -55,13 +55,17 @@ impl Driven<'_> {
 
 /// Members that differ from server to server, and what they look like.
 const OWN: &[(&str, fn(&Value) -> bool)] = &[
-    ("public_key", |key| key.as_str().is_some_and(|key| key.len() == 44)),
+    ("public_key", |key| {
+        key.as_str().is_some_and(|key| key.len() == 44)
+    }),
     // A random one: what a caller has chosen stays.
     ("dispatch_id", |id| {
         id.as_str()
             .is_some_and(|id| id.len() == 36 && id.as_bytes()[14] == b'4')
     }),
-    ("local_intent_id", |id| id.as_str().is_some_and(|id| !id.is_empty())),
+    ("local_intent_id", |id| {
+        id.as_str().is_some_and(|id| !id.is_empty())
+    }),
 ];
 
 fn intent(id: &str, source: &str) -> Value {
@@ -100,31 +104,68 @@ fn calls(client: &str, party: &Party) -> Vec<(&'static str, Value)> {
     vec![
         ("federation_discover", json!({})),
         ("list_federated_agents", json!({})),
-        ("list_federated_agents", json!({"source_server": "http://127.0.0.9:1"})),
-        ("federation_dispatch", json!({"intent_id": "intent-1", "target_server": party.url})),
+        (
+            "list_federated_agents",
+            json!({"source_server": "http://127.0.0.9:1"}),
+        ),
+        (
+            "federation_dispatch",
+            json!({"intent_id": "intent-1", "target_server": party.url}),
+        ),
         ("federation_dispatch", dispatch.clone()),
-        ("federation_dispatch", with(dispatch.clone(), "target_server", "http://10.0.0.1".into())),
-        ("federation_dispatch", with(dispatch.clone(), "callback_url", "http://169.254.169.254/x".into())),
-        ("federation_dispatch", with(dispatch, "intent_id", Value::Null)),
+        (
+            "federation_dispatch",
+            with(dispatch.clone(), "target_server", "http://10.0.0.1".into()),
+        ),
+        (
+            "federation_dispatch",
+            with(
+                dispatch.clone(),
+                "callback_url",
+                "http://169.254.169.254/x".into(),
+            ),
+        ),
+        (
+            "federation_dispatch",
+            with(dispatch, "intent_id", Value::Null),
+        ),
         ("federation_receive", intent(&first, &party.url)),
         ("federation_receive", intent(&first, &party.url)),
-        ("federation_receive", json!({
-            "dispatch_id": format!("{client}-2"), "source_server": party.url, "intent_id": "i", "intent_title": "t",
-            "callback_url": callback,
-        })),
-        ("federation_receive", json!({
-            "dispatch_id": format!("{client}-3"), "source_server": party.url, "intent_id": "i", "intent_title": "t",
-            "federation_policy": {"budget": {"cost_ceiling_usd": 0}},
-        })),
-        ("federation_receive", intent(&first, "https://stranger.example.com")),
-        ("federation_receive", with(intent(&first, &party.url), "intent_title", Value::Null)),
-        ("send_federation_callback", json!({
-            "callback_url": callback, "dispatch_id": first, "event_type": "completed",
-            "state_delta": {"done": true}, "attestation": {"dispatch_id": first}, "trace_id": "t-1",
-        })),
-        ("send_federation_callback", json!({
-            "callback_url": "/nowhere", "dispatch_id": first, "event_type": "completed",
-        })),
+        (
+            "federation_receive",
+            json!({
+                "dispatch_id": format!("{client}-2"), "source_server": party.url, "intent_id": "i", "intent_title": "t",
+                "callback_url": callback,
+            }),
+        ),
+        (
+            "federation_receive",
+            json!({
+                "dispatch_id": format!("{client}-3"), "source_server": party.url, "intent_id": "i", "intent_title": "t",
+                "federation_policy": {"budget": {"cost_ceiling_usd": 0}},
+            }),
+        ),
+        (
+            "federation_receive",
+            intent(&first, "https://stranger.example.com"),
+        ),
+        (
+            "federation_receive",
+            with(intent(&first, &party.url), "intent_title", Value::Null),
+        ),
+        (
+            "send_federation_callback",
+            json!({
+                "callback_url": callback, "dispatch_id": first, "event_type": "completed",
+                "state_delta": {"done": true}, "attestation": {"dispatch_id": first}, "trace_id": "t-1",
+            }),
+        ),
+        (
+            "send_federation_callback",
+            json!({
+                "callback_url": "/nowhere", "dispatch_id": first, "event_type": "completed",
+            }),
+        ),
     ]
 }
 
@@ -181,7 +222,10 @@ async fn a_status_counts_what_was_dispatched_and_received() {
         let status = Said::Returned(before(at, at), "FederationStatus".to_owned());
         assert_eq!(said, [status]);
         let calls = [
-            ("federation_dispatch", json!({"intent_id": "i", "target_server": party.url})),
+            (
+                "federation_dispatch",
+                json!({"intent_id": "i", "target_server": party.url}),
+            ),
             ("federation_receive", intent(client, &party.url)),
             ("federation_receive", intent(client, &party.url)),
         ];
@@ -206,9 +250,18 @@ async fn every_call_without_a_key_that_is_known_is_refused() {
     let calls = [
         ("federation_status", json!({})),
         ("list_federated_agents", json!({})),
-        ("federation_dispatch", json!({"intent_id": "i", "target_server": "https://peer.example.com"})),
-        ("federation_receive", intent("d", "https://peer.example.com")),
-        ("send_federation_callback", json!({"callback_url": own, "dispatch_id": "d", "event_type": "failed"})),
+        (
+            "federation_dispatch",
+            json!({"intent_id": "i", "target_server": "https://peer.example.com"}),
+        ),
+        (
+            "federation_receive",
+            intent("d", "https://peer.example.com"),
+        ),
+        (
+            "send_federation_callback",
+            json!({"callback_url": own, "dispatch_id": "d", "event_type": "failed"}),
+        ),
     ];
     let refused = Said::Raised("OpenIntentError".to_owned(), Some(401));
     for client in CLIENTS {
@@ -236,8 +289,14 @@ async fn clients_raise_what_a_conflict_and_an_unknown_dispatch_deserve() {
         let calls = [
             ("federation_receive", intent(client, &party.url)),
             ("federation_receive", other),
-            ("send_federation_callback", json!({"callback_url": own, "dispatch_id": "d", "event_type": "failed"})),
-            ("send_federation_callback", json!({"callback_url": own, "dispatch_id": "d", "event_type": "over"})),
+            (
+                "send_federation_callback",
+                json!({"callback_url": own, "dispatch_id": "d", "event_type": "failed"}),
+            ),
+            (
+                "send_federation_callback",
+                json!({"callback_url": own, "dispatch_id": "d", "event_type": "over"}),
+            ),
         ];
         let said = driven.drive(client, &calls);
         assert_eq!(said[0].value()["accepted"], true);
@@ -261,8 +320,14 @@ async fn clients_of_a_server_that_takes_no_part_hear_so() {
         ("federation_discover", json!({})),
         ("federation_status", json!({})),
         ("list_federated_agents", json!({})),
-        ("federation_dispatch", json!({"intent_id": "i", "target_server": "https://peer.example.com"})),
-        ("federation_receive", intent("d", "https://peer.example.com")),
+        (
+            "federation_dispatch",
+            json!({"intent_id": "i", "target_server": "https://peer.example.com"}),
+        ),
+        (
+            "federation_receive",
+            intent("d", "https://peer.example.com"),
+        ),
     ];
     for client in CLIENTS {
         let said = driven.drive(client, &calls);
@@ -287,7 +352,10 @@ async fn a_peer_sees_the_unlisted_agent_and_nobody_the_private_one() {
     };
     // With a slash: it is still the peer.
     let calls = [
-        ("list_federated_agents", json!({"source_server": format!("{}/", party.url)})),
+        (
+            "list_federated_agents",
+            json!({"source_server": format!("{}/", party.url)}),
+        ),
         ("list_federated_agents", json!({"source_server": node.url})),
     ];
     for client in CLIENTS {

@@ -91,8 +91,7 @@ async fn kite_verifies_what_the_reference_server_dispatches_and_reports_back() {
     assert!(package_verifies(&node.public_key().await, &callback.body));
     // A request of kite's is signed as a whole, too.
     assert!(callback.headers["signature-input"].contains("ed25519"));
-    let read =
-        sdk(&[json!({"do": "model", "name": "FederationCallback", "text": callback.body})]);
+    let read = sdk(&[json!({"do": "model", "name": "FederationCallback", "text": callback.body})]);
     let mut unsigned = said;
     unsigned.as_object_mut().unwrap().remove("signature");
     assert_eq!(*read[0].value(), unsigned);
@@ -128,7 +127,13 @@ async fn the_reference_server_takes_what_kite_dispatches_and_kites_signature_ver
     assert_eq!(envelope["dispatch_id"], id);
     assert_eq!(envelope["source_server"], node.url);
     assert_eq!(envelope["target_server"], reference.url);
-    for name in ["intent_title", "intent_description", "intent_state", "agent_id", "trace_context"] {
+    for name in [
+        "intent_title",
+        "intent_description",
+        "intent_state",
+        "agent_id",
+        "trace_context",
+    ] {
         assert_eq!(envelope[name], order[name], "{name}");
     }
 
@@ -181,10 +186,10 @@ async fn what_the_reference_server_has_signed_verifies_by_the_key_that_it_publis
 /// Two servers of kite that know each other.
 fn pair() -> [Node; 2] {
     let addresses = [address(), address()];
-    let urls = addresses.each_ref().map(|address| format!("http://{address}"));
-    [0, 1].map(|own| {
-        Node::start_at(&addresses[own], &settings("allowlist", &[&urls[1 - own]]))
-    })
+    let urls = addresses
+        .each_ref()
+        .map(|address| format!("http://{address}"));
+    [0, 1].map(|own| Node::start_at(&addresses[own], &settings("allowlist", &[&urls[1 - own]])))
 }
 
 #[tokio::test]
@@ -216,7 +221,9 @@ async fn two_kites_dispatch_to_each_other_and_hear_what_became_of_it() {
             events.find(|event| {
                 let text = event.to_string();
                 text.contains("openintent.callback") && text.contains(id)
-                    || event["type"].as_str().is_some_and(|word| word.contains("callback"))
+                    || event["type"]
+                        .as_str()
+                        .is_some_and(|word| word.contains("callback"))
                         && text.contains(id)
             })
         })
@@ -240,10 +247,11 @@ async fn kite_takes_an_intent_with_a_chain_of_three_that_the_package_has_made() 
     let urls = parties.each_ref().map(|party| &*party.url);
     let node = Node::trusting(&urls);
     let dids = urls.map(kite::openintent::did::sdk_did_of_url);
-    let audience = node.status().await["server_did"].as_str().unwrap().to_owned();
-    let scope = |permissions: &[&str], depth: u32| {
-        json!({"permissions": permissions, "denied_operations": ["intent.delete"], "max_delegation_depth": depth})
-    };
+    let audience = node.status().await["server_did"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let scope = |permissions: &[&str], depth: u32| json!({"permissions": permissions, "denied_operations": ["intent.delete"], "max_delegation_depth": depth});
     let token = sdk(&[json!({
         "do": "ucan_encode", "url": root.url, "seed": root.seed, "audience": dids[1],
         "scope": scope(&["events.log", "intent.create", "state.patch"], 3),

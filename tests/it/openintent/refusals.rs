@@ -23,9 +23,7 @@ struct Links([Value; 3]);
 impl Links {
     /// A chain in which each link says less than the one before.
     fn narrowing() -> Self {
-        let scope = |permissions: &[&str], denied: &[&str], depth: u32| {
-            json!({"permissions": permissions, "denied_operations": denied, "max_delegation_depth": depth})
-        };
+        let scope = |permissions: &[&str], denied: &[&str], depth: u32| json!({"permissions": permissions, "denied_operations": denied, "max_delegation_depth": depth});
         Self([
             scope(&["events.log", "intent.create", "state.patch"], &[], 3),
             scope(&["events.log", "state.patch"], &["intent.delete"], 2),
@@ -45,7 +43,10 @@ impl Scene {
     async fn set() -> Self {
         let [root, middle, source] = [Party::start(), Party::start(), Party::start()];
         let node = Node::trusting(&[&root.url, &middle.url, &source.url]);
-        let audience = node.status().await["server_did"].as_str().unwrap().to_owned();
+        let audience = node.status().await["server_did"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         Self {
             node,
             root,
@@ -59,7 +60,9 @@ impl Scene {
     fn chain(&self, links: &Links, more: &Value) -> String {
         let Links([first, second, third]) = links;
         let token = self.root.token(&self.middle.did, first, "", &json!({}));
-        let token = self.middle.token(&self.source.did, second, &token, &json!({}));
+        let token = self
+            .middle
+            .token(&self.source.did, second, &token, &json!({}));
         self.source.token(&self.audience, third, &token, more)
     }
 
@@ -151,7 +154,9 @@ async fn a_token_for_somebody_else_is_refused() {
     let elsewhere = "did:web:elsewhere.example.com";
     // The last link names another server.
     let token = scene.root.token(&scene.middle.did, &first, "", &json!({}));
-    let token = scene.middle.token(&scene.source.did, &second, &token, &json!({}));
+    let token = scene
+        .middle
+        .token(&scene.source.did, &second, &token, &json!({}));
     let answer = scene
         .send(&scene.source.token(elsewhere, &third, &token, &json!({})))
         .await;
@@ -159,12 +164,16 @@ async fn a_token_for_somebody_else_is_refused() {
     // A link in the middle does.
     let token = scene.root.token(&scene.middle.did, &first, "", &json!({}));
     let token = scene.middle.token(elsewhere, &second, &token, &json!({}));
-    let token = scene.source.token(&scene.audience, &third, &token, &json!({}));
+    let token = scene
+        .source
+        .token(&scene.audience, &third, &token, &json!({}));
     let answer = scene.send(&token).await;
     scene.refused(answer, "another audience").await;
     // The chain is right, but it is the middle's word, and not the sender's.
     let token = scene.root.token(&scene.middle.did, &first, "", &json!({}));
-    let token = scene.middle.token(&scene.audience, &second, &token, &json!({}));
+    let token = scene
+        .middle
+        .token(&scene.audience, &second, &token, &json!({}));
     let answer = scene.send(&token).await;
     scene.refused(answer, "issue").await;
     scene.takes_the_right_one().await;
@@ -176,16 +185,24 @@ async fn a_chain_that_nobody_known_began_or_that_another_key_signed_is_refused()
     let Links([first, second, third]) = Links::narrowing();
     let stranger = Party::start();
     let token = stranger.token(&scene.middle.did, &first, "", &json!({}));
-    let token = scene.middle.token(&scene.source.did, &second, &token, &json!({}));
-    let token = scene.source.token(&scene.audience, &third, &token, &json!({}));
+    let token = scene
+        .middle
+        .token(&scene.source.did, &second, &token, &json!({}));
+    let token = scene
+        .source
+        .token(&scene.audience, &third, &token, &json!({}));
     let answer = scene.send(&token).await;
     scene.refused(answer, "").await;
     assert_eq!(stranger.asked_for_document(), 0, "strangers are not called");
     // A link that claims to be the root's.
     let claims = json!({"iss": scene.root.did});
     let token = stranger.token(&scene.middle.did, &first, "", &claims);
-    let token = scene.middle.token(&scene.source.did, &second, &token, &json!({}));
-    let token = scene.source.token(&scene.audience, &third, &token, &json!({}));
+    let token = scene
+        .middle
+        .token(&scene.source.did, &second, &token, &json!({}));
+    let token = scene
+        .source
+        .token(&scene.audience, &third, &token, &json!({}));
     let answer = scene.send(&token).await;
     scene.refused(answer, "by no key").await;
     scene.takes_the_right_one().await;
@@ -194,17 +211,24 @@ async fn a_chain_that_nobody_known_began_or_that_another_key_signed_is_refused()
 #[tokio::test]
 async fn an_envelope_that_was_changed_is_refused() {
     let scene = Scene::set().await;
-    let signed = scene.source.signed(&scene.source.intent(&scene.node.url, "dispatch-1"));
+    let signed = scene
+        .source
+        .signed(&scene.source.intent(&scene.node.url, "dispatch-1"));
     let changes = [
         ("Plan the move", "Plan the mole"),
         // The same number to many a reader, and other bytes.
         ("\"price\":1.0", "\"price\":1"),
-        ("\"intent_constraints\":{}", "\"intent_constraints\":{\"a\":1}"),
+        (
+            "\"intent_constraints\":{}",
+            "\"intent_constraints\":{\"a\":1}",
+        ),
     ];
     for (from, to) in changes {
         let changed = signed.replace(from, to);
         assert_ne!(changed, signed);
-        scene.refused(scene.node.receive(changed).await, "signature").await;
+        scene
+            .refused(scene.node.receive(changed).await, "signature")
+            .await;
     }
     // A key of ours does not make up for it.
     let changed: Value = serde_json::from_str(&signed.replace("move", "mole")).unwrap();
@@ -269,9 +293,14 @@ async fn an_envelope_for_another_server_or_of_another_time_is_refused() {
 #[tokio::test]
 async fn a_replayed_envelope_stores_nothing_new() {
     let scene = Scene::set().await;
-    let signed = scene.source.signed(&scene.source.intent(&scene.node.url, "dispatch-1"));
+    let signed = scene
+        .source
+        .signed(&scene.source.intent(&scene.node.url, "dispatch-1"));
     let first = scene.node.receive(&*signed).await.expect(200);
-    assert_eq!(first["message"], "Intent received and accepted for processing");
+    assert_eq!(
+        first["message"],
+        "Intent received and accepted for processing"
+    );
     for _ in 0..3 {
         let again = scene.node.receive(&*signed).await.expect(200);
         assert_eq!(again["message"], "Already processed (idempotent)");
@@ -280,25 +309,38 @@ async fn a_replayed_envelope_stores_nothing_new() {
     // Signed anew, as kite repeats a delivery: still the same one.
     let mut later = scene.source.intent(&scene.node.url, "dispatch-1");
     later["created_at"] = stamp(-3).into();
-    let again = scene.node.receive(scene.source.signed(&later)).await.expect(200);
+    let again = scene
+        .node
+        .receive(scene.source.signed(&later))
+        .await
+        .expect(200);
     assert_eq!(again["message"], "Already processed (idempotent)");
     // Under the same name something else is a conflict.
     later["intent_title"] = "Plan the mole".into();
     let answer = scene.node.receive(scene.source.signed(&later)).await;
     let conflict = answer.expect(409);
-    assert!(!conflict.to_string().to_lowercase().contains("lease"), "{conflict}");
+    assert!(
+        !conflict.to_string().to_lowercase().contains("lease"),
+        "{conflict}"
+    );
     assert_eq!(scene.node.events().await.len(), 1);
     assert_eq!(scene.node.status().await["total_received"], 1);
     // What others call by that name is another one.
     let others = scene.middle.intent(&scene.node.url, "dispatch-1");
-    let taken = scene.node.receive(scene.middle.signed(&others)).await.expect(200);
+    let taken = scene
+        .node
+        .receive(scene.middle.signed(&others))
+        .await
+        .expect(200);
     assert_ne!(taken["local_intent_id"], first["local_intent_id"]);
 }
 
 #[tokio::test]
 async fn a_restart_forgets_no_envelope() {
     let mut scene = Scene::set().await;
-    let signed = scene.source.signed(&scene.source.intent(&scene.node.url, "dispatch-1"));
+    let signed = scene
+        .source
+        .signed(&scene.source.intent(&scene.node.url, "dispatch-1"));
     let first = scene.node.receive(&*signed).await.expect(200);
     scene.node.server.kill();
     scene.node.server.start_again();
@@ -353,9 +395,13 @@ async fn a_server_that_changes_its_key_is_believed_after_another_look() {
         let intent = scene.source.intent(&scene.node.url, id);
         scene.node.receive(scene.source.signed(&intent)).await
     };
-    scene.source.publish(&scene.source.did, &scene.root.public());
+    scene
+        .source
+        .publish(&scene.source.did, &scene.root.public());
     forbidden(&send("dispatch-1").await, "signature");
-    scene.source.publish(&scene.source.did, &scene.source.public());
+    scene
+        .source
+        .publish(&scene.source.did, &scene.source.public());
     // It is asked again at most every five seconds.
     eventually("the new key counts", || async {
         (send("dispatch-2").await.status == 200).then_some(())
@@ -367,10 +413,7 @@ async fn a_server_that_changes_its_key_is_believed_after_another_look() {
 #[tokio::test]
 async fn a_trustless_server_refuses_everybody_unless_it_is_to_verify() {
     let [root, source] = [Party::start(), Party::start()];
-    let node = Node::start(&settings(
-        "trustless",
-        &[&root.url, &source.url],
-    ));
+    let node = Node::start(&settings("trustless", &[&root.url, &source.url]));
     let intent = source.intent(&node.url, "dispatch-1");
     let words = format!("Source server {} not trusted", source.url);
     forbidden(&node.receive(source.signed(&intent)).await, &words);
@@ -379,13 +422,18 @@ async fn a_trustless_server_refuses_everybody_unless_it_is_to_verify() {
 
     let verifying = settings("trustless", &[&root.url, &source.url]);
     let node = Node::start(&format!("trustless_mode = \"verify\"\n{verifying}"));
-    let audience = node.status().await["server_did"].as_str().unwrap().to_owned();
+    let audience = node.status().await["server_did"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let mut intent = source.intent(&node.url, "dispatch-1");
     forbidden(&node.receive(source.signed(&intent)).await, "");
     forbidden(&node.post(RECEIVE, &intent).await, "");
     node.has_nothing().await;
-    let wide = json!({"permissions": ["state.patch"], "denied_operations": [], "max_delegation_depth": 1});
-    let narrow = json!({"permissions": ["state.patch"], "denied_operations": [], "max_delegation_depth": 0});
+    let wide =
+        json!({"permissions": ["state.patch"], "denied_operations": [], "max_delegation_depth": 1});
+    let narrow =
+        json!({"permissions": ["state.patch"], "denied_operations": [], "max_delegation_depth": 0});
     let token = root.token(&source.did, &wide, "", &json!({}));
     intent["ucan"] = source.token(&audience, &narrow, &token, &json!({})).into();
     // The key alone is never enough.
@@ -400,7 +448,10 @@ async fn a_callback_that_the_receiver_of_the_dispatch_has_not_signed_is_refused(
     let [party, other] = [Party::start(), Party::start()];
     let node = Node::trusting(&[&party.url, &other.url]);
     let order = json!({"intent_id": "intent-1", "target_server": party.url});
-    let answer = node.post("/api/v1/federation/dispatch", &order).await.expect(200);
+    let answer = node
+        .post("/api/v1/federation/dispatch", &order)
+        .await
+        .expect(200);
     let id = &answer["dispatch_id"];
     eventually("it is delivered", || async {
         party.posted(RECEIVE).into_iter().next()
@@ -413,20 +464,33 @@ async fn a_callback_that_the_receiver_of_the_dispatch_has_not_signed_is_refused(
             "idempotency_key": key, "timestamp": stamp(0),
         })
     };
-    forbidden(&node.call_back(other.signed(&callback("k"))).await, "signature");
-    let changed = party.signed(&callback("k")).replace("\"rooms\":2", "\"rooms\":3");
+    forbidden(
+        &node.call_back(other.signed(&callback("k"))).await,
+        "signature",
+    );
+    let changed = party
+        .signed(&callback("k"))
+        .replace("\"rooms\":2", "\"rooms\":3");
     forbidden(&node.call_back(changed).await, "signature");
     let mut old = callback("k");
     old["timestamp"] = stamp(-600).into();
     forbidden(&node.call_back(party.signed(&old)).await, "timestamp");
     node.call_back(callback("k").to_string()).await.expect(401);
     let mut attested = callback("k");
-    attested["attestation"] = serde_json::from_str(&other.signed(&json!({"dispatch_id": id}))).unwrap();
-    forbidden(&node.call_back(party.signed(&attested)).await, "attestation");
+    attested["attestation"] =
+        serde_json::from_str(&other.signed(&json!({"dispatch_id": id}))).unwrap();
+    forbidden(
+        &node.call_back(party.signed(&attested)).await,
+        "attestation",
+    );
     let mut unknown = callback("k");
     unknown["dispatch_id"] = "nobody's".into();
     node.call_back(party.signed(&unknown)).await.expect(404);
-    assert_eq!(node.events().await.len(), before, "{CALLBACK} stored something");
+    assert_eq!(
+        node.events().await.len(),
+        before,
+        "{CALLBACK} stored something"
+    );
 
     let signed = party.signed(&callback("k"));
     let taken = node.call_back(&*signed).await.expect(200);

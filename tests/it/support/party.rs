@@ -145,7 +145,13 @@ impl Party {
     }
 
     /// A token that this server issues, valid for an hour: `more` replaces or adds members.
-    pub(crate) fn token(&self, audience: &str, scope: &Value, parent: &str, more: &Value) -> String {
+    pub(crate) fn token(
+        &self,
+        audience: &str,
+        scope: &Value,
+        parent: &str,
+        more: &Value,
+    ) -> String {
         let now = jiff::Timestamp::now().as_second();
         let mut payload = json!({
             "iss": self.did,
