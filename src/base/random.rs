@@ -21,6 +21,13 @@ pub fn unit() -> f64 {
     f64::from(u32::from_le_bytes(bytes())) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// A fresh version 4 UUID: unique, and telling nothing.
+pub fn uuid4() -> String {
+    uuid::Builder::from_random_bytes(bytes())
+        .into_uuid()
+        .to_string()
+}
+
 /// A fresh version 7 UUID: unique, and ordered by the time it was made.
 #[expect(clippy::disallowed_methods, reason = "this is the one generator")]
 pub fn uuid7() -> String {

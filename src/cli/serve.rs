@@ -1,6 +1,7 @@
 //! `kite serve`: flags, environment and file become a plain configuration, and the configuration a running server.
 
 mod federation;
+mod openintent;
 mod outbound;
 mod paperclip;
 
@@ -26,6 +27,7 @@ use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, RateLimits, Server, TlsFiles};
 use crate::store::{Address, StoreError};
 use federation::FederationSettings;
+use openintent::OpenIntentTable;
 use outbound::OutboundSettings;
 use paperclip::PaperclipSettings;
 
@@ -177,6 +179,10 @@ struct Settings {
     #[command(flatten)]
     #[serde(default)]
     paperclip: PaperclipSettings,
+
+    #[command(flatten)]
+    #[serde(default)]
+    openintent: OpenIntentTable,
 }
 
 impl Settings {
@@ -208,6 +214,7 @@ impl Settings {
             outbound: self.outbound.or(other.outbound),
             federation: self.federation.or(other.federation),
             paperclip: self.paperclip.or(other.paperclip),
+            openintent: self.openintent.or(other.openintent),
         }
     }
 
@@ -303,6 +310,8 @@ impl ServeArgs {
         let ca_file = ca_file
             .map(PathBuf::from)
             .or(settings.outbound.ca_file.clone());
+        let outbound = settings.outbound.outbound();
+        let openintent = settings.openintent.settings(&outbound)?;
         let drain_delay = settings.drain_delay.as_deref().map(duration::parse);
         let drain_delay = drain_delay.transpose().map_err(|error| {
             CommandError::usage(format!("`--drain-delay` cannot be used: {error}"))
@@ -318,13 +327,14 @@ impl ServeArgs {
             max_body_bytes: settings.max_body_bytes.unwrap_or(MAX_BODY_DEFAULT),
             max_connections: settings.max_connections.unwrap_or(MAX_CONNECTIONS_DEFAULT),
             trusted_proxies,
-            outbound: settings.outbound.outbound(),
+            outbound,
             ca_file,
             rate_limits,
             limits,
             drain_delay: drain_delay.unwrap_or_default(),
             federation_max_age,
             paperclip,
+            openintent,
             console: settings.console.unwrap_or(true),
         })
     }
@@ -348,7 +358,20 @@ fn read_file(path: &Path) -> Result<Settings, CommandError> {
         ))
     };
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| refuse(error.to_string()))
+    toml::from_str(&text).map_err(|error| refuse(fault(&error, &text)))
+}
+
+/// What is wrong and in which line. The line itself is not shown: it may hold a key.
+fn fault(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!(
+            "line {}: {}",
+            before.matches('\n').count() + 1,
+            error.message()
+        ),
+        None => error.message().to_owned(),
+    }
 }
 
 /// Runs the server until it is told to end.

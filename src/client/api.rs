@@ -220,6 +220,12 @@ impl Api {
             .bearer_auth(self.server.key.reveal())
     }
 
+    /// A request to a whole path, which begins with `/`, without the key and the team.
+    pub(super) fn request_bare(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.server.http_base);
+        self.http.request(method, url)
+    }
+
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,

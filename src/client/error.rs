@@ -27,6 +27,24 @@ pub struct Refusal {
 /// The longest piece of an answer that is shown, in characters. A proxy may answer with a whole page.
 const SHOWN_MAX_CHARS: usize = 500;
 
+/// What servers of OpenIntent say instead: a sentence, or what is wrong with which member.
+fn detail(detail: &Value) -> Option<String> {
+    if let Some(text) = detail.as_str() {
+        return Some(text.to_owned());
+    }
+    let first = detail.as_array()?.first()?;
+    let place = first["loc"].as_array().into_iter().flatten();
+    let place: Vec<&str> = place
+        .filter_map(Value::as_str)
+        .filter(|name| *name != "body")
+        .collect();
+    let why = first["msg"].as_str()?;
+    Some(match place.is_empty() {
+        true => why.to_owned(),
+        false => format!("`{}`: {why}", place.join(".")),
+    })
+}
+
 impl Refusal {
     /// Reads an answer that is no success. Other servers may leave out everything or send no JSON at all.
     pub fn read(status: u16, retry_after_header: Option<&str>, body: &str) -> Self {
@@ -34,12 +52,18 @@ impl Refusal {
         #[serde(default)]
         struct Body {
             error: Value,
+            detail: Value,
             code: Value,
             retry_after_secs: Value,
         }
         let members: Body = serde_json::from_str(body).unwrap_or_default();
-        let text = match members.error.as_str() {
-            Some(text) => text.to_owned(),
+        let text = match members
+            .error
+            .as_str()
+            .map(str::to_owned)
+            .or(detail(&members.detail))
+        {
+            Some(text) => text,
             None => body.trim().chars().take(SHOWN_MAX_CHARS).collect(),
         };
         let secs = members
@@ -164,6 +188,14 @@ mod tests {
         assert_eq!(kite.code.as_deref(), Some("forbidden"));
         let limited = Refusal::read(429, Some("7"), r#"{"error":"slow","code":"new_word"}"#);
         assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
+        let reference = Refusal::read(403, None, r#"{"detail":"Source server x not trusted"}"#);
+        assert_eq!(reference.text, "Source server x not trusted");
+        let member =
+            r#"{"detail":[{"type":"missing","loc":["body","intent_id"],"msg":"Field required"}]}"#;
+        assert_eq!(
+            Refusal::read(422, None, member).text,
+            "`intent_id`: Field required"
+        );
         let proxy = Refusal::read(502, None, " <html>bad gateway ");
         assert_eq!(proxy.text, "<html>bad gateway");
         assert_eq!(Refusal::read(500, None, "").text, "no explanation");

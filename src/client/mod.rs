@@ -13,6 +13,7 @@ pub mod history;
 pub mod http;
 pub mod login;
 pub mod message;
+pub mod openintent;
 pub mod probe;
 pub mod publisher;
 pub mod receiver;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::dial::{Answer, DialFault, Limits};
+use super::dial::{Answer, Dial, DialFault, Limits};
 use super::hook::Hook;
+use super::openintent::{Errand, ErrandTarget};
 use super::paperclip::Paperclip;
 use super::works::Works;
 use crate::protocol::event::Event;
@@ -35,6 +36,8 @@ pub(super) enum Target {
     Hook(Hook),
     /// The Paperclip of this one.
     Paperclip(Arc<Paperclip>),
+    /// A server of OpenIntent.
+    OpenIntent(ErrandTarget),
 }
 
 /// A post.
@@ -44,6 +47,8 @@ pub(super) struct Request {
     pub(super) body: Bytes,
     /// The message that it is for an agent, who may not be there.
     pub(super) message: Option<Undeliverable>,
+    /// The dispatch that it is, whose answer tells something.
+    pub(super) errand: Option<Errand>,
 }
 
 impl Target {
@@ -51,7 +56,13 @@ impl Target {
     pub(super) fn of(peer: &PeerRecord, works: &Works) -> Result<Self, String> {
         match peer.kind {
             PeerKind::Kite => Hook::of(peer, works.dial.outbound(), &works.sealer).map(Self::Hook),
-            PeerKind::OpenIntent => Err("OpenIntent is off on this node".to_owned()),
+            PeerKind::OpenIntent => {
+                let node = works.openintent.clone();
+                let target = |node| Self::OpenIntent(ErrandTarget::new(node, peer.team.clone()));
+                node.map(target).ok_or_else(|| {
+                    "OpenIntent is off on this node: give all nodes the same settings".to_owned()
+                })
+            }
             PeerKind::Paperclip => works.paperclip.clone().map(Self::Paperclip).ok_or_else(|| {
                 "this node has no `KITE_PAPERCLIP_API_URL`: give all nodes the same settings"
                     .to_owned()
@@ -60,9 +71,10 @@ impl Target {
     }
 
     /// The post of a stored event.
-    pub(super) fn request(&self, text: &str, own_id: &InstanceId) -> Result<Request, String> {
+    pub(super) async fn request(&self, text: &str, own_id: &InstanceId) -> Result<Request, String> {
         let event = Event::parse(text).map_err(|fault| fault.to_string())?;
         match self {
+            Self::OpenIntent(target) => target.request(&event).await,
             Self::Hook(hook) => hook.request(&event, own_id),
             Self::Paperclip(paperclip) => paperclip.request(&event),
         }
@@ -73,6 +85,31 @@ impl Target {
         match self {
             Self::Hook(hook) => hook.judge(answer),
             Self::Paperclip(paperclip) => paperclip.judge(answer),
+            Self::OpenIntent(target) => target.judge(answer),
+        }
+    }
+
+    /// What one post may take.
+    pub(super) fn limits(&self) -> Limits {
+        match self {
+            Self::OpenIntent(target) => target.limits(),
+            _ => LIMITS,
+        }
+    }
+
+    /// The way out.
+    pub(super) fn dial<'a>(&'a self, works: &'a Works) -> &'a Dial {
+        match self {
+            Self::OpenIntent(target) => target.dial(),
+            _ => &works.dial,
+        }
+    }
+
+    /// How old an event may be that is still tried.
+    pub(super) fn max_age(&self, works: &Works) -> Duration {
+        match self {
+            Self::OpenIntent(target) => target.age_max().min(works.max_age),
+            _ => works.max_age,
         }
     }
 }

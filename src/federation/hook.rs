@@ -50,6 +50,7 @@ impl Hook {
             headers: forward::headers(self.token.reveal(), body.as_bytes()).into(),
             body: body.into(),
             message: None,
+            errand: None,
         }
     }
 

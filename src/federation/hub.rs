@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::dial::Dial;
 use super::line::Lines;
+use super::openintent::OpenIntent;
 use super::outbox::Outbox;
 use super::paperclip::Paperclip;
 use super::works::Works;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub announcer: Announcer,
     /// Where messages for agents go too.
     pub paperclip: Option<Arc<Paperclip>>,
+    /// This instance as a server of OpenIntent, if it is one.
+    pub openintent: Option<Arc<OpenIntent>>,
     /// The instance's own id.
     pub instance_id: InstanceId,
     /// How old an event may be that is still tried; after that its forward is a dead letter.
@@ -102,6 +105,7 @@ impl Federation {
             clock: parts.clock,
             announcer: parts.announcer,
             paperclip: parts.paperclip,
+            openintent: parts.openintent,
             instance_id: parts.instance_id,
             max_age: parts.max_age,
             lines: Lines::default(),

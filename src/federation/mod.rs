@@ -24,6 +24,7 @@ mod inbound;
 mod inviter;
 mod line;
 mod maintenance;
+pub mod openintent;
 mod outbox;
 #[cfg(test)]
 mod outbox_tests;

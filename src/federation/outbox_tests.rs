@@ -168,6 +168,7 @@ impl Instance {
             clock,
             announcer: log.announcer(),
             paperclip: None,
+            openintent: None,
             instance_id: "a".parse().unwrap(),
             max_age: Duration::from_secs(7 * 24 * 3600),
         });

@@ -93,6 +93,7 @@ impl Paperclip {
             headers,
             body: data.get().to_owned().into(),
             message: Some(message),
+            errand: None,
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
-use super::delivery::{self, Attempted, Request, Target};
+use super::delivery::{Attempted, Request, Target};
 use super::line::Line;
 use super::works::{Busy, Works};
 use crate::protocol::id::{Seq, TeamId};
@@ -159,7 +159,7 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
     let Some(text) = &row.text else {
         return refused("its text is gone from the database");
     };
-    let request = match target.request(text, &works.instance_id) {
+    let request = match target.request(text, &works.instance_id).await {
         Ok(request) => request,
         Err(why) => return refused(&format!("its stored text cannot be sent: {why}")),
     };
@@ -174,9 +174,10 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
         headers,
         body,
         message,
+        errand,
     } = request;
-    let limits = delivery::LIMITS;
-    let answer = works.dial.post(&url, &headers, body, limits).await;
+    let dial = target.dial(&works);
+    let answer = dial.post(&url, &headers, body, target.limits()).await;
     let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut attempted = target.judge(answer.as_ref());
     if let (Attempted::AgentMissing(reason), Some(message)) = (&mut attempted, message) {
@@ -187,6 +188,9 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
         {
             reason.push_str(&format!("; the team's log does not say so: {why}"));
         }
+    }
+    if let (Attempted::Delivered, Some(errand), Ok(answer)) = (&attempted, errand, &answer) {
+        works.note_answer(&known.team, errand, &answer.body).await;
     }
     Ended::Made(Attempt {
         attempted,

@@ -374,7 +374,12 @@ impl Sender {
     fn wait(&self, post: &Post, attempt: u32, asked: Option<Duration>, now: Millis) -> Settled {
         let wait = waits::of_row(attempt, random::unit(), asked);
         let age = Duration::from_millis(u64::try_from(now - post.created_at).unwrap_or(0));
-        match age >= self.works.max_age {
+        let target = self.peer.as_ref().map(|(_, known)| &*known.target);
+        let max_age = match target {
+            Some(Ok(target)) => target.max_age(&self.works),
+            _ => self.works.max_age,
+        };
+        match age >= max_age {
             true => Settled::Dead,
             // 0 and 1 mean something else.
             false => Settled::Waits((now + i64::try_from(wait.as_millis()).unwrap_or(0)).max(2)),

@@ -8,12 +8,14 @@ use tokio::time::sleep;
 
 use super::dial::Dial;
 use super::line::Lines;
+use super::openintent::{Errand, OpenIntent, learnt};
 use super::pace::WINDOW_MAX;
 use super::paperclip::Paperclip;
 use crate::base::clock::{Clock, rfc3339};
 use crate::log::Announcer;
 use crate::protocol::id::{InstanceId, TeamId};
 use crate::protocol::undeliverable::Undeliverable;
+use crate::store::openintent::ExchangeKind;
 use crate::store::record::{Dedup, NewEvent, Outcome};
 use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
@@ -41,6 +43,8 @@ pub(super) struct Works {
     pub(super) announcer: Announcer,
     /// Where messages for agents go too.
     pub(super) paperclip: Option<Arc<Paperclip>>,
+    /// This instance as a server of OpenIntent, if it is one.
+    pub(super) openintent: Option<Arc<OpenIntent>>,
     pub(super) instance_id: InstanceId,
     pub(super) max_age: Duration,
     pub(super) lines: Lines,
@@ -96,6 +100,32 @@ impl Works {
                 // The settler says that the store is away, and nothing is settled meanwhile.
                 Err(error) if error.is_outage() => sleep(ANNOUNCE_INTERVAL).await,
                 Err(_) => return Err("the store does not take it"),
+            }
+        }
+    }
+
+    /// Keeps what another server answered to a dispatch, however long the store is away: it is settled after that.
+    pub(super) async fn note_answer(&self, team: &TeamId, errand: Errand, answer: &[u8]) {
+        let note = learnt(answer);
+        loop {
+            let (team, id, now) = (
+                team.clone(),
+                errand.dispatch_id.clone(),
+                self.clock.unix_millis(),
+            );
+            let kind = ExchangeKind::Dispatch;
+            let noted = self
+                .store
+                .note_exchange(team, kind, id, note.clone(), now)
+                .await;
+            match noted {
+                // The settler says that the store is away, and nothing is settled meanwhile.
+                Err(error) if error.is_outage() => sleep(ANNOUNCE_INTERVAL).await,
+                Err(error) => {
+                    tracing::error!(%error, "what became of a dispatch is not written down");
+                    return;
+                }
+                Ok(_) => return,
             }
         }
     }

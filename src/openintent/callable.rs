@@ -186,7 +186,7 @@ fn check_name(name: &str, labels: &[&str]) -> Result<(), CallableFault> {
         let above = name.strip_suffix(*own);
         above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
     };
-    match labels.len() == 1 || OWN_NAMES.iter().any(|own| is_below(own)) {
+    match labels.len() == 1 || OWN_NAMES.iter().any(is_below) {
         true => Err(CallableFault::Name),
         false => Ok(()),
     }

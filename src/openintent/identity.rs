@@ -144,3 +144,56 @@ pub fn seed_of_file(bytes: &[u8]) -> Result<Zeroizing<[u8; IDENTITY_KEY_LEN]>, I
     let seed = seed.and_then(|seed| seed.as_ref().try_into().ok());
     seed.map(Zeroizing::new).ok_or(IdentityFault::FilePem)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9421, B.1.4: test-key-ed25519.
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n\
+        -----END PRIVATE KEY-----\n";
+    const URL: &str = "https://host.example";
+
+    #[test]
+    fn a_key_file_is_raw_or_pem_and_nothing_else() {
+        let identity = ServerIdentity::from_file_bytes(URL, None, PEM.as_bytes()).unwrap();
+        let public = "JrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=";
+        assert_eq!(identity.public_key(), public);
+        let seed = seed_of_file(PEM.as_bytes()).unwrap();
+        let raw = ServerIdentity::from_file_bytes(URL, None, seed.as_slice()).unwrap();
+        assert_eq!(raw.public_key(), public);
+
+        let with_newline = [seed.as_slice(), b"\n"].concat();
+        let encrypted = PEM.replace("PRIVATE", "ENCRYPTED PRIVATE");
+        let indented = format!(" {PEM}");
+        let files = [b"".as_slice(), &seed[..31], &with_newline];
+        for file in files
+            .into_iter()
+            .chain([encrypted.as_bytes(), indented.as_bytes()])
+        {
+            let fault = IdentityFault::FileKind(file.len());
+            assert_eq!(seed_of_file(file).unwrap_err(), fault);
+        }
+        // X25519 (RFC 8410: 1.3.101.110) instead of Ed25519, a key cut short, and no end.
+        let x25519 = PEM.replace("K2Vw", "K2Vu");
+        let cut = PEM.replace("fSnF", "");
+        let open = PEM.replace("-----END PRIVATE KEY-----\n", "");
+        for file in [x25519, cut, open] {
+            assert_eq!(
+                seed_of_file(file.as_bytes()).unwrap_err(),
+                IdentityFault::FilePem
+            );
+        }
+    }
+
+    #[test]
+    fn a_chosen_did_stands_and_another_is_made_of_the_url() {
+        let chosen = ServerIdentity::from_seed("http://[::1]:1", Some("did:web:x"), &[1; 32]);
+        assert_eq!(chosen.unwrap().did(), "did:web:x");
+        let made = ServerIdentity::from_seed("http://host.example:8000", None, &[1; 32]).unwrap();
+        assert_eq!(made.did(), "did:web:host.example%3A8000");
+        assert!(ServerIdentity::from_seed("host.example", None, &[1; 32]).is_err());
+        assert!(!format!("{made:?}").contains("1, 1, 1"));
+    }
+}

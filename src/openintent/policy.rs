@@ -88,18 +88,12 @@ impl FederationPolicy {
     /// assert_eq!(FederationPolicy::default().refusal(), None);
     /// ```
     pub fn refusal(&self) -> Option<&'static str> {
-        let zero = Json::from(0);
-        let is_nothing = |name: &&str| {
-            let ceiling = self.budget.get(*name).and_then(Limit::of);
-            let zero = Limit::of(&zero);
-            ceiling
-                .zip(zero)
-                .is_some_and(|(ceiling, zero)| ceiling.compare(&zero).is_le())
+        let is_nothing = |name: &str| {
+            let ceiling = self.budget.get(name).and_then(Limit::of);
+            ceiling.is_some_and(|ceiling| ceiling.compare(&Limit::Bool(false)).is_le())
         };
-        CEILINGS
-            .iter()
-            .any(|name| is_nothing(name))
-            .then_some(TOO_RESTRICTIVE)
+        let is_refused = CEILINGS.into_iter().any(is_nothing);
+        is_refused.then_some(TOO_RESTRICTIVE)
     }
 
     /// Reads a policy.
@@ -208,5 +202,129 @@ fn compare_digits(ours: &str, theirs: &str) -> Ordering {
         (Some(ours), Some(theirs)) => by_size(theirs, ours),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json(text: &str) -> Json {
+        text.parse().unwrap()
+    }
+
+    fn compare(ours: &str, theirs: &str) -> Ordering {
+        let (ours, theirs) = (json(ours), json(theirs));
+        Limit::of(&ours)
+            .unwrap()
+            .compare(&Limit::of(&theirs).unwrap())
+    }
+
+    #[test]
+    fn numbers_are_compared_exactly_whatever_their_kind() {
+        for (less, more) in [
+            ("9007199254740992.0", "9007199254740993"),
+            ("9007199254740993", "9007199254740994.0"),
+            ("-9007199254740993", "-9007199254740992.0"),
+            ("12345678901234567890123", "12345678901234567890124"),
+            ("99", "100"),
+            ("-100", "-99"),
+            ("-1", "1"),
+            ("-0.5", "0"),
+            ("0", "0.5"),
+            ("-1.5", "-1"),
+            ("1", "1.5"),
+            ("false", "0.1"),
+            ("true", "2"),
+            ("1", "1e300"),
+            ("-1e300", "-1"),
+            ("1e-300", "true"),
+        ] {
+            assert_eq!(compare(less, more), Ordering::Less, "{less} {more}");
+            assert_eq!(compare(more, less), Ordering::Greater, "{more} {less}");
+        }
+        for (one, other) in [("2", "2.0"), ("0", "-0.0"), ("true", "1"), ("1e2", "100")] {
+            assert_eq!(compare(one, other), Ordering::Equal, "{one} {other}");
+        }
+        let long = format!("1{}", "0".repeat(400));
+        assert_eq!(compare(&long, "1.7976931348623157e308"), Ordering::Greater);
+    }
+
+    #[test]
+    fn a_budget_that_allows_nothing_is_refused() {
+        for (ceiling, is_refused) in [
+            ("0", true),
+            ("-0.0", true),
+            ("-1", true),
+            ("-0.001", true),
+            ("false", true),
+            ("true", false),
+            ("0.001", false),
+            ("5", false),
+            ("null", false),
+            (r#""0""#, false),
+        ] {
+            for name in CEILINGS {
+                let text = format!(r#"{{"budget": {{"{name}": {ceiling}}}}}"#);
+                let policy = FederationPolicy::from_json(&json(&text)).unwrap();
+                assert_eq!(policy.refusal().is_some(), is_refused, "{text}");
+            }
+        }
+        let other = json(r#"{"budget": {"max_tool_calls": 0}}"#);
+        assert_eq!(FederationPolicy::from_json(&other).unwrap().refusal(), None);
+    }
+
+    #[test]
+    fn a_further_ceiling_only_lowers_the_one_there_is() {
+        let ceiling = |own: Option<&str>, further: &str| {
+            let budget = own.map(|own| (COST_CEILING.to_owned(), json(own)));
+            let policy = FederationPolicy {
+                budget: budget.into_iter().collect(),
+                ..FederationPolicy::default()
+            };
+            let lowered = policy.with_cost_ceiling(&json(further)).budget;
+            lowered.get(COST_CEILING).map(Json::to_string)
+        };
+        assert_eq!(ceiling(None, "2.5").as_deref(), Some("2.5"));
+        assert_eq!(ceiling(Some("5"), "2.5").as_deref(), Some("2.5"));
+        assert_eq!(ceiling(Some("1"), "2.5").as_deref(), Some("1"));
+        assert_eq!(ceiling(Some("1"), r#""much""#).as_deref(), Some("1"));
+        assert_eq!(ceiling(None, "null"), None);
+    }
+
+    fn value() -> impl Strategy<Value = Json> {
+        prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            (-3_i64..4).prop_map(Json::from),
+            (-3.0_f64..4.0).prop_map(Json::Float),
+            "[a-c]{0,2}".prop_map(Json::from),
+        ]
+    }
+
+    proptest! {
+        /// Whatever a server adds, no limit of another one gets looser.
+        #[test]
+        fn composing_never_loosens(mine in value(), theirs in value()) {
+            let policy = |value: &Json| FederationPolicy {
+                governance: Object::from([("a".to_owned(), value.clone())]),
+                budget: Object::from([("a".to_owned(), value.clone())]),
+                observability: Object::from([("a".to_owned(), value.clone())]),
+            };
+            let composed = policy(&mine).compose_strictest(&policy(&theirs));
+            for given in [&mine, &theirs] {
+                let Some(limit) = Limit::of(given) else { continue };
+                let ceiling = Limit::of(&composed.budget["a"]);
+                prop_assert!(ceiling.is_some_and(|it| it.compare(&limit).is_le()));
+                let duty = &composed.governance["a"];
+                prop_assert!(Limit::of(duty).is_some());
+                if *given == Json::Bool(true) && matches!((&mine, &theirs), (Json::Bool(_), Json::Bool(_))) {
+                    prop_assert_eq!(duty, &Json::Bool(true));
+                    prop_assert_eq!(&composed.observability["a"], &Json::Bool(true));
+                }
+            }
+        }
     }
 }

@@ -168,3 +168,84 @@ impl Default for DelegationScope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn until(expires_at: &str) -> DelegationScope {
+        DelegationScope {
+            expires_at: Some(expires_at.to_owned()),
+            ..DelegationScope::default()
+        }
+    }
+
+    #[test]
+    fn the_earlier_end_counts_and_keeps_its_text() {
+        let attenuated = |parent: &str, child: &str| {
+            let scope = until(parent).attenuate(&until(child)).unwrap();
+            scope.expires_at.unwrap()
+        };
+        let (noon, too) = ("2026-06-30T12:00:00Z", "2026-06-30T14:00:00+02:00");
+        assert_eq!(attenuated(noon, too), noon);
+        assert_eq!(attenuated(too, noon), too);
+        let finer = "2026-06-30T11:59:59.999999999Z";
+        assert_eq!(attenuated(noon, finer), finer);
+        let forever = DelegationScope::default();
+        let ends = [
+            until(noon).attenuate(&forever),
+            forever.attenuate(&until(noon)),
+        ];
+        assert!(
+            ends.iter()
+                .all(|end| end.as_ref().unwrap().expires_at.as_deref() == Some(noon))
+        );
+    }
+
+    #[test]
+    fn an_end_that_nobody_can_read_makes_a_scope_useless() {
+        let (bad, good) = (until("soon"), DelegationScope::default());
+        assert_eq!(bad.attenuate(&good), Err(ScopeFault::Unreadable));
+        assert_eq!(good.attenuate(&bad), Err(ScopeFault::Unreadable));
+        assert_eq!(bad.check(0), Err(ScopeFault::Unreadable));
+    }
+
+    #[test]
+    fn a_scope_is_of_use_to_its_last_moment_and_last_hop() {
+        let end = stamp::read("2026-06-30T12:00:00Z").unwrap();
+        let mut scope = until("2026-06-30T12:00:00Z");
+        scope.max_delegation_depth = 0;
+        assert_eq!(scope.check(end), Ok(()));
+        assert_eq!(scope.check(end + 1), Err(ScopeFault::Expired));
+        scope.max_delegation_depth = -1;
+        assert_eq!(scope.check(end), Err(ScopeFault::Depth));
+    }
+
+    fn scope() -> impl Strategy<Value = DelegationScope> {
+        let names = || proptest::collection::vec("[a-d]", 0..5);
+        (names(), names(), any::<i64>()).prop_map(|(permissions, denied_operations, depth)| {
+            DelegationScope {
+                permissions,
+                denied_operations,
+                max_delegation_depth: depth,
+                expires_at: None,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_attenuated_allows_nothing_new(parent in scope(), child in scope()) {
+            let attenuated = parent.attenuate(&child).unwrap();
+            for operation in ["a", "b", "c", "d"] {
+                let both = parent.allows(operation) && child.allows(operation);
+                prop_assert_eq!(attenuated.allows(operation), both);
+            }
+            prop_assert!(attenuated.max_delegation_depth <= child.max_delegation_depth);
+            prop_assert!(parent.max_delegation_depth == i64::MIN
+                || attenuated.max_delegation_depth < parent.max_delegation_depth);
+        }
+    }
+}

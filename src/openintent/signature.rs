@@ -166,3 +166,151 @@ pub fn verify_envelope_signature(public_key: &str, envelope: &Object, signature:
     public_of_base64(public_key)
         .is_some_and(|public| verify_text(&canonical(envelope), signature, &[public]).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
+    use super::*;
+
+    fn object(text: &str) -> Object {
+        match text.parse().unwrap() {
+            Json::Object(object) => object,
+            _ => panic!("not an object"),
+        }
+    }
+
+    fn key(seed: u8) -> InstanceKey {
+        InstanceKey::from_seed(&[seed; 32]).unwrap()
+    }
+
+    #[test]
+    fn any_of_the_signers_keys_may_fit_and_no_other() {
+        let mut envelope = object(r#"{"a": 1.0, "signature": "old"}"#);
+        sign(&mut envelope, &key(2));
+        let (one, two) = (key(1).public(), key(2).public());
+        assert_eq!(verify(&envelope, &[one, two]), Ok(()));
+        assert_eq!(verify(&envelope, &[one]), Err(SignatureFault::Wrong));
+        assert_eq!(verify(&envelope, &[]), Err(SignatureFault::NoKey));
+        envelope.insert("a".into(), Json::from(1));
+        assert_eq!(verify(&envelope, &[two]), Err(SignatureFault::Wrong));
+    }
+
+    #[test]
+    fn a_signature_is_told_from_what_is_none() {
+        let good = STANDARD.encode(key(1).sign(b"{}"));
+        // The last digit before the padding carries two bits that do not count.
+        let loose_bits = good.replace("w==", "x==").replace("g==", "h==");
+        let loose_bits = loose_bits.replace("Q==", "R==").replace("A==", "B==");
+        assert_ne!(loose_bits, good);
+        let base64 = |text: &str| (format!(r#""{text}""#), SignatureFault::Base64);
+        for (member, fault) in [
+            ("null".to_owned(), SignatureFault::Missing),
+            (r#""""#.to_owned(), SignatureFault::Missing),
+            ("7".to_owned(), SignatureFault::Kind("an integer")),
+            base64("!"),
+            base64(&format!("{good}\\n")),
+            base64(&loose_bits),
+            base64(good.trim_end_matches('=')),
+            base64(&format!("{good}==")),
+            (
+                format!(r#""{}""#, STANDARD.encode([7; 32])),
+                SignatureFault::Hmac,
+            ),
+            (
+                format!(r#""{}""#, STANDARD.encode([7; 63])),
+                SignatureFault::Length(63),
+            ),
+            (
+                format!(r#""{}""#, STANDARD.encode([7; 65])),
+                SignatureFault::Length(65),
+            ),
+        ] {
+            let object = object(&format!(r#"{{"signature": {member}}}"#));
+            assert_eq!(verify(&object, &[key(1).public()]), Err(fault), "{member}");
+        }
+        assert_eq!(verify(&Object::new(), &[]), Err(SignatureFault::Missing));
+        assert!(
+            verify(
+                &object(&format!(r#"{{"signature": "{good}"}}"#)),
+                &[key(1).public()]
+            )
+            .is_ok()
+        );
+    }
+
+    /// HMAC-SHA256 of `{"a":1}` under 32 bytes of 7, as Python's `hmac` has it.
+    #[test]
+    fn a_mac_counts_under_the_secret_that_was_set_alone() {
+        let mac = "DXM/7sME8THA3LzrhzwxfivMR4k5cIK9QpZGIiousCc=";
+        let signed = object(&format!(r#"{{"a": 1, "signature": "{mac}"}}"#));
+        assert_eq!(verify_with_secret(&signed, &[7; 32]), Ok(()));
+        assert_eq!(
+            verify_with_secret(&signed, &[8; 32]),
+            Err(SignatureFault::Wrong)
+        );
+        let changed = object(&format!(r#"{{"a": 2, "signature": "{mac}"}}"#));
+        assert_eq!(
+            verify_with_secret(&changed, &[7; 32]),
+            Err(SignatureFault::Wrong)
+        );
+        assert_eq!(
+            verify(&signed, &[key(1).public()]),
+            Err(SignatureFault::Hmac)
+        );
+        let mut ed25519 = signed;
+        sign(&mut ed25519, &key(7));
+        assert_eq!(
+            verify_with_secret(&ed25519, &[7; 32]),
+            Err(SignatureFault::Length(64))
+        );
+    }
+
+    #[test]
+    fn what_is_signed_is_fresh_for_five_minutes_and_a_minute_ahead() {
+        let now = 1_900_000_000_000;
+        for (made, is_taken) in [
+            (now, true),
+            (now - 300_000, true),
+            (now - 300_001, false),
+            (now + 60_000, true),
+            (now + 60_001, false),
+            (i64::MIN, false),
+            (i64::MAX, false),
+        ] {
+            assert_eq!(is_fresh(made, now), is_taken, "{made}");
+        }
+    }
+
+    /// One bit of the message, the key or the signature is another one: 10,000 times, and never taken.
+    #[test]
+    fn no_forgery_is_accepted() {
+        const FORGERIES: u32 = 10_000;
+        let key = key(1);
+        let public = key.public();
+        let bit = |bytes: &mut [u8], at: usize| bytes[at / 8 % bytes.len()] ^= 1 << (at % 8);
+        let mut runner = TestRunner::new(Config::with_cases(FORGERIES));
+        let forgery = (
+            0..3_u8,
+            any::<usize>(),
+            proptest::collection::vec(any::<u8>(), 1..200),
+        );
+        let tried = core::cell::Cell::new(0);
+        let run = runner.run(&forgery, |(what, at, message)| {
+            let (mut message, mut public) = (message, public);
+            let mut signature = key.sign(&message);
+            match what {
+                0 => bit(&mut message, at),
+                1 => bit(&mut public, at),
+                _ => bit(&mut signature, at),
+            }
+            let signature = STANDARD.encode(signature);
+            tried.set(tried.get() + 1);
+            prop_assert!(verify_text(&message, &signature, &[public]).is_err());
+            Ok(())
+        });
+        run.unwrap();
+        assert_eq!(tried.get(), FORGERIES);
+    }
+}

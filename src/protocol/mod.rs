@@ -36,6 +36,7 @@ pub mod scope;
 pub mod summary;
 pub mod token;
 pub mod trace;
+pub mod trust;
 pub mod undeliverable;
 pub mod view;
 

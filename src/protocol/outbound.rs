@@ -87,6 +87,33 @@ impl Outbound {
         self.judge(host, AddressClass::of(ip), is_tls)
     }
 
+    /// Whether the switches let a host be called that is inside, going by its text alone (OpenIntent rules, section 11.5).
+    /// Brackets and case do not matter. What nobody calls is not exempt, nor is what is public and needs no exemption.
+    pub fn exempts(&self, host: &str) -> bool {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let bare = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
+        if self
+            .allow_private_hosts
+            .iter()
+            .any(|name| is_host(name, &bare))
+        {
+            return !matches!(
+                bare.parse().map(AddressClass::of),
+                Ok(AddressClass::Forbidden(_))
+            );
+        }
+        match bare.parse().map(AddressClass::of) {
+            Ok(AddressClass::Loopback) => self.allow_insecure_peers,
+            Ok(AddressClass::Private) => self.allow_private_networks,
+            Ok(AddressClass::Public | AddressClass::Forbidden(_)) => false,
+            Err(_) if bare == "localhost" || bare.ends_with(".localhost") => {
+                self.allow_insecure_peers
+            }
+            // A name of an inner network. What it stands for is judged for each connection.
+            Err(_) => self.allow_private_networks,
+        }
+    }
+
     /// The switches that are on, in the words of the configuration. Each widens what can be reached.
     pub fn widened(&self) -> Vec<&'static str> {
         let switches = [

@@ -26,6 +26,7 @@ mod limit;
 mod listen;
 mod login;
 mod metrics;
+mod openintent;
 mod outbox;
 mod path;
 mod peer_body;
@@ -64,6 +65,7 @@ use crate::base::outage::Outage;
 use crate::base::random;
 use crate::base::secret::Secret;
 use crate::base::tls::TlsError;
+use crate::federation::openintent::{OpenIntent, OpenIntentParts, Trust};
 use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
@@ -82,6 +84,10 @@ use registry::Registry;
 use state::App;
 use tls::Certificate;
 
+pub use crate::federation::openintent::{
+    ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings as OpenIntentConfig,
+    ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
+};
 pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
 pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
@@ -132,6 +138,8 @@ pub struct Config {
     pub console: bool,
     /// Where messages for agents are posted too.
     pub paperclip: Option<PaperclipConfig>,
+    /// How it takes part in OpenIntent's federation.
+    pub openintent: OpenIntentConfig,
 }
 
 /// Where Paperclip is (spec 13.3).
@@ -236,6 +244,31 @@ impl Server {
         let identity = bootstrap::identity(&store, &sealer).await?;
         let bootstrap = bootstrap::first_start(&store, &config.data_dir, now).await?;
         federation::arrange_paperclips(&*store, paperclip.as_deref(), now).await?;
+        let scheme = if certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let server_url = config.public_url.clone();
+        let trust = Trust::new(store.clone(), sealer.clone(), &config.openintent);
+        let trust = Arc::new(trust);
+        let parts = OpenIntentParts {
+            trust: trust.clone(),
+            is_public: server_url.is_some(),
+            server_url: server_url.unwrap_or_else(|| format!("{scheme}://{address}")),
+            store: store.clone(),
+            sealer: sealer.clone(),
+            clock: clock.clone(),
+            dial: {
+                let outbound = OpenIntent::outbound(dial.outbound(), &config.openintent);
+                Arc::new(Dial::new(outbound, config.ca_file.as_deref())?)
+            },
+            settings: config.openintent,
+        };
+        let openintent = match parts.settings.enabled {
+            true => Some(Arc::new(OpenIntent::open(parts).await?)),
+            false => None,
+        };
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
         let (federation, forwarding) = Federation::start(federation::Parts {
@@ -246,6 +279,7 @@ impl Server {
             clock: clock.clone(),
             announcer: log.announcer(),
             paperclip,
+            openintent: openintent.clone(),
             instance_id: instance_id.parse().map_err(StartError::InstanceId)?,
             max_age: config.federation_max_age,
         });
@@ -260,6 +294,8 @@ impl Server {
             instance_id,
             identity,
             dial,
+            openintent,
+            trust,
             is_tls: certificate.is_some(),
             sealer,
             federation,
@@ -452,6 +488,10 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
     if !app.access.refresh().await? {
         return Ok(());
     }
+    match &app.openintent {
+        Some(node) => node.refresh().await?,
+        None => app.trust.forget(),
+    }
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {
             app.registry.end_key(&prefix);
@@ -499,6 +539,9 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
         .route("/api/v1/webhook-config", get(not_offered))
         .nest("/api/federation", federation_routes())
+        .nest("/api/v1/federation", openintent::routes())
+        .nest("/api/openintent", openintent::managed_routes())
+        .nest("/.well-known", openintent::well_known())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .with_state(app)

@@ -147,6 +147,9 @@ pub(super) async fn patch(
     if known.kind == PeerKind::Paperclip && is_settled {
         return Err(set_by_settings(&known));
     }
+    if known.kind == PeerKind::OpenIntent && !wish.is_of_pace_alone() {
+        return Err(made_by_itself(&known));
+    }
     let place = PeerRecord::place(&known.id);
     let seal = |token: &str| app.sealer.seal(&place, token);
     let outbound = wish
@@ -184,6 +187,9 @@ pub(super) async fn delete(
     if known.kind == PeerKind::Paperclip && known.status != PeerStatus::Revoked {
         return Err(set_by_settings(&known));
     }
+    if known.kind == PeerKind::OpenIntent {
+        return Err(made_by_itself(&known));
+    }
     let update = PeerUpdate {
         status: Some(PeerStatus::Deleted),
         ..PeerUpdate::default()
@@ -199,6 +205,16 @@ fn set_by_settings(peer: &PeerRecord) -> ApiError {
     };
     let text = format!(
         "the peer `{}` is set by the server's settings (`KITE_PAPERCLIP_API_URL`): {why}",
+        peer.name
+    );
+    ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, text)
+}
+
+/// What is said to whoever changes a server of OpenIntent as if somebody had made it a peer.
+fn made_by_itself(peer: &PeerRecord) -> ApiError {
+    let text = format!(
+        "the peer `{}` stands for a server of OpenIntent, and comes and goes by itself: nothing but its pace can be \
+         changed, and whether it is paused; `kite openintent trust` says whom this server trusts",
         peer.name
     );
     ApiError::new(StatusCode::CONFLICT, ErrorCode::Conflict, text)
@@ -256,6 +272,17 @@ pub(super) async fn test(
         let text = format!(
             "the peer `{}` cannot be tested without a message to one of its agents: send one, and ask how the peer does",
             peer.name
+        );
+        return Err(ApiError::new(
+            StatusCode::CONFLICT,
+            ErrorCode::Conflict,
+            text,
+        ));
+    }
+    if peer.kind == PeerKind::OpenIntent {
+        let text = format!(
+            "the peer `{}` is a server of OpenIntent: `kite openintent discover {}` asks whether it is there",
+            peer.name, peer.hook_url
         );
         return Err(ApiError::new(
             StatusCode::CONFLICT,

@@ -13,6 +13,7 @@ use super::limit::{PerMinute, Rates};
 use super::metrics::Standings;
 use super::registry::Registry;
 use crate::base::clock::Clock;
+use crate::federation::openintent::{OpenIntent, Trust};
 use crate::federation::{Dial, Federation, Inbound};
 use crate::log::{Limits, Log};
 use crate::protocol::identity::InstanceKey;
@@ -39,6 +40,10 @@ pub struct App {
     pub identity: InstanceKey,
     /// The way to other servers.
     pub dial: Arc<Dial>,
+    /// This instance as a server of OpenIntent, if it is one.
+    pub openintent: Option<Arc<OpenIntent>>,
+    /// Which servers of OpenIntent the teams trust.
+    pub trust: Arc<Trust>,
     /// Whether connections are over TLS.
     pub is_tls: bool,
     /// Seals secrets.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dump::{
     AGENTS, CURSORS, DAMAGE, DEDUP, DELIVERIES, ENDPOINTS, EVENTS, INSTANCE, KEPT_EVENTS, KEYS,
-    LETTERS, ORPHANS, OUTBOX, PEER_STATES, PEERS, REPEATS, Row, Rows, TABLES, TEAMS,
+    LETTERS, ORPHANS, OUTBOX, PEER_STATES, PEERS, REPEATS, Row, Rows, SIGNING_KEYS, TABLES, TEAMS,
 };
 use super::record::Millis;
 use super::{Result, StoreError};
@@ -277,7 +277,8 @@ impl Judge {
             self.peer_of(row);
         } else if table.is(&OUTBOX) || table.is(&LETTERS) {
             self.forward(row);
-        } else if !self.is_known(row) {
+        } else if table.is(&SIGNING_KEYS) || !self.is_known(row) {
+            // The instance's own, or a stranger's.
         } else if table.is(&PEERS) {
             let (number, team) = (row.integer("number"), row.integer("team"));
             self.peers.insert(number, team);

@@ -68,6 +68,7 @@ pub(super) static TEAMS: Table = Table {
         ("events_used", Integer),
         ("quota_told", Flag),
         ("peers_version", Integer),
+        ("trust_policy", Text),
     ],
     order: "number",
 };
@@ -218,6 +219,54 @@ pub(super) static FEDERATION_TOKENS: Table = Table {
     order: "id",
 };
 
+pub(super) static SIGNING_KEYS: Table = Table {
+    name: "signing_keys",
+    columns: &[
+        ("number", Small),
+        ("seed", Bytes),
+        ("created_at", Integer),
+        ("retires_at", Integer),
+    ],
+    order: "number",
+};
+
+pub(super) static TRUSTED_SERVERS: Table = Table {
+    name: "trusted_servers",
+    columns: &[
+        ("team", Integer),
+        ("url", Text),
+        ("given_url", Text),
+        ("relationship", Text),
+        ("trust_policy", Text),
+        ("did", Text),
+        ("api_key", Bytes),
+        ("created_at", Integer),
+        ("updated_at", Integer),
+    ],
+    order: "team, url",
+};
+
+pub(super) static EXCHANGES: Table = Table {
+    name: "exchanges",
+    columns: &[
+        ("team", Integer),
+        ("own_key", Bytes),
+        ("alias_key", Bytes),
+        ("kind", Text),
+        ("digest", Bytes),
+        ("dispatch_id", Text),
+        ("party", Text),
+        ("local_id", Text),
+        ("state", Text),
+        ("remote_id", Text),
+        ("message", Text),
+        ("record", Text),
+        ("created_at", Integer),
+        ("updated_at", Integer),
+    ],
+    order: "team, own_key",
+};
+
 pub(super) static DEDUP: Table = Table {
     name: "dedup",
     columns: &[
@@ -295,7 +344,7 @@ pub(super) static AGENTS: Table = Table {
 
 /// Everything durable, in the order in which it is written: what others refer to comes first. Device logins are not
 /// among it: they last for minutes.
-pub(super) static TABLES: [&Table; 16] = [
+pub(super) static TABLES: [&Table; 19] = [
     &INSTANCE,
     &TEAMS,
     &PEERS,
@@ -307,6 +356,9 @@ pub(super) static TABLES: [&Table; 16] = [
     &DELIVERIES,
     &FEDERATION_TOKENS,
     &INVITES,
+    &SIGNING_KEYS,
+    &TRUSTED_SERVERS,
+    &EXCHANGES,
     &DEDUP,
     &CURSORS,
     &KEYS,

@@ -7,8 +7,8 @@
 
 use async_trait::async_trait;
 
-use super::Result;
-use super::record::Millis;
+use super::record::{Millis, Outcome};
+use super::{Result, StoreError};
 use crate::protocol::id::TeamId;
 
 /// What was exchanged.
@@ -38,6 +38,15 @@ impl ExchangeKind {
             .into_iter()
             .find(|kind| kind.word() == word)
     }
+
+    /// As [`ExchangeKind::of`], of a word that was stored.
+    pub(super) fn stored(word: String) -> Result<Self> {
+        Self::of(&word).ok_or_else(|| broken("kind", &word))
+    }
+}
+
+fn broken(what: &str, word: &str) -> StoreError {
+    StoreError::Failed(format!("`{word}` is no {what} of an exchange"))
 }
 
 /// How an exchange stands (spec 14.1).
@@ -96,12 +105,29 @@ impl ExchangeState {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
+    /// As [`ExchangeState::of`], of a word that was stored.
+    pub(super) fn stored(word: String) -> Result<Self> {
+        Self::of(&word).ok_or_else(|| broken("state", &word))
+    }
+
     /// Whether nothing changes it any more.
     pub fn is_final(self) -> bool {
         matches!(
             self,
             Self::Rejected | Self::Declined | Self::Completed | Self::Failed
         )
+    }
+
+    /// Whether another state may follow: nothing does after a final one, and what was delivered is not on its way again.
+    pub(super) fn may_become(self, next: Self) -> bool {
+        let is_on_its_way = |state| matches!(state, Self::Queued | Self::Undelivered);
+        !self.is_final() && (is_on_its_way(self) || !is_on_its_way(next))
+    }
+
+    /// The stored words of the states that it may follow.
+    pub(super) fn may_follow(self) -> Vec<&'static str> {
+        let may = Self::ALL.into_iter().filter(|from| from.may_become(self));
+        may.map(Self::word).collect()
     }
 }
 
@@ -139,6 +165,17 @@ pub struct NewExchange {
     pub now: Millis,
 }
 
+impl NewExchange {
+    /// What an append hears where one with its own key, or else with its alias, was there already.
+    pub(super) fn repeats(&self, first: &ExchangeRecord) -> Outcome {
+        Outcome::Duplicate {
+            id: first.local_id.clone(),
+            created_at: first.created_at,
+            same: first.own_key != self.keys.own || first.digest == self.digest,
+        }
+    }
+}
+
 /// A stored exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangeRecord {
@@ -164,11 +201,11 @@ pub struct ExchangeRecord {
     pub record: String,
     /// When it came.
     pub created_at: Millis,
-    /// When it last changed.
+    /// When something was last learnt of it.
     pub updated_at: Millis,
 }
 
-/// What is learnt of an exchange. What is `None` stays.
+/// What is learnt of an exchange. What is `None` stays. Where the state may not follow, the message stays with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExchangeNote {
     /// How it stands. Nothing follows a final state, and what was delivered is not queued again.
@@ -188,6 +225,22 @@ pub struct ExchangeCounts {
     pub total_dispatches: u64,
     /// Intents that were taken.
     pub total_received: u64,
+}
+
+impl ExchangeCounts {
+    /// Counts exchanges that are alike.
+    pub(super) fn count(&mut self, kind: ExchangeKind, state: ExchangeState, count: u64) {
+        match (kind, state) {
+            (ExchangeKind::Dispatch, _) => {
+                self.total_dispatches += count;
+                if state == ExchangeState::Queued {
+                    self.active_dispatches += count;
+                }
+            }
+            (ExchangeKind::Intent, ExchangeState::Declined) | (ExchangeKind::Callback, _) => {}
+            (ExchangeKind::Intent, _) => self.total_received += count,
+        }
+    }
 }
 
 /// A server that a team trusts, as a command said.
@@ -246,9 +299,9 @@ pub trait OpenIntentStore: Send + Sync + 'static {
     /// The instance's signing keys that are not retired at a time, by number.
     async fn signing_keys(&self, now: Millis) -> Result<Vec<SigningKeyRecord>>;
 
-    /// Makes a key the one that signs; the one before is published until a time, and what was retired before `created_at`
-    /// is wiped. Where there is a key with its number already, nothing changes. Raises the access version. Answers what
-    /// [`OpenIntentStore::signing_keys`] does.
+    /// Makes a key the one that signs; the one before is published until a time, and what was retired by `created_at` is
+    /// wiped. Where there is a key with its number or a higher one already, nothing changes: of several nodes that make
+    /// the next one, one does. Raises the access version. Answers what [`OpenIntentStore::signing_keys`] does.
     async fn add_signing_key(
         &self,
         key: SigningKeyRecord,
@@ -273,7 +326,7 @@ pub trait OpenIntentStore: Send + Sync + 'static {
     /// Sets a team's own trust policy, or goes back to the configured one. Raises the access version.
     async fn put_trust_policy(&self, team: TeamId, policy: Option<String>) -> Result<()>;
 
-    /// The exchange that keys stand for, its own key before its alias.
+    /// The exchange that keys stand for, the own key before the alias.
     async fn find_exchange(
         &self,
         team: TeamId,
@@ -288,7 +341,11 @@ pub trait OpenIntentStore: Send + Sync + 'static {
         local_id: String,
     ) -> Result<Option<ExchangeRecord>>;
 
+    /// The dispatch with an id, whichever team's it is: ids of dispatches are random.
+    async fn find_dispatch(&self, id: String) -> Result<Option<(TeamId, ExchangeRecord)>>;
+
     /// Keeps an exchange that has no event. Answers the one that its keys stood for already, if any: then nothing changes.
+    /// A local id that is taken is an error.
     async fn enter_exchange(
         &self,
         team: TeamId,
@@ -307,4 +364,35 @@ pub trait OpenIntentStore: Send + Sync + 'static {
 
     /// How many exchanges a team has had.
     async fn exchange_counts(&self, team: TeamId) -> Result<ExchangeCounts>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for state in ExchangeState::ALL {
+            assert_eq!(ExchangeState::of(state.word()), Some(state));
+        }
+        for kind in [
+            ExchangeKind::Dispatch,
+            ExchangeKind::Intent,
+            ExchangeKind::Callback,
+        ] {
+            assert_eq!(ExchangeKind::of(kind.word()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn what_was_delivered_is_not_queued_again_and_an_end_is_an_end() {
+        assert_eq!(
+            ExchangeState::Queued.may_follow(),
+            ["queued", "undelivered"]
+        );
+        assert_eq!(
+            ExchangeState::Completed.may_follow(),
+            ["queued", "undelivered", "delivered", "accepted", "running"]
+        );
+    }
 }

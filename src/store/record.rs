@@ -47,7 +47,8 @@ pub struct NewEvent {
     pub transit: Transit,
     /// By what right it is stored, where it came from a peer.
     pub pass: Option<Pass>,
-    /// What it is to OpenIntent. By that it is known again, and kept together with it.
+    /// What it is to OpenIntent: kept together with it, and what it is known again by. Beside it `dedup` counts for
+    /// nothing.
     pub exchange: Option<Arc<NewExchange>>,
 }
 
@@ -104,6 +105,14 @@ impl NewEvent {
     /// What makes it the same one again wherever it comes back from.
     pub(super) fn name_key(&self) -> [u8; 32] {
         name_key(&self.source, &self.id)
+    }
+
+    /// What it is known again by, where it is no exchange.
+    pub(super) fn name(&self) -> Option<&Dedup> {
+        match self.exchange {
+            None => self.dedup.as_ref(),
+            Some(_) => None,
+        }
     }
 
     /// What scopes look at.

@@ -18,6 +18,10 @@ use kite::server::new_key;
 use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
 use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
 use kite::store::invites::InviteRecord;
+use kite::store::openintent::{
+    ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeState, NewExchange, SigningKeyRecord,
+    TrustedRecord,
+};
 use kite::store::record::{
     Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
     NewEvent, Outcome, Stretch,
@@ -173,7 +177,8 @@ cases! {
     files_that_are_no_sound_backup_are_refused,
     the_check_finds_every_planted_fault,
     what_was_accepted_twice_is_found,
-    what_was_lost_is_found;
+    what_was_lost_is_found,
+    an_intent_that_was_lost_is_found;
     two:
     everything_comes_back_but_the_numbers_are_new,
     a_move_keeps_the_numbers,
@@ -291,6 +296,11 @@ async fn furnish(home: &Home) {
     };
     store.create_federation_token(token).await.unwrap();
     assert!(store.create_invite(new_invite()).await.unwrap());
+    for team in ["acme", "rival"] {
+        let policy = Some("allowlist".to_owned());
+        store.put_trust_policy(id(team), policy).await.unwrap();
+    }
+    openintent(&*store).await;
     drop(store);
     home.is_left().await;
     // A forward that waits, a dead letter whose event is gone from the log, an attempt, a claim, a redeemed invitation.
@@ -308,6 +318,60 @@ async fn furnish(home: &Home) {
          UPDATE peer_states SET failures = 1, retry_at = 2, last_success_at = 3, last_error = 'away', latency_ms = 4,
              claim = 5, claimed_until = 6;",
     );
+}
+
+/// A trusted server, a key that retires, an intent that was taken, another that was not.
+async fn openintent(store: &dyn Store) {
+    let server = TrustedRecord {
+        team: id("acme"),
+        url: "https://other.example".to_owned(),
+        given_url: "https://Other.example/".to_owned(),
+        relationship: "peer".to_owned(),
+        trust_policy: Some("open".to_owned()),
+        did: Some("did:web:other.example".to_owned()),
+        api_key: Some(vec![0, 4]),
+        created_at: 1,
+        updated_at: 2,
+    };
+    store.put_trusted_server(server).await.unwrap();
+    let key = SigningKeyRecord {
+        number: 1,
+        seed: vec![0, 1],
+        created_at: 1,
+        retires_at: Some(99),
+    };
+    store.add_signing_key(key, 1).await.unwrap();
+    let declined = NewExchange {
+        state: ExchangeState::Declined,
+        ..new_exchange("declined", 1)
+    };
+    store.enter_exchange(id("acme"), declined).await.unwrap();
+    let taken = new_exchange("e9", 2);
+    store.enter_exchange(id("acme"), taken).await.unwrap();
+    let note = ExchangeNote {
+        remote_id: Some("theirs".to_owned()),
+        ..ExchangeNote::default()
+    };
+    let noted = store.note_exchange(id("acme"), ExchangeKind::Intent, "e9".to_owned(), note, 5);
+    assert!(noted.await.unwrap());
+}
+
+fn new_exchange(name: &str, own: u8) -> NewExchange {
+    NewExchange {
+        kind: ExchangeKind::Intent,
+        keys: ExchangeKeys {
+            own: [own; 32],
+            alias: Some([own + 100; 32]),
+        },
+        digest: [3; 32],
+        dispatch_id: "d".to_owned(),
+        party: "https://other.example".to_owned(),
+        local_id: name.to_owned(),
+        state: ExchangeState::Accepted,
+        message: Some("taken".to_owned()),
+        record: "{}".to_owned(),
+        now: 200_000,
+    }
 }
 
 fn new_invite() -> InviteRecord {
@@ -521,8 +585,13 @@ async fn a_number_never_comes_again(from: Home, to: Home) {
             assert!(other.is_none(), "{seq} was {other:?} and is {text}");
         }
         // What is known is known.
-        let again = append(&*store, vec![event("e5", 100_001)]).await;
-        assert!(matches!(again[0], Outcome::Duplicate { .. }), "{again:?}");
+        let intent = NewEvent {
+            exchange: Some(Arc::new(new_exchange("late", 2))),
+            ..event("late", 100_001)
+        };
+        let again = append(&*store, vec![event("e5", 100_001), intent]).await;
+        let is_known = |outcome: &Outcome| matches!(outcome, Outcome::Duplicate { .. });
+        assert!(again.iter().all(is_known), "{again:?}");
     }
 }
 
@@ -852,6 +921,12 @@ async fn what_was_lost_is_found(home: Home) {
     let away =
         "DELETE FROM events WHERE id = 'late'; UPDATE teams SET last_seq = 9 WHERE id = 'acme'";
     plant(&home, away, Subject::Lost, "the event `late` was accepted").await;
+}
+
+async fn an_intent_that_was_lost_is_found(home: Home) {
+    furnish(&home).await;
+    let away = "UPDATE exchanges SET local_id = 'gone' WHERE local_id = 'e9'";
+    plant(&home, away, Subject::Lost, "the event `gone` was accepted").await;
 }
 
 #[tokio::test]

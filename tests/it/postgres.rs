@@ -87,6 +87,7 @@ async fn try_serve(url: &str, secret_key: &str, instance_id: &str) -> Result<(),
         drain_delay: Duration::ZERO,
         federation_max_age: Duration::from_secs(3600),
         paperclip: None,
+        openintent: kite::server::OpenIntentConfig::default(),
         console: true,
     })
     .await

@@ -55,6 +55,7 @@ impl Running {
             drain_delay,
             federation_max_age: Duration::from_secs(3600),
             paperclip: None,
+            openintent: kite::server::OpenIntentConfig::default(),
             console: true,
         })
         .await

@@ -72,7 +72,7 @@ pub enum HttpSignatureFault {
 /// A request, as far as it is signed.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The method, as it is sent.
+    /// The method. It is sent, and signed, in upper case; one that was received is taken as it came.
     pub method: &'a str,
     /// The absolute URL that is requested, as the HTTP client normalises it: a bare host has a `/`.
     pub target_uri: &'a str,
@@ -144,8 +144,9 @@ pub fn sign(
     key: &InstanceKey,
 ) -> Result<Signed, HttpSignatureFault> {
     let content_digest = (!request.body.is_empty()).then(|| content_digest(request.body));
+    let method = request.method.to_ascii_uppercase();
     let mut covered = vec![
-        ("@method", request.method),
+        ("@method", method.as_str()),
         ("@target-uri", request.target_uri),
     ];
     if let Some(digest) = &content_digest {

@@ -8,6 +8,9 @@ use super::{ALGORITHM, Base, CONTENT_DIGEST, HttpSignatureFault, Request, is_pri
 use crate::openintent::signature::is_fresh;
 use crate::protocol::identity::{self, IDENTITY_KEY_LEN, SIGNATURE_LEN};
 
+#[cfg(test)]
+mod tests;
+
 /// How many signatures of a request are looked at: its sender's, and what a few proxies may add.
 const SIGNATURES_MAX: usize = 8;
 

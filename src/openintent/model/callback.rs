@@ -5,7 +5,7 @@ use super::members::{Members, Writer};
 use super::words::CallbackEventType;
 use crate::openintent::json::{Json, Object};
 
-/// News of a dispatch.
+/// News of a dispatch. Its signature is no part of it: it is put beside its members (spec 5).
 ///
 /// ```
 /// use kite::openintent::model::{CallbackEventType, FederationCallback};
@@ -34,8 +34,6 @@ pub struct FederationCallback {
     pub idempotency_key: Option<String>,
     /// When it was made.
     pub timestamp: Option<String>,
-    /// The signature in base64 (spec 5).
-    pub signature: Option<String>,
 }
 
 /// What a server says of how it kept to the rules.
@@ -88,7 +86,6 @@ impl FederationCallback {
             trace_id: members.optional("trace_id")?,
             idempotency_key: members.optional("idempotency_key")?,
             timestamp: members.optional("timestamp")?,
-            signature: members.optional("signature")?,
         })
     }
 
@@ -106,7 +103,6 @@ impl FederationCallback {
             .put_some("trace_id", self.trace_id.as_deref())
             .put_some("idempotency_key", self.idempotency_key.as_deref())
             .put_some("timestamp", self.timestamp.as_deref())
-            .put_some("signature", self.signature.as_deref())
             .end()
     }
 }

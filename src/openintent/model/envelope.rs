@@ -51,8 +51,8 @@ pub struct FederationEnvelope {
     pub delegation_scope: Option<DelegationScope>,
     /// The conditions of the work.
     pub federation_policy: Option<FederationPolicy>,
-    /// Where it belongs in a trace; empty when there is none.
-    pub trace_context: BTreeMap<String, String>,
+    /// Where it belongs in a trace.
+    pub trace_context: Option<BTreeMap<String, String>>,
     /// Where the outcome is told.
     pub callback_url: Option<String>,
     /// By what a repeat is known.
@@ -87,7 +87,8 @@ impl FederationEnvelope {
             agent_id: members.optional("agent_id")?,
             delegation_scope: members.nested("delegation_scope", DelegationScope::read)?,
             federation_policy: members.nested("federation_policy", FederationPolicy::read)?,
-            trace_context: members.texts_by_name("trace_context")?,
+            trace_context: Some(members.texts_by_name("trace_context")?)
+                .filter(|it| !it.is_empty()),
             callback_url: members.optional("callback_url")?,
             idempotency_key: members.optional("idempotency_key")?,
             created_at: members.optional("created_at")?,
@@ -96,11 +97,17 @@ impl FederationEnvelope {
         })
     }
 
+    /// The trace that it belongs to, where it says so.
+    pub fn trace_id(&self) -> Option<&str> {
+        let trace = self.trace_context.as_ref()?;
+        trace.get("trace_id").map(String::as_str)
+    }
+
     /// The envelope as it travels.
     pub fn to_json(&self) -> Json {
         let scope = self.delegation_scope.as_ref();
         let policy = self.federation_policy.as_ref();
-        let trace = Some(&self.trace_context).filter(|trace| !trace.is_empty());
+        let trace = self.trace_context.as_ref().filter(|it| !it.is_empty());
         Writer::default()
             .put("dispatch_id", self.dispatch_id.as_str())
             .put("source_server", self.source_server.as_str())

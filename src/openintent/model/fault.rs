@@ -6,12 +6,6 @@ pub enum ModelFault {
     /// The whole is no object.
     #[error("it must be an object, not {0}")]
     NoObject(&'static str),
-    /// A member that must be there is not.
-    #[error("`{path}` is missing")]
-    Missing {
-        /// The member.
-        path: String,
-    },
     /// A member of another kind.
     #[error("`{path}` must be {wanted}, not {found}")]
     Kind {
@@ -37,7 +31,7 @@ impl ModelFault {
     pub fn path(&self) -> &str {
         match self {
             Self::NoObject(_) => "",
-            Self::Missing { path } | Self::Kind { path, .. } | Self::Word { path, .. } => path,
+            Self::Kind { path, .. } | Self::Word { path, .. } => path,
         }
     }
 }

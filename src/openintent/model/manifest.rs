@@ -62,13 +62,13 @@ pub struct FederationStatus {
     /// Whose intents it takes.
     pub trust_policy: TrustPolicy,
     /// How many peers it has.
-    pub peer_count: u64,
+    pub peer_count: i64,
     /// Dispatches that are on their way.
-    pub active_dispatches: u64,
+    pub active_dispatches: i64,
     /// All dispatches.
-    pub total_dispatches: u64,
+    pub total_dispatches: i64,
     /// Intents that it has taken.
-    pub total_received: u64,
+    pub total_received: i64,
 }
 
 /// The version of the protocol.
@@ -152,6 +152,12 @@ impl FederationManifest {
     }
 }
 
+impl Default for FederationManifest {
+    fn default() -> Self {
+        Self::new("", "")
+    }
+}
+
 impl FederationStatus {
     /// Reads a status.
     ///
@@ -163,10 +169,10 @@ impl FederationStatus {
             enabled: members.bool("enabled", true)?,
             server_did: members.optional("server_did")?,
             trust_policy: members.word("trust_policy", TrustPolicy::WANTED, TrustPolicy::of)?,
-            peer_count: members.count("peer_count")?,
-            active_dispatches: members.count("active_dispatches")?,
-            total_dispatches: members.count("total_dispatches")?,
-            total_received: members.count("total_received")?,
+            peer_count: members.integer("peer_count", 0)?,
+            active_dispatches: members.integer("active_dispatches", 0)?,
+            total_dispatches: members.integer("total_dispatches", 0)?,
+            total_received: members.integer("total_received", 0)?,
         })
     }
 
@@ -177,10 +183,10 @@ impl FederationStatus {
             .put("enabled", self.enabled)
             .put("server_did", did.map_or(Json::Null, Json::from))
             .put("trust_policy", self.trust_policy)
-            .put_count("peer_count", self.peer_count)
-            .put_count("active_dispatches", self.active_dispatches)
-            .put_count("total_dispatches", self.total_dispatches)
-            .put_count("total_received", self.total_received)
+            .put("peer_count", self.peer_count)
+            .put("active_dispatches", self.active_dispatches)
+            .put("total_dispatches", self.total_dispatches)
+            .put("total_received", self.total_received)
             .end()
     }
 }

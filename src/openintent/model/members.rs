@@ -88,12 +88,6 @@ impl<'j> Members<'j> {
         Ok(integer.unwrap_or(default))
     }
 
-    /// A count; none is zero.
-    pub(in crate::openintent) fn count(&self, name: &str) -> Result<u64, ModelFault> {
-        let count = |value: &Json| value.as_i64().and_then(|count| count.try_into().ok());
-        Ok(self.read(name, "a count", count)?.unwrap_or(0))
-    }
-
     /// `true` or `false`, or the default.
     pub(in crate::openintent) fn bool(
         &self,
@@ -202,11 +196,6 @@ impl Writer {
             Some(value) => self.put(name, value),
             None => self,
         }
-    }
-
-    /// A count.
-    pub(in crate::openintent) fn put_count(self, name: &str, count: u64) -> Self {
-        self.put(name, i64::try_from(count).unwrap_or(i64::MAX))
     }
 
     /// The object.

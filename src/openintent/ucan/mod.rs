@@ -7,3 +7,6 @@ mod token;
 pub use chain::{Chain, LINKS_MAX};
 pub use fault::{UcanFault, UcanProblem};
 pub use token::{LIFETIME_SECS, TOKEN_LEN_MAX, UCANToken};
+
+#[cfg(test)]
+mod tests;

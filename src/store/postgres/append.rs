@@ -7,7 +7,8 @@
 //!
 //! Where an event goes is decided before, by the peers that the node remembers. The statement stores nothing of a team
 //! whose peers have changed since; the node learns their version from the lock, reads them and comes again with what is
-//! left. A team that never had a peer has nothing to remember, and its statement says nothing of forwards.
+//! left. A team that never had a peer has nothing to remember, and its statement says nothing of forwards. Nor does one
+//! say anything of exchanges where there are none.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::append_exchanges::{Columns, Parts};
 use super::{column, json, peers, signed, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
@@ -36,8 +38,23 @@ const LOCK: &str = "
     SELECT id, CASE WHEN usage_month >= $2 THEN events_used ELSE 0 END, peers_version
     FROM teams WHERE id = ANY ($1) ORDER BY number FOR NO KEY UPDATE";
 
-/// The insertion, for batches with peers or without.
-fn insertion(has_peers: bool) -> String {
+/// The number behind the last parameter of the insertion, without and with peers.
+const BEHIND: [usize; 2] = [15, 20];
+
+/// The insertion, for batches with peers or without, and with exchanges or without.
+fn insertion(has_peers: bool, has_exchanges: bool) -> String {
+    let exchanges = match has_exchanges {
+        false => Parts::default(),
+        true => Parts::with(BEHIND[usize::from(has_peers)]),
+    };
+    let Parts {
+        values: exchange_values,
+        columns: exchange_columns,
+        known: known_exchanges,
+        is_repeat,
+        and_first,
+        kept,
+    } = exchanges;
     let forwarding = |sql: &'static str| if has_peers { sql } else { "" };
     // What else is known of each event: whether a peer brings it, whether its key is its name, the peers that it goes to,
     // and those that it does not go to.
@@ -47,7 +64,7 @@ fn insertion(has_peers: bool) -> String {
     // keeps the index on ids in use, whatever the statistics say.
     let at_home = forwarding(
         "UNION ALL
-         SELECT input.place, input.id, first.created_at, NULL
+         SELECT input.place, input.id, first.created_at, NULL, NULL
          FROM input CROSS JOIN LATERAL (
              SELECT created_at
              FROM (SELECT source, created_at FROM events
@@ -82,29 +99,33 @@ fn insertion(has_peers: bool) -> String {
              SELECT teams.number, teams.last_seq, teams.quota_told,
                     CASE WHEN teams.usage_month >= $11 THEN teams.events_used ELSE 0 END AS used, given.*
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-                         $9::bytea[], $10::bytea[], $12::boolean[], $14::bigint[]{values})
+                         $9::bytea[], $10::bytea[], $12::boolean[], $14::bigint[]{values}{exchange_values})
                   WITH ORDINALITY AS given (team, id, type, source, kitesource, agent_to, created_at, text, key,
-                                            fingerprint, turn, version{columns}, place)
+                                            fingerprint, turn, version{columns}{exchange_columns}, place)
              JOIN teams ON teams.id = given.team AND teams.peers_version = given.version
          ), known AS (
-             SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint
+             SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint, NULL::boolean AS same
              FROM input JOIN dedup ON dedup.team = input.number AND dedup.key = input.key
-             {at_home}
-         ), unknown AS (
-             SELECT input.*, turn IS NOT NULL OR $13::bigint IS NULL OR
-                    used + count(*) FILTER (WHERE turn IS NULL) OVER (PARTITION BY number ORDER BY place) <= $13 AS fits
+             {at_home}{known_exchanges}
+         ), unseen AS (
+             SELECT input.*{is_repeat}
              FROM input
              WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place)
                    AND (turn IS NULL OR turn <> quota_told)
+         ), unknown AS (
+             SELECT unseen.*, turn IS NOT NULL OR $13::bigint IS NULL OR
+                    used + count(*) FILTER (WHERE turn IS NULL{and_first}) OVER (PARTITION BY number ORDER BY place) <= $13
+                    AS fits
+             FROM unseen
          ), fresh AS (
              SELECT unknown.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
-             FROM unknown WHERE fits
+             FROM unknown WHERE fits{and_first}
          ), stored AS (
              INSERT INTO events (team, seq, id, type, source, kitesource, agent_to, created_at, text)
              SELECT number, seq, id, type, source, kitesource, agent_to, created_at, text FROM fresh
          ), remembered AS (
              {remembered}
-         ){forwards}, counted AS (
+         ){forwards}{kept}, counted AS (
              UPDATE teams
              SET last_seq = teams.last_seq + counts.events,
                  events_used = CASE WHEN usage_month >= $11 THEN events_used ELSE 0 END + counts.counted,
@@ -116,13 +137,13 @@ fn insertion(has_peers: bool) -> String {
              ) AS counts
              WHERE teams.number = counts.number
          )
-         SELECT place, seq, NULL, NULL, NULL FROM fresh
+         SELECT place, seq, NULL, NULL, NULL, NULL FROM fresh
          UNION ALL
-         SELECT place, NULL, event_id, created_at, fingerprint FROM known
+         SELECT place, NULL, event_id, created_at, fingerprint, same FROM known
          UNION ALL
-         SELECT place, NULL, NULL, NULL, NULL FROM unknown WHERE NOT fits
+         SELECT place, NULL, NULL, NULL, NULL, NULL FROM unknown WHERE NOT fits
          UNION ALL
-         SELECT place, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told"
+         SELECT place, NULL, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told"
     )
 }
 
@@ -143,7 +164,8 @@ pub(super) async fn append(
             false => run?,
         };
         is_begun = true;
-        if changed.is_empty() {
+        left.retain(|place| matches!(results.get(*place), Some(None)));
+        if left.is_empty() {
             let none = || StoreError::Failed("an event was left out of its batch".to_owned());
             return results.into_iter().map(|it| it.ok_or_else(none)).collect();
         }
@@ -151,12 +173,10 @@ pub(super) async fn append(
             let peers = peers::versioned(client, team).await;
             known.remember(team, &Arc::new(peers.map_err(|error| half_done(&error))?));
         }
-        left.retain(|place| {
-            let event = batch.events.get(*place);
-            event.is_some_and(|event| changed.contains(&event.team))
-        });
     }
-    Err(half_done(&"the peers are being changed all the time"))
+    Err(half_done(
+        &"the peers are being changed all the time, or too many exchanges share their keys",
+    ))
 }
 
 /// What was stored before, if anything, is.
@@ -251,7 +271,7 @@ impl<'a> Round<'a> {
                 continue;
             }
             let at = round.sent.len();
-            let key = event.dedup.as_ref().map(|dedup| (&event.team, dedup.key));
+            let key = event.name().map(|dedup| (&event.team, dedup.key));
             let original = key.map_or(at, |key| *keys.entry(key).or_insert(at));
             if original != at {
                 round.fates.push((*place, Fate::Repeats(original)));
@@ -267,7 +287,8 @@ impl<'a> Round<'a> {
         round
     }
 
-    /// Runs it and fills in the results. Answers the teams whose peers are others by now: nothing was stored of theirs.
+    /// Runs it and fills in the results. Answers the teams whose peers are others by now: nothing was stored of theirs. Left
+    /// are also exchanges that share a key with one before them.
     async fn run(
         &self,
         client: &Object,
@@ -310,6 +331,9 @@ impl<'a> Round<'a> {
                 forwards: Vec::new(),
             };
             if let Some((used, _)) = standings.get_mut(event.team.as_str()) {
+                if is_left(fate, event, &found) {
+                    continue;
+                }
                 appended.outcome = self.outcome(fate, event, &found);
                 if let (Outcome::Stored(_), Fate::Sent(at)) = (&appended.outcome, fate) {
                     *used += u64::from(event.turn.is_none());
@@ -330,7 +354,7 @@ impl<'a> Round<'a> {
             Fate::Repeats(original) => {
                 match (found.get(original).cloned(), self.sent.get(*original)) {
                     (Some(Found::Stored(_)), Some(first)) => {
-                        let dedup = first.event.dedup.as_ref();
+                        let dedup = first.event.name();
                         Some(Found::again(
                             first.event,
                             dedup.and_then(|dedup| dedup.fingerprint),
@@ -350,9 +374,7 @@ impl<'a> Round<'a> {
         let options =
             |of: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> { events().map(of).collect() };
         let digests = |of: fn(&Dedup) -> Option<&[u8]>| -> Vec<Option<&[u8]>> {
-            events()
-                .map(|event| event.dedup.as_ref().and_then(of))
-                .collect()
+            events().map(|event| event.name().and_then(of)).collect()
         };
         let teams: Vec<&str> = self.teams.keys().map(|team| team.as_str()).collect();
         let (of_teams, ids) = (texts(|event| event.team.as_str()), texts(|event| &event.id));
@@ -371,7 +393,7 @@ impl<'a> Round<'a> {
 
         let brought: Vec<bool> = events().map(|event| event.pass.is_some()).collect();
         let is_named = |sent: &Sent<'_>| {
-            let key = sent.event.dedup.as_ref().map(|dedup| dedup.key);
+            let key = sent.event.name().map(|dedup| dedup.key);
             sent.version != 0 && key == Some(sent.event.name_key())
         };
         let named: Vec<bool> = self.sent.iter().map(is_named).collect();
@@ -382,9 +404,12 @@ impl<'a> Round<'a> {
             .map(Sent::declined_text)
             .collect::<Result<_>>()?;
 
+        let exchanges = Columns::of(events());
         let has_peers = self.sent.iter().any(|sent| sent.version != 0);
         let lock = client.prepare_cached(LOCK).await?;
-        let insert = client.prepare_cached(&insertion(has_peers)).await?;
+        let insert = client
+            .prepare_cached(&insertion(has_peers, exchanges.is_some()))
+            .await?;
         let to_lock: [&(dyn ToSql + Sync); 2] = [&teams, &batch.month];
         let mut to_insert: Vec<&(dyn ToSql + Sync)> = vec![
             &of_teams,
@@ -407,6 +432,9 @@ impl<'a> Round<'a> {
                 [&brought, &named, &forwards, &declined, &NAMESAKES_MAX];
             to_insert.extend(of_forwards);
         }
+        if let Some(exchanges) = &exchanges {
+            to_insert.extend(exchanges.values());
+        }
         // Polled in this order, and each sends what it has before it waits: one round trip.
         let (begun, locked, inserted, committed) = tokio::join!(
             biased;
@@ -425,6 +453,14 @@ impl<'a> Round<'a> {
     }
 }
 
+/// Whether the database has said nothing of an exchange, since it may repeat one before it.
+fn is_left(fate: &Fate, event: &NewEvent, found: &HashMap<usize, Found>) -> bool {
+    match fate {
+        Fate::Sent(at) => event.exchange.is_some() && !found.contains_key(at),
+        Fate::Repeats(_) | Fate::Refused => false,
+    }
+}
+
 /// What the database says of an event.
 #[derive(Clone)]
 enum Found {
@@ -434,6 +470,8 @@ enum Found {
         id: String,
         created_at: Millis,
         fingerprint: Option<Vec<u8>>,
+        /// Whether it is the same one, where the database has compared them.
+        same: Option<bool>,
     },
 }
 
@@ -449,6 +487,7 @@ impl Found {
             id,
             created_at: column(row, 3)?,
             fingerprint: column(row, 4)?,
+            same: column(row, 5)?,
         })
     }
 
@@ -458,6 +497,7 @@ impl Found {
             id: event.id.clone(),
             created_at: event.created_at,
             fingerprint: fingerprint.map(|digest| digest.to_vec()),
+            same: None,
         }
     }
 
@@ -470,12 +510,14 @@ impl Found {
                 id,
                 created_at,
                 fingerprint,
+                same,
             } => {
-                let given = event.dedup.as_ref().and_then(|dedup| dedup.fingerprint);
+                let given = event.name().and_then(|dedup| dedup.fingerprint);
+                let is_alike = fingerprint.as_deref() == given.as_ref().map(|digest| &digest[..]);
                 Outcome::Duplicate {
                     id: id.clone(),
                     created_at: *created_at,
-                    same: fingerprint.as_deref() == given.as_ref().map(|digest| &digest[..]),
+                    same: same.unwrap_or(is_alike),
                 }
             }
         }

@@ -39,18 +39,22 @@ const REPEATS_SQL: &str = "
     WHERE later IS NOT NULL";
 
 const ORPHANS_SQL: &str = "
-    SELECT team, event_id, created_at FROM dedup
-    WHERE NOT EXISTS (SELECT FROM events WHERE events.id = dedup.event_id AND events.team = dedup.team)";
+    SELECT team, event_id, created_at FROM (
+        SELECT team, event_id, created_at FROM dedup
+        UNION ALL
+        SELECT team, local_id, created_at FROM exchanges WHERE kind <> 'callback' AND state <> 'declined'
+    ) AS accepted
+    WHERE NOT EXISTS (SELECT FROM events WHERE events.id = accepted.event_id AND events.team = accepted.team)";
 
 /// What a restore writes, and the device logins, which refer to it.
 const ALL: &str =
     "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
-    federation_tokens, invites, dedup, cursors, keys, endpoints, agents, logins";
+    federation_tokens, invites, signing_keys, trusted_servers, exchanges, dedup, cursors, keys, endpoints, agents, logins";
 
 /// What a copy has.
 const COPIED: &str =
     "instance, teams, peers, peer_states, events, kept_events, outbox, letters, deliveries,
-    federation_tokens, invites, dedup, cursors, keys, endpoints, agents";
+    federation_tokens, invites, signing_keys, trusted_servers, exchanges, dedup, cursors, keys, endpoints, agents";
 
 /// A connection of its own to a database whose schema is the newest.
 async fn connect(address: &PostgresAddress, role: Role) -> Result<Object> {

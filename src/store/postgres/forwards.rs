@@ -9,13 +9,14 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in, small};
-use super::{column, signed, unsigned};
+use super::{column, exchanges, signed, unsigned};
 use crate::base::random;
 use crate::store::Result;
 use crate::store::federation::{
     CLAIM_TERM, ClaimId, Dropped, Due, DueQuery, PeerNumber, PeerState, Settled, Settlement, Work,
 };
 use crate::store::limits::WORK_MAX_BYTES;
+use crate::store::openintent::ExchangeState;
 use crate::store::record::Millis;
 
 /// The present time by the database's clock, which all nodes share.
@@ -199,6 +200,9 @@ pub(super) async fn due(client: &Object, query: &DueQuery) -> Result<Option<Work
     }))
 }
 
+/// What becomes of a dispatch whose forward becomes a letter.
+const BURIED: (ExchangeState, ExchangeState) = (ExchangeState::Queued, ExchangeState::Undelivered);
+
 const LOCK_STATES: &str =
     "SELECT peer FROM peer_states WHERE peer = ANY ($1) ORDER BY peer FOR NO KEY UPDATE";
 
@@ -210,7 +214,10 @@ const WAKE: &str = "
     WHERE outbox.peer = woken.peer AND due_at > 1";
 
 /// A row is looked for also among those that were woken during their attempt.
-const SETTLE: &str = "
+fn settling() -> String {
+    let dead = "(SELECT peer, seq, ended_at FROM tried WHERE settled = 'dead')";
+    let undelivered = exchanges::turn(dead, BURIED, "sent.ended_at");
+    format!("
     WITH given AS (
         SELECT given.*
         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
@@ -252,8 +259,11 @@ const SETTLE: &str = "
             last_error = last.last_error, latency_ms = last.latency_ms
         FROM (SELECT DISTINCT ON (peer) * FROM given ORDER BY peer, place DESC) AS last
         WHERE peer_states.peer = last.peer
+    ), undelivered AS (
+        {undelivered}
     )
-    SELECT place FROM given";
+    SELECT place FROM given")
+}
 
 /// Settles attempts; see [`crate::store::federation::FederationStore::settle`].
 pub(super) async fn settle(client: &Object, settlements: &[Settlement]) -> Result<Vec<bool>> {
@@ -290,7 +300,7 @@ pub(super) async fn settle(client: &Object, settlements: &[Settlement]) -> Resul
 
     let lock = client.prepare_cached(LOCK_STATES).await?;
     let wake = client.prepare_cached(WAKE).await?;
-    let settle = client.prepare_cached(SETTLE).await?;
+    let settle = client.prepare_cached(&settling()).await?;
     let to_lock: [&(dyn ToSql + Sync); 1] = [&peers];
     let to_wake: [&(dyn ToSql + Sync); 2] = [&woken, &woken_under];
     let to_settle: [&(dyn ToSql + Sync); 17] = [
@@ -421,6 +431,7 @@ pub(super) async fn note_drops(client: &Object, drops: &[Dropped]) -> Result<()>
 
 /// Makes letters of the rows of `found`, which are keys of the outbox: `status` and `last_error` are expressions.
 fn bury(found: &str, status: &str, last_error: &str) -> String {
+    let undelivered = exchanges::turn("gone", BURIED, "$1::bigint");
     format!(
         "WITH found AS ({found}), locked AS (
              SELECT outbox.peer, outbox.due_at, outbox.seq
@@ -430,6 +441,8 @@ fn bury(found: &str, status: &str, last_error: &str) -> String {
              DELETE FROM outbox USING locked
              WHERE outbox.peer = locked.peer AND outbox.due_at = locked.due_at AND outbox.seq = locked.seq
              RETURNING outbox.*
+         ), undelivered AS (
+             {undelivered}
          )
          INSERT INTO letters (peer, seq, status, attempts, last_error, created_at, settled_at)
          SELECT peer, seq, {status}, attempts, {last_error}, created_at, $1::bigint FROM gone

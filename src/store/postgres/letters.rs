@@ -7,13 +7,14 @@ use tokio_postgres::types::ToSql;
 use super::forwards::{state_in, storable};
 use super::listings::{entry_columns, entry_in, event_of};
 use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in};
-use super::{column, signed, unsigned};
+use super::{column, exchanges, signed, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::{
     Ages, Letters, OutboxEntry, OutboxId, PeerNumber, PeerStanding, REPLAY_MAX, least_uuid7,
 };
+use crate::store::openintent::ExchangeState;
 use crate::store::record::Millis;
 
 /// One dead letter; see [`crate::store::federation::FederationStore::dead_letter`].
@@ -51,9 +52,11 @@ pub(super) async fn replay(
         Letters::Peer(id) => (Some(id), None),
         Letters::All => (None, None),
     };
+    let replayed = (ExchangeState::Undelivered, ExchangeState::Queued);
+    let queued = exchanges::turn("gone", replayed, "$4::bigint");
     // Its age counts from now: it would be dead again at once.
     let replay = client
-        .prepare_cached(
+        .prepare_cached(&format!(
             "WITH found AS (
                  SELECT letters.peer, letters.seq FROM letters JOIN peers ON letters.peer = number
                  WHERE letters.status = 'dead' AND ($3::bigint IS NULL OR seq = $3)
@@ -63,12 +66,14 @@ pub(super) async fn replay(
              ), gone AS (
                  DELETE FROM letters USING found
                  WHERE letters.peer = found.peer AND letters.seq = found.seq RETURNING letters.peer, letters.seq
+             ), queued AS (
+                 {queued}
              )
              INSERT INTO outbox (peer, due_at, seq, attempts, created_at) SELECT peer, 1, seq, 0, $4::bigint FROM gone
              ON CONFLICT (peer, due_at, seq) DO UPDATE
              SET attempts = 0, last_error = NULL, created_at = excluded.created_at
-             RETURNING peer, seq",
-        )
+             RETURNING peer, seq"
+        ))
         .await?;
     let (after_seq, max) = (signed(after.1), signed(REPLAY_MAX as u64));
     let values: [&(dyn ToSql + Sync); 7] =

@@ -6,7 +6,9 @@
 mod access;
 mod address;
 mod append;
+mod append_exchanges;
 pub(super) mod dump;
+mod exchanges;
 mod federation;
 mod forwards;
 mod invites;
@@ -19,6 +21,8 @@ mod openintent;
 mod peers;
 mod read;
 mod retention;
+mod signing_keys;
+mod trust;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

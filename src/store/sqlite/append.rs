@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 use super::read::{FIRST_OF, first_in};
-use super::{peers, signed, team_number, unsigned};
+use super::{exchanges, peers, signed, team_number, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{Pass, PeerNumber};
@@ -59,6 +59,7 @@ pub(super) fn append(
         let appended = match counters.get_mut(&event.team) {
             Some(Some(counter)) => {
                 let mut batch = Appending {
+                    transaction,
                     statements: &mut statements,
                     counter,
                     events_limit: batch.events_limit,
@@ -126,6 +127,7 @@ fn counter(
 
 /// An event on its way into its team's log.
 struct Appending<'a, 'c> {
+    transaction: &'a Transaction<'c>,
     statements: &'a mut Statements<'c>,
     counter: &'a mut Counter,
     events_limit: Option<u64>,
@@ -155,6 +157,11 @@ impl Appending<'_, '_> {
         if !event.pass.as_ref().is_none_or(may_enter) {
             return Ok(Some(Outcome::NotAdmitted));
         }
+        if let Some(exchange) = &event.exchange
+            && let Some(first) = exchanges::first_of(self.transaction, counter.number, exchange)?
+        {
+            return Ok(Some(first));
+        }
         match event.turn {
             Some(turn) if counter.is_told == (turn == QuotaTurn::Exhausted) => {
                 return Ok(Some(Outcome::known(event)));
@@ -163,7 +170,7 @@ impl Appending<'_, '_> {
                 .events_limit
                 .is_some_and(|limit| counter.events_used >= limit) =>
             {
-                let first = match &event.dedup {
+                let first = match event.name() {
                     Some(dedup) => self.statements.first(counter.number, dedup)?,
                     None => None,
                 };
@@ -176,7 +183,7 @@ impl Appending<'_, '_> {
         {
             return Ok(Some(first));
         }
-        let Some(dedup) = &event.dedup else {
+        let Some(dedup) = event.name() else {
             return Ok(None);
         };
         let is_federated = counter.peers.version != 0 && dedup.key == event.name_key();
@@ -200,6 +207,9 @@ impl Appending<'_, '_> {
             event.created_at,
             event.text
         ])?;
+        if let Some(exchange) = &event.exchange {
+            exchanges::insert(self.transaction, counter.number, exchange)?;
+        }
         counter.last_seq = seq;
         counter.is_changed = true;
         match event.turn {

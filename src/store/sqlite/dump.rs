@@ -172,9 +172,13 @@ fn repeats() -> String {
 
 fn orphans() -> String {
     format!(
-        "SELECT team, event_id, created_at FROM dedup
+        "SELECT team, event_id, created_at FROM (
+             SELECT team, event_id, created_at FROM dedup
+             UNION ALL
+             SELECT team, local_id, created_at FROM exchanges WHERE kind <> 'callback' AND state <> 'declined'
+         ) AS accepted
          WHERE NOT EXISTS (
-             SELECT 1 FROM events WHERE events.id = dedup.event_id AND key >> {SEQ_BITS} = dedup.team)"
+             SELECT 1 FROM events WHERE events.id = accepted.event_id AND key >> {SEQ_BITS} = accepted.team)"
     )
 }
 

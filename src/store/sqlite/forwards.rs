@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::peers::peers_where;
-use super::{signed, unsigned};
+use super::{exchanges, signed, unsigned};
 use crate::base::random;
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::Seq;
@@ -16,6 +16,7 @@ use crate::store::federation::{
     ClaimId, Dropped, Due, DueQuery, PeerNumber, PeerState, Settled, Settlement, Work,
 };
 use crate::store::limits::WORK_MAX_BYTES;
+use crate::store::openintent::ExchangeState;
 use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
 
@@ -72,7 +73,8 @@ fn bury(
         )?
         .execute(params![peer, due_at, signed(seq), status.word(), now])?;
     remove_row(transaction, peer, due_at, seq)?;
-    Ok(())
+    let buried = (ExchangeState::Queued, ExchangeState::Undelivered);
+    exchanges::turn(transaction, (peer, seq), buried, now)
 }
 
 fn remove_row(

@@ -6,13 +6,14 @@ use super::append::key;
 use super::forwards::state_in;
 use super::listings::{entries, entry_in};
 use super::peers::{PEER_COLUMNS, PEER_COLUMNS_COUNT, peer_in};
-use super::{signed, team_number, unsigned};
+use super::{exchanges, signed, team_number, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::{
     Ages, Letters, OutboxEntry, OutboxId, PeerNumber, PeerStanding, REPLAY_MAX, least_uuid7,
 };
+use crate::store::openintent::ExchangeState;
 use crate::store::record::Millis;
 
 pub(super) fn dead_letter(
@@ -68,9 +69,11 @@ pub(super) fn replay(
     )?;
     let mut remove =
         transaction.prepare_cached("DELETE FROM letters WHERE peer = ?1 AND seq = ?2")?;
+    let replayed = (ExchangeState::Undelivered, ExchangeState::Queued);
     for (peer, seq) in &found {
         put_back.execute(params![peer, signed(*seq), now])?;
         remove.execute(params![peer, signed(*seq)])?;
+        exchanges::turn(transaction, (*peer, *seq), replayed, now)?;
     }
     Ok(found)
 }

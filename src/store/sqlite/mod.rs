@@ -7,6 +7,7 @@ mod access;
 mod append;
 mod checkpoint;
 pub(super) mod dump;
+mod exchanges;
 mod federation;
 mod forwards;
 mod group;
@@ -20,6 +21,8 @@ mod peers;
 mod read;
 pub(super) mod replace;
 mod retention;
+mod signing_keys;
+mod trust;
 
 use std::fs::File;
 use std::path::Path;

@@ -1,91 +1,100 @@
-//! What the store keeps for OpenIntent.
+//! What the store keeps for OpenIntent; see [`crate::store::openintent::OpenIntentStore`].
 
 use async_trait::async_trait;
 
-use super::Sqlite;
+use super::{Sqlite, exchanges, signing_keys, trust};
 use crate::protocol::id::TeamId;
+use crate::store::Result;
 use crate::store::openintent::{
     ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, NewExchange,
     OpenIntentStore, SigningKeyRecord, TrustedRecord,
 };
 use crate::store::record::Millis;
-use crate::store::{Result, StoreError};
 
 #[async_trait]
 impl OpenIntentStore for Sqlite {
-    async fn signing_keys(&self, _now: Millis) -> Result<Vec<SigningKeyRecord>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn signing_keys(&self, now: Millis) -> Result<Vec<SigningKeyRecord>> {
+        self.query(move |c| signing_keys::live(c, now)).await
     }
 
     async fn add_signing_key(
         &self,
-        _key: SigningKeyRecord,
-        _old_until: Millis,
+        key: SigningKeyRecord,
+        old_until: Millis,
     ) -> Result<Vec<SigningKeyRecord>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+        self.write(move |t| signing_keys::add(t, &key, old_until))
+            .await
     }
 
-    async fn trusted_servers(&self, _team: TeamId) -> Result<Vec<TrustedRecord>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn trusted_servers(&self, team: TeamId) -> Result<Vec<TrustedRecord>> {
+        self.query(move |c| trust::servers(c, &team)).await
     }
 
-    async fn put_trusted_server(&self, _server: TrustedRecord) -> Result<()> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn put_trusted_server(&self, server: TrustedRecord) -> Result<()> {
+        self.write(move |t| trust::put(t, &server)).await
     }
 
-    async fn remove_trusted_server(&self, _team: TeamId, _url: String) -> Result<bool> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn remove_trusted_server(&self, team: TeamId, url: String) -> Result<bool> {
+        self.write(move |t| trust::remove(t, &team, &url)).await
     }
 
-    async fn teams_trusting(&self, _url: String) -> Result<Vec<TeamId>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn teams_trusting(&self, url: String) -> Result<Vec<TeamId>> {
+        self.query(move |c| trust::teams_trusting(c, &url)).await
     }
 
-    async fn trust_policy(&self, _team: TeamId) -> Result<Option<String>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn trust_policy(&self, team: TeamId) -> Result<Option<String>> {
+        self.query(move |c| trust::policy(c, &team)).await
     }
 
-    async fn put_trust_policy(&self, _team: TeamId, _policy: Option<String>) -> Result<()> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn put_trust_policy(&self, team: TeamId, policy: Option<String>) -> Result<()> {
+        self.write(move |t| trust::put_policy(t, &team, policy.as_deref()))
+            .await
     }
 
     async fn find_exchange(
         &self,
-        _team: TeamId,
-        _keys: ExchangeKeys,
+        team: TeamId,
+        keys: ExchangeKeys,
     ) -> Result<Option<ExchangeRecord>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+        self.glance(move |c| exchanges::find(c, &team, &keys)).await
     }
 
     async fn exchange(
         &self,
-        _team: TeamId,
-        _kind: ExchangeKind,
-        _local_id: String,
+        team: TeamId,
+        kind: ExchangeKind,
+        local_id: String,
     ) -> Result<Option<ExchangeRecord>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+        self.glance(move |c| exchanges::exchange(c, &team, kind, &local_id))
+            .await
+    }
+
+    async fn find_dispatch(&self, id: String) -> Result<Option<(TeamId, ExchangeRecord)>> {
+        self.glance(move |c| exchanges::find_dispatch(c, &id)).await
     }
 
     async fn enter_exchange(
         &self,
-        _team: TeamId,
-        _exchange: NewExchange,
+        team: TeamId,
+        exchange: NewExchange,
     ) -> Result<Option<ExchangeRecord>> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+        self.write(move |t| exchanges::enter(t, &team, &exchange))
+            .await
     }
 
     async fn note_exchange(
         &self,
-        _team: TeamId,
-        _kind: ExchangeKind,
-        _local_id: String,
-        _note: ExchangeNote,
-        _now: Millis,
+        team: TeamId,
+        kind: ExchangeKind,
+        local_id: String,
+        note: ExchangeNote,
+        now: Millis,
     ) -> Result<bool> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+        self.write(move |t| exchanges::note(t, &team, (kind, &local_id), note, now))
+            .await
     }
 
-    async fn exchange_counts(&self, _team: TeamId) -> Result<ExchangeCounts> {
-        Err(StoreError::Failed("not built yet".to_owned()))
+    async fn exchange_counts(&self, team: TeamId) -> Result<ExchangeCounts> {
+        self.query(move |c| exchanges::counts(c, &team)).await
     }
 }

@@ -103,6 +103,7 @@ impl Home {
             clock: clock.clone(),
             announcer: log.announcer(),
             paperclip: paperclip.map(Arc::new),
+            openintent: None,
             instance_id: "a".parse().unwrap(),
             max_age: Duration::from_secs(7 * 24 * 3600),
         });

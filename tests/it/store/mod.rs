@@ -75,6 +75,7 @@ macro_rules! contract {
 }
 
 mod federation;
+mod openintent;
 
 contract! {
     numbers_are_dense_per_team_and_follow_the_order_of_the_batch,

@@ -45,5 +45,5 @@ CREATE TABLE exchanges (
 );
 
 CREATE UNIQUE INDEX exchanges_by_alias ON exchanges (team, alias_key) WHERE alias_key IS NOT NULL;
-CREATE UNIQUE INDEX exchanges_by_local_id ON exchanges (team, kind, local_id);
+CREATE INDEX exchanges_by_local_id ON exchanges (kind, local_id, team);
 CREATE INDEX exchanges_by_state ON exchanges (team, kind, state);

@@ -21,7 +21,7 @@ use kite::store::{Store, StoreError};
 use super::{event, id};
 
 /// What a new peer of `acme` is made of. Its token's index is that of its name.
-fn draft(name: &str) -> NewPeer {
+pub(super) fn draft(name: &str) -> NewPeer {
     NewPeer {
         id: format!("id-of-{name}"),
         team: id("acme"),
@@ -72,7 +72,7 @@ async fn set_status(store: &dyn Store, peer: &PeerRecord, status: PeerStatus) ->
     change(store, peer, update).await
 }
 
-async fn append(store: &dyn Store, events: Vec<NewEvent>) -> Vec<Appended> {
+pub(super) async fn append(store: &dyn Store, events: Vec<NewEvent>) -> Vec<Appended> {
     let batch = Batch {
         events,
         month: "2026-11".to_owned(),
@@ -102,7 +102,7 @@ async fn fill(store: &dyn Store, count: i64) {
     append(store, (1..=count).map(one).collect()).await;
 }
 
-async fn claim(store: &dyn Store) -> ClaimId {
+pub(super) async fn claim(store: &dyn Store) -> ClaimId {
     let claims = store.claim_peers(1000, 10).await.unwrap();
     assert_eq!(claims.len(), 1, "{claims:?}");
     claims[0]
@@ -118,7 +118,7 @@ fn query(claim: ClaimId) -> DueQuery {
     }
 }
 
-async fn work(store: &dyn Store, claim: ClaimId) -> Work {
+pub(super) async fn work(store: &dyn Store, claim: ClaimId) -> Work {
     store.due(query(claim)).await.unwrap().unwrap()
 }
 
@@ -126,7 +126,7 @@ fn seqs(rows: &[Due]) -> Vec<u64> {
     rows.iter().map(|row| row.seq).collect()
 }
 
-fn settlement(claim: ClaimId, seq: u64, due_at: i64, settled: Settled) -> Settlement {
+pub(super) fn settlement(claim: ClaimId, seq: u64, due_at: i64, settled: Settled) -> Settlement {
     let status_code = match settled {
         Settled::Delivered => 202,
         Settled::Waits(_) => 503,

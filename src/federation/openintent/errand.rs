@@ -1,0 +1,213 @@
+//! The posts to other servers of OpenIntent: an event of the outbox into a signed request, and what the answer means
+//! (spec 7, 13.5, 13.7, 14.2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::callback::CALLBACK_SENT;
+use super::dispatch::{INTENT_DISPATCHED, origin_of};
+use super::{OpenIntent, Ring};
+use crate::federation::delivery::{Attempted, Request, excerpt};
+use crate::federation::dial::{Answer, Dial, DialFault, Limits};
+use crate::openintent::did::key_id;
+use crate::openintent::http_signature;
+use crate::openintent::json::{Json, Object};
+use crate::openintent::model::ReceiveResult;
+use crate::openintent::trust::normalize;
+use crate::openintent::{signature, stamp};
+use crate::protocol::event::{Data, Event};
+use crate::protocol::id::TeamId;
+use crate::store::openintent::{ExchangeNote, ExchangeState};
+
+/// What one post may take, and how much of the answer is read: as long as the reference waits.
+const LIMITS: Limits = Limits {
+    whole: Duration::from_secs(30),
+    body_max_bytes: 64 * 1024,
+};
+
+/// For how long a delivery is tried (spec 14.2).
+const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Another server of OpenIntent, as the outbox posts to it.
+pub(in crate::federation) struct ErrandTarget {
+    node: Arc<OpenIntent>,
+    team: TeamId,
+}
+
+/// A dispatch that is posted: what the answer says is kept with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::federation) struct Errand {
+    /// The dispatch's id.
+    pub(in crate::federation) dispatch_id: String,
+}
+
+impl std::fmt::Debug for ErrandTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ErrandTarget").finish_non_exhaustive()
+    }
+}
+
+impl ErrandTarget {
+    pub(in crate::federation) fn new(node: Arc<OpenIntent>, team: TeamId) -> Self {
+        Self { node, team }
+    }
+
+    pub(in crate::federation) fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    pub(in crate::federation) fn age_max(&self) -> Duration {
+        AGE_MAX
+    }
+
+    pub(in crate::federation) fn dial(&self) -> &Dial {
+        &self.node.dial
+    }
+
+    /// The post of an event: stamped and signed now.
+    pub(in crate::federation) async fn request(&self, event: &Event) -> Result<Request, String> {
+        let Some(Data::Json(data)) = &event.data else {
+            return Err("it holds nothing to send".to_owned());
+        };
+        let data: Json = data.get().parse().map_err(|fault| format!("{fault}"))?;
+        let url = data.get("url").and_then(Json::as_str).unwrap_or_default();
+        let (member, time) = match event.kind.as_str() {
+            INTENT_DISPATCHED => ("envelope", "created_at"),
+            CALLBACK_SENT => ("callback", "timestamp"),
+            _ => return Err("it is nothing of OpenIntent".to_owned()),
+        };
+        let body = data.get(member).and_then(Json::as_object);
+        let mut body = body.ok_or("it holds nothing to send")?.clone();
+        let now = self.node.clock.unix_millis();
+        body.insert(time.to_owned(), Json::from(stamp::write(now)));
+        let keys = self.node.ring.keys();
+        signature::sign(&mut body, &keys.signing);
+        let errand = self.errand(event, &body);
+        let text = Json::Object(body).to_string();
+        let url = self.node.callable(url).map_err(|fault| fault.0)?;
+        let mut headers = vec![
+            ("content-type", CONTENT_TYPE.to_owned()),
+            ("x-source-server", self.node.server_url.clone()),
+        ];
+        if let Some(key) = self.api_key(url.as_str()).await? {
+            headers.push(("x-api-key", key));
+        }
+        headers.extend(sign_request(
+            &self.node,
+            &self.node.ring,
+            url.as_str(),
+            &text,
+            now,
+        ));
+        Ok(Request {
+            url,
+            headers,
+            body: text.into(),
+            message: None,
+            errand,
+        })
+    }
+
+    fn errand(&self, event: &Event, body: &Object) -> Option<Errand> {
+        let dispatch_id = body.get("dispatch_id").and_then(Json::as_str)?;
+        (event.kind == INTENT_DISPATCHED).then(|| Errand {
+            dispatch_id: dispatch_id.to_owned(),
+        })
+    }
+
+    /// The key of the server that a URL is of. Nobody else is ever shown it.
+    async fn api_key(&self, url: &str) -> Result<Option<String>, String> {
+        let trust = self.node.trust.of(&self.team).await;
+        let trust = trust.map_err(|error| error.to_string())?;
+        let origin = normalize(&origin_of(url));
+        let server = trust.servers.iter().find(|server| {
+            normalize(&origin_of(&server.url)) == origin && server.api_key.is_some()
+        });
+        let key = server.and_then(|server| server.api_key.as_ref());
+        Ok(key.map(|key| key.reveal().to_owned()))
+    }
+
+    /// What an answer, or the lack of one, means: 2xx is a success, what passes is tried again, all else ends it (spec
+    /// 14.2).
+    pub(in crate::federation) fn judge(&self, answer: Result<&Answer, &DialFault>) -> Attempted {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(fault) => return Attempted::failed(fault.to_string()),
+        };
+        let status = answer.status;
+        let error = format!("{} ({status}){}", words(status), excerpt(&answer.body, ""));
+        match status {
+            200..=299 => Attempted::Delivered,
+            408 | 425 | 429 | 500..=599 => Attempted::PeerFailed {
+                error,
+                asked: answer.retry_after,
+            },
+            _ => Attempted::EventRefused(error),
+        }
+    }
+}
+
+const CONTENT_TYPE: &str = "application/json";
+
+/// What is learnt of a dispatch by the answer to its post.
+pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
+    let result = Json::read(body).ok();
+    let result = result.and_then(|body| ReceiveResult::from_json(&body).ok());
+    let state = match &result {
+        // The reference's own answers say it; whoever answers a success with something else has taken it.
+        Some(result) if !result.accepted && !result.dispatch_id.is_empty() => {
+            ExchangeState::Rejected
+        }
+        _ => ExchangeState::Delivered,
+    };
+    ExchangeNote {
+        state: Some(state),
+        remote_id: result.as_ref().and_then(|it| it.local_intent_id.clone()),
+        message: result.map(|it| it.message).filter(|it| !it.is_empty()),
+    }
+}
+
+/// The headers that sign a request (spec 7).
+fn sign_request(
+    node: &OpenIntent,
+    ring: &Ring,
+    url: &str,
+    body: &str,
+    now: i64,
+) -> Vec<(&'static str, String)> {
+    let keys = ring.keys();
+    let request = http_signature::Request {
+        method: "POST",
+        target_uri: url,
+        content_type: Some(CONTENT_TYPE),
+        body: body.as_bytes(),
+    };
+    let keyid = key_id(&node.did, keys.number);
+    let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
+    // The body says who it is from as well: without these headers it is still believed.
+    let Ok(signed) = http_signature::sign(&request, &params, &keys.signing) else {
+        return Vec::new();
+    };
+    let digest = signed.content_digest.map(|it| ("content-digest", it));
+    let others = [
+        ("signature-input", signed.signature_input),
+        ("signature", signed.signature),
+    ];
+    digest.into_iter().chain(others).collect()
+}
+
+fn words(status: u16) -> &'static str {
+    match status {
+        300..=399 => "the server is at another address, and redirects are not followed",
+        400 | 422 => "the server refused it",
+        401 => "the server wants an API key: `kite openintent trust add URL --api-key -` tells it",
+        403 => "the server does not trust this one, or its signature",
+        404 => "the server has no such path: check its address",
+        409 => "the server has another one with this id",
+        413 => "it is too large for the server",
+        408 => "the server did not get the whole request in time",
+        429 => "the server takes no more for now",
+        500..=599 => "the server failed",
+        _ => "the server gave an unexpected answer",
+    }
+}

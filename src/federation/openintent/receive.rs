@@ -1,0 +1,616 @@
+//! An envelope comes in: whom it is from, whether that is proved, what it may do, and what becomes of it (spec 13.6).
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::{OpenIntent, Party, Refusal, TeamTrust, chains, digest_of, key_of, team_gone};
+use crate::base::clock::rfc3339;
+use crate::log::Log;
+use crate::openintent::json::{Json, Object};
+use crate::openintent::model::{
+    DelegationScope, FederationEnvelope, FederationPolicy, PeerRelationship, ReceiveResult,
+    TrustPolicy,
+};
+use crate::openintent::signature;
+use crate::openintent::stamp;
+use crate::openintent::trust::{TrustlessMode, normalize, stricter};
+use crate::openintent::ucan::Chain;
+use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
+use crate::protocol::id::{AgentId, TeamId};
+use crate::protocol::mac::hex;
+use crate::protocol::summary;
+use crate::store::openintent::{
+    ExchangeKeys, ExchangeKind, ExchangeRecord, ExchangeState, NewExchange,
+};
+use crate::store::record::{Millis, NewEvent, Outcome};
+
+/// The type of a received intent that names no agent.
+const INTENT_RECEIVED: &str = "com.openintent.intent.received";
+
+/// How old a signed envelope may be, and how far ahead its clock, in milliseconds (spec 13.6).
+const AGE_MAX_MS: Millis = 300_000;
+const AHEAD_MAX_MS: Millis = 60_000;
+
+const ACCEPTED: &str = "Intent received and accepted for processing";
+pub(super) const REPEATED: &str = "Already processed (idempotent)";
+
+/// An envelope as it came.
+pub struct Arrival {
+    /// All members, as they were sent: what a signature covers.
+    pub object: Object,
+    /// The same, read.
+    pub envelope: FederationEnvelope,
+    /// A limit that the RFC's text puts into the scope (spec 8).
+    pub budget_limit: Option<Json>,
+    /// The team of the API key that was shown; without one, whose server it is from decides.
+    pub team: Option<TeamId>,
+    /// Whether the request itself was signed by the server that it says to be from.
+    pub is_message_signed: bool,
+}
+
+/// What applies to the work.
+struct Terms {
+    scope: Option<DelegationScope>,
+    policy: FederationPolicy,
+}
+
+impl OpenIntent {
+    /// Judges an envelope and stores what is taken.
+    ///
+    /// # Errors
+    /// Why nothing was stored.
+    pub async fn receive(&self, log: &Log, arrival: Arrival) -> Result<ReceiveResult, Refusal> {
+        let envelope = &arrival.envelope;
+        let party = normalize(&envelope.source_server);
+        let team = match &arrival.team {
+            Some(team) => team.clone(),
+            None => self.team_of(&party, envelope.agent_id.as_deref()).await?,
+        };
+        let trust = self.trust.of(&team).await?;
+        self.check_trust(&trust, &party, &arrival)?;
+        self.check_target(envelope)?;
+        let from = Party::of(&trust, &party);
+        let is_signed = envelope.signature.is_some();
+        if is_signed {
+            self.check_signature(&from, &arrival.object).await?;
+        }
+        let now = self.clock.unix_millis();
+        let may_lack_time = arrival.team.is_some() || arrival.is_message_signed;
+        check_freshness(envelope, now, is_signed, may_lack_time)?;
+        let granted = match &envelope.ucan {
+            Some(token) => Some(self.check_token(&team, &trust, &from, token, now).await?),
+            None if is_trustless(&trust, &party) => {
+                return Err(Refusal::Forbidden(
+                    "the policy `trustless` takes no intent without a delegation token (`ucan`)"
+                        .to_owned(),
+                ));
+            }
+            None => None,
+        };
+        let mut exchange = NewExchange {
+            kind: ExchangeKind::Intent,
+            keys: keys_of(envelope, &party),
+            digest: digest_of(&arrival.object),
+            dispatch_id: envelope.dispatch_id.clone(),
+            party,
+            local_id: String::new(),
+            state: ExchangeState::Accepted,
+            message: None,
+            record: String::new(),
+            now,
+        };
+        exchange.local_id = self.free_id(&team, &exchange).await?;
+        let terms = self.terms(envelope, granted, arrival.budget_limit.as_ref());
+        let declined = self.decline(&team, &trust, envelope, &terms, now).await?;
+        exchange.record = record(envelope, &terms).to_string();
+        match declined {
+            Some(why) => self.keep_declined(team, exchange, why).await,
+            None => self.take(log, team, &arrival, exchange).await,
+        }
+    }
+
+    /// Whose intent it is when no API key says so.
+    async fn team_of(&self, party: &str, agent: Option<&str>) -> Result<TeamId, Refusal> {
+        if let Some(team) = self.trust.team_of(party, agent).await? {
+            return Ok(team);
+        }
+        // Its policy may be open.
+        let default: Result<TeamId, _> = "default".parse();
+        default.map_err(|_| Refusal::Forbidden("there is no team `default`".to_owned()))
+    }
+
+    /// Spec 12, before anybody is asked for anything.
+    fn check_trust(
+        &self,
+        trust: &TeamTrust,
+        party: &str,
+        arrival: &Arrival,
+    ) -> Result<(), Refusal> {
+        let given = &arrival.envelope.source_server;
+        let not_trusted = || Refusal::Forbidden(format!("Source server {given} not trusted"));
+        let server = trust.server(party);
+        let policy = policy_for(trust, party);
+        match policy {
+            TrustPolicy::Open => {}
+            TrustPolicy::Allowlist if server.is_some() => {}
+            TrustPolicy::Trustless if self.settings.trustless_mode == TrustlessMode::Verify => {
+                if arrival.envelope.signature.is_none() {
+                    return Err(Refusal::Forbidden(
+                        "the policy `trustless` takes no envelope without a signature".to_owned(),
+                    ));
+                }
+            }
+            TrustPolicy::Allowlist | TrustPolicy::Trustless => return Err(not_trusted()),
+        }
+        match server.map(|server| server.relationship) {
+            // We delegate to it, and it does not to us.
+            Some(PeerRelationship::Downstream) => Err(not_trusted()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_target(&self, envelope: &FederationEnvelope) -> Result<(), Refusal> {
+        let target = &envelope.target_server;
+        match target.is_empty() || self.is_own(target) {
+            true => Ok(()),
+            false => Err(Refusal::Forbidden(format!(
+                "the envelope is for {target}, and this is {}",
+                self.server_url
+            ))),
+        }
+    }
+
+    /// Whether an object was signed with a key that its server publishes now.
+    pub(super) async fn check_signature(
+        &self,
+        from: &Party<'_>,
+        object: &Object,
+    ) -> Result<(), Refusal> {
+        let unproved = |why: String| {
+            Refusal::Forbidden(format!(
+                "the signature of {} proves nothing: {why}",
+                from.url
+            ))
+        };
+        if let Some(secret) = from.secret
+            && signature::verify_with_secret(object, secret.reveal()).is_ok()
+        {
+            return Ok(());
+        }
+        let keys = self.keys_of(from, false).await.map_err(unproved)?;
+        if signature::verify(object, &keys).is_ok() {
+            return Ok(());
+        }
+        let newer = self.keys_of(from, true).await.map_err(unproved)?;
+        signature::verify(object, &newer).map_err(|fault| unproved(fault.to_string()))
+    }
+
+    /// Verifies a token's whole chain (spec 10.4). Answers the scope that it grants.
+    async fn check_token(
+        &self,
+        team: &TeamId,
+        trust: &TeamTrust,
+        from: &Party<'_>,
+        token: &str,
+        now: Millis,
+    ) -> Result<DelegationScope, Refusal> {
+        let now_secs = now.div_euclid(1000);
+        let changes = self.changes();
+        let digest = chains::digest(team.as_str(), from.url, token);
+        if let Some(scope) = self.chains.scope(&digest, changes, now_secs) {
+            return Ok(scope);
+        }
+        let refused =
+            |why: String| Refusal::Forbidden(format!("the delegation token is refused: {why}"));
+        let chain = Chain::read(token).map_err(|fault| refused(fault.to_string()))?;
+        let leaf = chain.leaf();
+        if !self.is_did_of(trust, &leaf.iss, from.url) {
+            let why = format!("its issuer `{}` is not {}", leaf.iss, from.url);
+            return Err(refused(why));
+        }
+        let mut keys = BTreeMap::new();
+        for issuer in chain.issuers() {
+            if keys.contains_key(issuer) {
+                continue;
+            }
+            let known = self.issuer_keys(trust, from, issuer).await;
+            keys.insert(issuer.to_owned(), known.map_err(refused)?);
+        }
+        let keys_by_did = |did: &str| keys.get(did).map(|it| it.to_vec()).unwrap_or_default();
+        let is_root = |did: &str| self.is_own_did(did) || trust.by_did(did).is_some();
+        let scope = chain
+            .verify(&self.dids, now_secs, &keys_by_did, &is_root)
+            .map_err(|fault| refused(fault.to_string()))?;
+        let expires = leaf.scope.expires_at.as_deref().and_then(stamp::read);
+        let expires = expires.map_or(leaf.exp, |at| leaf.exp.min(at.div_euclid(1000)));
+        self.chains
+            .remember(digest, scope.clone(), changes, now_secs, expires);
+        Ok(scope)
+    }
+
+    pub(super) fn is_own_did(&self, did: &str) -> bool {
+        self.dids.iter().any(|own| own == did)
+    }
+
+    /// Whether a DID is that of the server at a URL, by either spelling or because the team said so.
+    pub(super) fn is_did_of(&self, trust: &TeamTrust, did: &str, url: &str) -> bool {
+        let is_spelled = || {
+            crate::openintent::did::spellings(url)
+                .iter()
+                .any(|it| it == did)
+        };
+        is_spelled() || trust.by_did(did).is_some_and(|server| server.url == url)
+    }
+
+    /// The keys of a token's issuer: this server, the one that shows the token, or one that the team trusts. Nobody else
+    /// is asked.
+    async fn issuer_keys(
+        &self,
+        trust: &TeamTrust,
+        from: &Party<'_>,
+        issuer: &str,
+    ) -> Result<super::PublicKeys, String> {
+        if self.is_own_did(issuer) {
+            return self
+                .keys_of(&Party::of(trust, &self.server_url), false)
+                .await;
+        }
+        if self.is_did_of(trust, issuer, from.url) {
+            return self.keys_of(from, false).await;
+        }
+        let server = trust
+            .by_did(issuer)
+            .ok_or_else(|| format!("nobody here knows its issuer `{issuer}`"))?;
+        self.keys_of(&Party::of(trust, &server.url), false).await
+    }
+
+    /// What an intent is called here, and no other of its team.
+    async fn free_id(&self, team: &TeamId, exchange: &NewExchange) -> Result<String, Refusal> {
+        let mut salt = 0;
+        loop {
+            let id = local_id(&exchange.dispatch_id, &exchange.keys, salt);
+            let known = self
+                .store
+                .exchange(team.clone(), ExchangeKind::Intent, id.clone())
+                .await?;
+            match known {
+                Some(other) if other.own_key != exchange.keys.own => salt += 1,
+                _ => return Ok(id),
+            }
+        }
+    }
+
+    /// What applies to the work: the token's scope attenuated by the envelope's, and the stricter of both policies.
+    fn terms(
+        &self,
+        envelope: &FederationEnvelope,
+        granted: Option<DelegationScope>,
+        budget_limit: Option<&Json>,
+    ) -> Terms {
+        let asked = envelope.delegation_scope.clone();
+        let scope = match (granted, asked) {
+            (Some(granted), Some(asked)) => match granted.attenuate(&asked) {
+                Ok(mut scope) => {
+                    // Nobody passes anything on between a token and its envelope: a last hop stays usable.
+                    if asked.max_delegation_depth >= 0 {
+                        scope.max_delegation_depth = scope.max_delegation_depth.max(0);
+                    }
+                    Some(scope)
+                }
+                // Its end cannot be read, and it is declined for that.
+                Err(_) => Some(asked),
+            },
+            (granted, asked) => granted.or(asked),
+        };
+        let theirs = envelope.federation_policy.clone().unwrap_or_default();
+        let mut policy = self.settings.policy.compose_strictest(&theirs);
+        if let Some(limit) = budget_limit {
+            policy = policy.with_cost_ceiling(limit);
+        }
+        Terms { scope, policy }
+    }
+
+    /// Why an intent is not taken although nothing is wrong with its envelope.
+    async fn decline(
+        &self,
+        team: &TeamId,
+        trust: &TeamTrust,
+        envelope: &FederationEnvelope,
+        terms: &Terms,
+        now: Millis,
+    ) -> Result<Option<String>, Refusal> {
+        if let Some(why) = terms.policy.refusal() {
+            return Ok(Some(why.to_owned()));
+        }
+        let scopes = [envelope.delegation_scope.as_ref(), terms.scope.as_ref()];
+        for scope in scopes.into_iter().flatten() {
+            if let Err(fault) = scope.check(now) {
+                return Ok(Some(format!("Rejected: the delegation scope: {fault}")));
+            }
+        }
+        let Some(agent) = envelope.agent_id.as_deref() else {
+            return Ok(None);
+        };
+        let allowed = terms.policy.governance.get("allowed_agents");
+        if let Some(allowed) = allowed.and_then(Json::as_array)
+            && !allowed.iter().any(|it| it.as_str() == Some(agent))
+        {
+            return Ok(Some(
+                "Rejected: the governance policy does not allow this agent".to_owned(),
+            ));
+        }
+        match self.may_address(team, trust, agent).await? {
+            true => Ok(None),
+            // One answer for who is hidden and who is not there.
+            false => Ok(Some("Rejected: the agent takes no intents".to_owned())),
+        }
+    }
+
+    /// Whether work may be addressed to an agent (spec 12, visibility).
+    async fn may_address(
+        &self,
+        team: &TeamId,
+        trust: &TeamTrust,
+        agent: &str,
+    ) -> Result<bool, Refusal> {
+        use crate::openintent::model::AgentVisibility;
+        let configured = trust.agents.iter().find(|it| it.id.as_str() == agent);
+        if configured.is_none() && self.settings.require_known_agent {
+            let Ok(id) = agent.parse::<AgentId>() else {
+                return Ok(false);
+            };
+            if self.store.find_agent(team.clone(), id).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        let visibility = configured.map_or(self.settings.visibility_default, |it| it.visibility);
+        Ok(visibility != AgentVisibility::Private)
+    }
+
+    /// Remembers that an intent was declined, so that a repeat hears the same.
+    async fn keep_declined(
+        &self,
+        team: TeamId,
+        mut exchange: NewExchange,
+        why: String,
+    ) -> Result<ReceiveResult, Refusal> {
+        exchange.state = ExchangeState::Declined;
+        exchange.message = Some(why.clone());
+        let (dispatch_id, digest) = (exchange.dispatch_id.clone(), exchange.digest);
+        let own_key = exchange.keys.own;
+        match self.store.enter_exchange(team, exchange).await? {
+            Some(known) => repeated(dispatch_id, own_key, digest, known),
+            None => Ok(declined(dispatch_id, why)),
+        }
+    }
+
+    /// Stores an intent with its event and the callback that says so.
+    async fn take(
+        &self,
+        log: &Log,
+        team: TeamId,
+        arrival: &Arrival,
+        exchange: NewExchange,
+    ) -> Result<ReceiveResult, Refusal> {
+        let envelope = &arrival.envelope;
+        let now = exchange.now;
+        let (dispatch_id, local_id) = (exchange.dispatch_id.clone(), exchange.local_id.clone());
+        let (keys, digest) = (exchange.keys, exchange.digest);
+        let event = event_of(arrival, &local_id, now);
+        let mut new = NewEvent::new(team.clone(), &event, now, None);
+        new.exchange = Some(exchange.into());
+        let mut events = vec![new];
+        events.extend(self.acceptance(&team, envelope, &keys, now).await?);
+        let appended = log.submit(events).await?.appended().await?;
+        match appended.into_iter().next().map(|(outcome, _)| outcome) {
+            Some(Outcome::Stored(_)) => Ok(ReceiveResult {
+                dispatch_id,
+                accepted: true,
+                local_intent_id: Some(local_id),
+                message: ACCEPTED.to_owned(),
+            }),
+            Some(Outcome::Duplicate { .. }) => {
+                let known = self.store.find_exchange(team.clone(), keys).await?;
+                let known = known.ok_or_else(|| team_gone(&team))?;
+                repeated(dispatch_id, keys.own, digest, known)
+            }
+            Some(Outcome::Exhausted) => Err(Refusal::Exhausted),
+            Some(Outcome::NotAdmitted | Outcome::NoTeam) | None => Err(team_gone(&team).into()),
+        }
+    }
+}
+
+/// The policy that counts for a server: the stricter of the team's and its own (spec 12).
+fn policy_for(trust: &TeamTrust, party: &str) -> TrustPolicy {
+    let own = trust.server(party).and_then(|server| server.trust_policy);
+    own.map_or(trust.policy, |own| stricter(own, trust.policy))
+}
+
+fn is_trustless(trust: &TeamTrust, party: &str) -> bool {
+    policy_for(trust, party) == TrustPolicy::Trustless
+}
+
+fn check_freshness(
+    envelope: &FederationEnvelope,
+    now: Millis,
+    is_signed: bool,
+    may_lack_time: bool,
+) -> Result<(), Refusal> {
+    if !is_signed {
+        return Ok(());
+    }
+    let stale = |why: &str| {
+        Err(Refusal::Forbidden(format!(
+            "the envelope is not fresh: {why}"
+        )))
+    };
+    let Some(created_at) = &envelope.created_at else {
+        return match may_lack_time {
+            true => Ok(()),
+            false => stale("it has no `created_at`, which is needed where no API key is shown"),
+        };
+    };
+    is_fresh(created_at, now).or_else(stale)
+}
+
+/// Whether a time stamp lies in the window of signed messages (spec 13.6).
+pub(super) fn is_fresh(stamp: &str, now: Millis) -> Result<(), &'static str> {
+    match stamp::read(stamp) {
+        None => Err("its time cannot be read"),
+        Some(at) if at < now - AGE_MAX_MS => Err("it is older than 300 s; check both clocks"),
+        Some(at) if at > now + AHEAD_MAX_MS => Err("it is more than 60 s ahead; check both clocks"),
+        Some(_) => Ok(()),
+    }
+}
+
+fn keys_of(envelope: &FederationEnvelope, party: &str) -> ExchangeKeys {
+    let key = envelope.idempotency_key.as_deref();
+    ExchangeKeys {
+        own: key_of("openintent-intent", party, &envelope.dispatch_id),
+        alias: key.map(|key| key_of("openintent-intent-key", party, key)),
+    }
+}
+
+/// What an intent is called here, in the reference's form. `salt` makes another one of it.
+fn local_id(dispatch_id: &str, keys: &ExchangeKeys, salt: u32) -> String {
+    let start: String = dispatch_id.chars().take(8).collect();
+    let digest = Sha256::new()
+        .chain_update(keys.own)
+        .chain_update(salt.to_le_bytes())
+        .finalize();
+    format!("fed-{start}-{}", hex(&digest[..4]))
+}
+
+/// What is kept of an intent beside its event.
+fn record(envelope: &FederationEnvelope, terms: &Terms) -> Json {
+    let mut record = Object::from([
+        (
+            "intent_id".to_owned(),
+            Json::from(envelope.intent_id.as_str()),
+        ),
+        (
+            "intent_title".to_owned(),
+            Json::from(envelope.intent_title.as_str()),
+        ),
+        ("policy".to_owned(), terms.policy.to_json()),
+    ]);
+    let mut put = |name: &str, value: Option<Json>| {
+        if let Some(value) = value {
+            record.insert(name.to_owned(), value);
+        }
+    };
+    put("scope", terms.scope.as_ref().map(DelegationScope::to_json));
+    put("agent_id", envelope.agent_id.as_deref().map(Json::from));
+    put(
+        "callback_url",
+        envelope.callback_url.as_deref().map(Json::from),
+    );
+    put("ucan", envelope.ucan.as_deref().map(Json::from));
+    put("trace_id", envelope.trace_id().map(Json::from));
+    Json::Object(record)
+}
+
+fn declined(dispatch_id: String, message: String) -> ReceiveResult {
+    ReceiveResult {
+        dispatch_id,
+        accepted: false,
+        local_intent_id: None,
+        message,
+    }
+}
+
+/// What a repeat hears (spec 13.6, repeats).
+fn repeated(
+    dispatch_id: String,
+    own_key: [u8; 32],
+    digest: [u8; 32],
+    known: ExchangeRecord,
+) -> Result<ReceiveResult, Refusal> {
+    if known.own_key == own_key && known.digest != digest {
+        // No word of the sender's: the SDK takes some letters in it for something else (spec 13.1).
+        return Err(Refusal::Conflict(
+            "this dispatch was received before with other content".to_owned(),
+        ));
+    }
+    if known.state == ExchangeState::Declined {
+        return Ok(declined(dispatch_id, known.message.unwrap_or_default()));
+    }
+    Ok(ReceiveResult {
+        dispatch_id,
+        accepted: true,
+        local_intent_id: Some(known.local_id),
+        message: REPEATED.to_owned(),
+    })
+}
+
+/// A received intent as an event: a message where it names an agent who can be told of it.
+fn event_of(arrival: &Arrival, local_id: &str, now: Millis) -> Event {
+    let envelope = &arrival.envelope;
+    let mut payload = arrival.object.clone();
+    for name in ["signature", "ucan"] {
+        payload.remove(name);
+    }
+    payload.insert("local_intent_id".to_owned(), Json::from(local_id));
+    let agent = envelope.agent_id.as_deref();
+    let agent = agent.filter(|agent| agent.parse::<AgentId>().is_ok());
+    let from = envelope.source_server.as_str();
+    let (kind, data) = match agent {
+        Some(agent) => {
+            let title = envelope.intent_title.as_str();
+            let body = match envelope.intent_description.as_str() {
+                "" => title.to_owned(),
+                description => format!("{title}\n\n{description}"),
+            };
+            let members = [
+                ("from", Json::from(from)),
+                ("to", Json::from(agent)),
+                ("body", Json::from(body)),
+                ("message_type", Json::from("openintent.intent")),
+                ("correlation_id", Json::from(envelope.dispatch_id.as_str())),
+                ("payload", Json::Object(payload)),
+            ];
+            (AGENT_MESSAGE, object(members))
+        }
+        None => (INTENT_RECEIVED, Json::Object(payload)),
+    };
+    let to = agent.map(|agent| format!(" → {agent}")).unwrap_or_default();
+    let told = format!("[intent] {from}{to}: {}", envelope.intent_title);
+    event(kind, local_id, from, &told, &data, now)
+}
+
+/// An object of some members.
+pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
+    let members = members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    Json::Object(members.collect())
+}
+
+/// An event of OpenIntent.
+pub(super) fn event(
+    kind: &str,
+    id: &str,
+    source: &str,
+    told: &str,
+    data: &Json,
+    now: Millis,
+) -> Event {
+    let summary = summary::one_line(told);
+    Event {
+        id: id.to_owned(),
+        source: source.to_owned(),
+        kind: kind.to_owned(),
+        subject: None,
+        time: Some(rfc3339(now)),
+        datacontenttype: Some("application/json".to_owned()),
+        dataschema: None,
+        extensions: BTreeMap::from([
+            ("kitesource".to_owned(), "openintent".into()),
+            ("kitesummary".to_owned(), summary.as_str().into()),
+        ]),
+        // Written by us: it always reads.
+        data: RawValue::from_string(data.to_string()).ok().map(Data::Json),
+    }
+}

@@ -1,0 +1,55 @@
+//! Why something of OpenIntent is refused. What follows for the wire is for the server to say.
+
+use crate::store::StoreError;
+
+/// A refusal, in words for whoever asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A member is missing or of another type: 422.
+    #[error("{why}")]
+    Member {
+        /// The member, step by step.
+        path: Vec<String>,
+        /// What is wrong.
+        why: String,
+    },
+    /// An address that is not called: 400, in the protocol's words. Why is said beside them.
+    #[error("{detail} ({why})")]
+    Blocked {
+        /// The protocol's words.
+        detail: &'static str,
+        /// Ours.
+        why: String,
+    },
+    /// The request cannot be served: 400.
+    #[error("{0}")]
+    Bad(String),
+    /// No credentials that count: 401.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Not trusted, or not proved: 403.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing: 404.
+    #[error("{0}")]
+    Unknown(String),
+    /// The same name for something else: 409. The SDK looks for some letters in it, see the server's answer.
+    #[error("{0}")]
+    Conflict(String),
+    /// The team's quota is used up: 402.
+    #[error("the quota of the team is used up")]
+    Exhausted,
+    /// The store does not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// A member that cannot be used.
+    pub fn member(name: &str, why: impl Into<String>) -> Self {
+        Self::Member {
+            path: vec![name.to_owned()],
+            why: why.into(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What is answered: JSON always, and for a refusal an object with `detail` (spec 13.1).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::super::error::{ApiError, json_text};
+use crate::federation::openintent::Refusal;
+use crate::openintent::json::{Json, JsonFault, Object};
+
+/// A refused request.
+#[derive(Debug)]
+pub(in crate::server) struct Answer {
+    status: StatusCode,
+    detail: Json,
+    /// More words for people: the SDK reads them too.
+    message: Option<String>,
+    retry_after_secs: Option<u64>,
+}
+
+impl Answer {
+    fn new(status: StatusCode, detail: impl Into<Json>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            message: None,
+            retry_after_secs: None,
+        }
+    }
+
+    /// 401.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Invalid or missing API key")
+    }
+
+    /// 404.
+    pub(super) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, what)
+    }
+
+    /// 405.
+    pub(super) fn wrong_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+    }
+
+    /// 400: there is no OpenIntent here.
+    pub(super) fn off() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Federation not enabled")
+    }
+
+    /// 422: the body is no JSON, or JSON that nobody can sign alike.
+    pub(super) fn no_json(fault: &JsonFault) -> Self {
+        let detail = fault_entry("json_invalid", &[], &fault.to_string());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, vec![detail])
+    }
+
+    /// 422: the body is no object.
+    pub(super) fn no_object(sent: &Json) -> Self {
+        let why = format!("the body must be a JSON object, and it is {}", sent.kind());
+        let detail = fault_entry("model_attributes_type", &[], &why);
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, vec![detail])
+    }
+
+    /// 422: members cannot be used.
+    pub(super) fn fields(faults: Vec<Json>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Json::Array(faults))
+    }
+
+    /// A JSON answer of success.
+    pub(super) fn ok(body: &Json) -> Response {
+        json_text(StatusCode::OK, body.to_string())
+    }
+}
+
+/// One entry of a 422, in the form that the reference has.
+pub(super) fn fault_entry(kind: &str, path: &[&str], why: &str) -> Json {
+    let steps = ["body"].iter().chain(path).map(|step| Json::from(*step));
+    Json::Object(Object::from([
+        ("type".to_owned(), Json::from(kind)),
+        ("loc".to_owned(), Json::Array(steps.collect())),
+        ("msg".to_owned(), Json::from(why)),
+        ("input".to_owned(), Json::Null),
+    ]))
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut body = Object::new();
+        if let Some(message) = self.message {
+            body.insert("message".to_owned(), Json::from(message));
+        }
+        body.insert("detail".to_owned(), self.detail);
+        let mut response = json_text(self.status, Json::Object(body).to_string());
+        if let Some(secs) = self.retry_after_secs {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
+    }
+}
+
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self {
+            retry_after_secs: error.retry_after_secs(),
+            ..Self::new(error.status(), error.text())
+        }
+    }
+}
+
+impl From<crate::store::StoreError> for Answer {
+    fn from(error: crate::store::StoreError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let words = refusal.to_string();
+        let status = match refusal {
+            Refusal::Member { path, why } => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                return Self::fields(vec![fault_entry("value_error", &path, &why)]);
+            }
+            Refusal::Blocked { detail, why } => {
+                return Self {
+                    message: Some(why),
+                    ..Self::new(StatusCode::BAD_REQUEST, detail)
+                };
+            }
+            Refusal::Store(error) => return error.into(),
+            Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+            Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::Unknown(_) => StatusCode::NOT_FOUND,
+            Refusal::Conflict(_) => StatusCode::CONFLICT,
+            Refusal::Exhausted => StatusCode::PAYMENT_REQUIRED,
+        };
+        Self::new(status, words)
+    }
+}

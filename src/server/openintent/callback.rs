@@ -1,0 +1,91 @@
+//! `POST /api/v1/federation/callback`: what became of a dispatch (spec 13.8).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::super::state::App;
+use super::answer::Answer;
+use super::caller::admit;
+use super::fields::Fields;
+use super::receive::is_signed;
+use super::{Sent, node};
+use crate::federation::openintent::CallbackArrival;
+use crate::openintent::json::{Json, Object};
+use crate::openintent::model::{CallbackEventType, FederationAttestation, FederationCallback};
+use crate::protocol::permission::Permission;
+
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    parts: Parts,
+    body: Body,
+) -> Result<Response, Answer> {
+    let sent = Sent::read(&app, parts, body).await?;
+    let caller = sent.caller(&app).await?;
+    let team = match &caller {
+        Some(caller) => Some(caller.team(Permission::Write)?.clone()),
+        None => None,
+    };
+    let is_signed = is_signed(&sent.object);
+    if team.is_none() && !is_signed {
+        return Err(Answer::unauthorized());
+    }
+    let callback = read(&spelled(&sent.object))?;
+    let node = node(&app)?;
+    if let Some(team) = &team {
+        admit(&app, &sent.parts, team, caller.as_ref())?;
+    }
+    let arrival = CallbackArrival {
+        object: sent.object,
+        callback,
+        is_signed,
+        team,
+    };
+    let result = node.take_callback(&app.log, arrival).await?;
+    Ok(Answer::ok(&result.to_json()))
+}
+
+/// The members by their usual names, where another writer has used others.
+fn spelled(object: &Object) -> Cow<'_, Object> {
+    let others = [("envelope_id", "dispatch_id"), ("result", "state_delta")];
+    if !others.iter().any(|(other, _)| object.contains_key(*other)) {
+        return Cow::Borrowed(object);
+    }
+    let mut spelled = object.clone();
+    for (other, usual) in others {
+        if let Some(value) = object.get(other) {
+            let usual = spelled.entry(usual.to_owned());
+            usual.or_insert_with(|| value.clone());
+        }
+    }
+    Cow::Owned(spelled)
+}
+
+fn read(object: &Object) -> Result<FederationCallback, Answer> {
+    let mut fields = Fields::of(object);
+    let event_type = match object.get("event_type") {
+        None => CallbackEventType::StateDelta,
+        Some(Json::String(word)) if CallbackEventType::of(word).is_some() => {
+            CallbackEventType::of(word).unwrap_or(CallbackEventType::StateDelta)
+        }
+        Some(_) => {
+            fields.wrong("event_type", "it is no type of callback");
+            CallbackEventType::StateDelta
+        }
+    };
+    let callback = FederationCallback {
+        dispatch_id: fields.name(&["dispatch_id"]),
+        event_type,
+        state_delta: fields.optional_object("state_delta"),
+        attestation: fields.model("attestation", FederationAttestation::from_json),
+        trace_id: fields.optional_text("trace_id"),
+        idempotency_key: fields.optional("idempotency_key"),
+        timestamp: fields.optional_text("timestamp"),
+    };
+    fields.done()?;
+    Ok(callback)
+}

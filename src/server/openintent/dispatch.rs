@@ -1,0 +1,60 @@
+//! `POST /api/v1/federation/dispatch`: an intent is to go to another server (spec 13.5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::super::state::App;
+use super::answer::Answer;
+use super::caller::admit;
+use super::fields::Fields;
+use super::{Sent, node};
+use crate::federation::openintent::DispatchRequest;
+use crate::openintent::json::Object;
+use crate::openintent::model::{DelegationScope, FederationPolicy};
+use crate::protocol::permission::Permission;
+
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    parts: Parts,
+    body: Body,
+) -> Result<Response, Answer> {
+    let sent = Sent::read(&app, parts, body).await?;
+    let caller = sent.caller(&app).await?.ok_or_else(Answer::unauthorized)?;
+    let team = caller.team(Permission::Write)?;
+    let request = read(&sent.object)?;
+    let node = node(&app)?;
+    admit(&app, &sent.parts, team, Some(&caller))?;
+    let result = node.dispatch(&app.log, team, request).await?;
+    Ok(Answer::ok(&result.to_json()))
+}
+
+fn read(object: &Object) -> Result<DispatchRequest, Answer> {
+    let mut fields = Fields::of(object);
+    let trace_id = fields.optional("trace_id");
+    let short = |id| BTreeMap::from([("trace_id".to_owned(), id)]);
+    let trace_context = fields.texts("trace_context");
+    let request = DispatchRequest {
+        intent_id: fields.name(&["intent_id"]),
+        target_server: fields.name(&["target_server"]),
+        agent_id: fields.optional("agent_id"),
+        callback_url: fields.optional("callback_url"),
+        delegation_scope: fields.model("delegation_scope", DelegationScope::from_json),
+        federation_policy: fields.model("federation_policy", FederationPolicy::from_json),
+        trace_context: trace_context.or_else(|| trace_id.map(short)),
+        intent_title: fields.optional_text("intent_title").unwrap_or_default(),
+        intent_description: fields
+            .optional_text("intent_description")
+            .unwrap_or_default(),
+        intent_state: fields.optional_object("intent_state"),
+        intent_constraints: fields.optional_object("intent_constraints"),
+        idempotency_key: fields.optional("idempotency_key"),
+        ucan: fields.optional_text("ucan"),
+    };
+    fields.done()?;
+    Ok(request)
+}

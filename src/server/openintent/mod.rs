@@ -1,0 +1,94 @@
+//! The faces of OpenIntent (RFC-0022, RFC-0023; spec openintent 13): what anybody may read, and what a key or a signature
+//! opens.
+//!
+//! Its errors have a form of their own, a JSON object with `detail`, because the SDK reads nothing else.
+
+mod answer;
+mod callback;
+mod caller;
+mod dispatch;
+mod fields;
+mod receive;
+mod show;
+mod trust;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::routing::{get, post, put};
+
+use super::body;
+use super::state::App;
+use crate::federation::openintent::OpenIntent;
+use crate::openintent::json::{Json, Object};
+use answer::Answer;
+use caller::Caller;
+
+/// How large a body may be, in bytes (spec 4, rule 10).
+const BODY_MAX_BYTES: usize = 1024 * 1024;
+
+/// What is mounted at `/api/v1/federation`.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/status", get(show::status))
+        .route("/agents", get(show::agents))
+        .route("/dispatch", post(dispatch::post))
+        .route("/receive", post(receive::post))
+        .route("/callback", post(callback::post))
+        .method_not_allowed_fallback(async || Answer::wrong_method())
+        .fallback(async || Answer::not_found("Not Found"))
+}
+
+/// What is mounted at `/.well-known`.
+pub(super) fn well_known() -> Router<Arc<App>> {
+    Router::new()
+        .route("/openintent-federation.json", get(show::manifest))
+        .route("/did.json", get(show::did_document))
+}
+
+/// What admins manage of OpenIntent, below `/api/openintent`.
+pub(super) fn managed_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/trust", get(trust::get))
+        .route("/trust/policy", put(trust::put_policy))
+        .route(
+            "/trust/servers",
+            put(trust::put_server).delete(trust::delete_server),
+        )
+}
+
+/// A request with a body, as far as the order of judgement goes: its JSON, then who sent it (spec 13.1).
+struct Sent {
+    parts: Parts,
+    object: Object,
+    /// The bytes, for signatures of the whole request.
+    body: bytes::Bytes,
+}
+
+impl Sent {
+    async fn read(app: &App, parts: Parts, body: Body) -> Result<Self, Answer> {
+        let max = app.max_body_bytes.min(BODY_MAX_BYTES);
+        let body = body::read(app, &parts.headers, body, max).await?;
+        let json = Json::read(&body).map_err(|fault| Answer::no_json(&fault))?;
+        let Json::Object(object) = json else {
+            return Err(Answer::no_object(&json));
+        };
+        Ok(Self {
+            parts,
+            object,
+            body,
+        })
+    }
+
+    /// Whose key it shows. None is fine here; a wrong one is not.
+    async fn caller(&self, app: &App) -> Result<Option<Caller>, Answer> {
+        Caller::of(app, &self.parts).await
+    }
+}
+
+/// The instance as a server of OpenIntent.
+fn node(app: &App) -> Result<&Arc<OpenIntent>, Answer> {
+    app.openintent.as_ref().ok_or_else(Answer::off)
+}

@@ -1,0 +1,217 @@
+//! What was exchanged with other servers of OpenIntent.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
+
+use super::append::SEQ_BITS;
+use super::{parsed, signed, team_number, unsigned};
+use crate::protocol::id::{Seq, TeamId};
+use crate::store::Result;
+use crate::store::federation::PeerNumber;
+use crate::store::openintent::{
+    ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState,
+    NewExchange,
+};
+use crate::store::record::{Millis, Outcome};
+
+/// The columns of an exchange, for [`exchange_in`].
+const COLUMNS: &str = "kind, digest, own_key, dispatch_id, party, local_id, state, remote_id, message, record, created_at,
+    updated_at";
+
+fn exchange_in(row: &Row<'_>) -> rusqlite::Result<ExchangeRecord> {
+    Ok(ExchangeRecord {
+        kind: parsed(row, 0, ExchangeKind::stored)?,
+        digest: row.get(1)?,
+        own_key: row.get(2)?,
+        dispatch_id: row.get(3)?,
+        party: row.get(4)?,
+        local_id: row.get(5)?,
+        state: parsed(row, 6, ExchangeState::stored)?,
+        remote_id: row.get(7)?,
+        message: row.get(8)?,
+        record: row.get(9)?,
+        created_at: row.get(10)?,
+        updated_at: row.get(11)?,
+    })
+}
+
+/// What an append hears of an exchange that is known already.
+pub(super) fn first_of(
+    transaction: &Transaction<'_>,
+    team: i64,
+    exchange: &NewExchange,
+) -> Result<Option<Outcome>> {
+    let first = known(transaction, team, &exchange.keys)?;
+    Ok(first.map(|first| exchange.repeats(&first)))
+}
+
+fn known(
+    connection: &Connection,
+    team: i64,
+    keys: &ExchangeKeys,
+) -> Result<Option<ExchangeRecord>> {
+    let by = |column: &str, key: &[u8; 32]| {
+        let sql = format!("SELECT {COLUMNS} FROM exchanges WHERE team = ?1 AND {column} = ?2");
+        let found = connection
+            .prepare_cached(&sql)?
+            .query_row(params![team, key], exchange_in);
+        found.optional()
+    };
+    let own = by("own_key", &keys.own)?;
+    match (own, &keys.alias) {
+        (None, Some(alias)) => Ok(by("alias_key", alias)?),
+        (own, _) => Ok(own),
+    }
+}
+
+/// Keeps an exchange whose keys are new.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    team: i64,
+    exchange: &NewExchange,
+) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO exchanges (team, own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message,
+                                    record, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+        )?
+        .execute(params![
+            team,
+            exchange.keys.own,
+            exchange.keys.alias,
+            exchange.kind.word(),
+            exchange.digest,
+            exchange.dispatch_id,
+            exchange.party,
+            exchange.local_id,
+            exchange.state.word(),
+            exchange.message,
+            exchange.record,
+            exchange.now
+        ])?;
+    Ok(())
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    team: &TeamId,
+    keys: &ExchangeKeys,
+) -> Result<Option<ExchangeRecord>> {
+    known(connection, team_number(connection, team)?, keys)
+}
+
+pub(super) fn enter(
+    transaction: &Transaction<'_>,
+    team: &TeamId,
+    exchange: &NewExchange,
+) -> Result<Option<ExchangeRecord>> {
+    let team = team_number(transaction, team)?;
+    let first = known(transaction, team, &exchange.keys)?;
+    if first.is_none() {
+        insert(transaction, team, exchange)?;
+    }
+    Ok(first)
+}
+
+pub(super) fn exchange(
+    connection: &Connection,
+    team: &TeamId,
+    kind: ExchangeKind,
+    local_id: &str,
+) -> Result<Option<ExchangeRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM exchanges WHERE team = ?1 AND kind = ?2 AND local_id = ?3 LIMIT 1"
+    );
+    let values = params![team_number(connection, team)?, kind.word(), local_id];
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_row(values, exchange_in);
+    Ok(found.optional()?)
+}
+
+pub(super) fn find_dispatch(
+    connection: &Connection,
+    id: &str,
+) -> Result<Option<(TeamId, ExchangeRecord)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, (SELECT id FROM teams WHERE number = exchanges.team)
+         FROM exchanges WHERE kind = 'dispatch' AND local_id = ?1 LIMIT 1"
+    );
+    let with_team = |row: &Row<'_>| Ok((parsed(row, 12, TeamId::try_from)?, exchange_in(row)?));
+    let found = connection.prepare_cached(&sql)?.query_row([id], with_team);
+    Ok(found.optional()?)
+}
+
+pub(super) fn note(
+    transaction: &Transaction<'_>,
+    team: &TeamId,
+    (kind, local_id): (ExchangeKind, &str),
+    note: ExchangeNote,
+    now: Millis,
+) -> Result<bool> {
+    let Some(known) = exchange(transaction, team, kind, local_id)? else {
+        return Ok(false);
+    };
+    let next = note.state.unwrap_or(known.state);
+    let follows = note.state.is_none_or(|next| known.state.may_become(next));
+    let (state, message) = match follows {
+        true => (next, note.message.or(known.message)),
+        false => (known.state, known.message),
+    };
+    transaction
+        .prepare_cached(
+            "UPDATE exchanges SET state = ?3, remote_id = ?4, message = ?5, updated_at = ?6 WHERE team = ?1 AND own_key = ?2",
+        )?
+        .execute(params![
+            team_number(transaction, team)?,
+            known.own_key,
+            state.word(),
+            known.remote_id.or(note.remote_id),
+            message,
+            now
+        ])?;
+    Ok(true)
+}
+
+/// Takes note that the forward of a dispatch ended without a delivery, or is on its way again. Forwards to other peers,
+/// and of other events, are none of its business.
+pub(super) fn turn(
+    transaction: &Transaction<'_>,
+    (peer, seq): (PeerNumber, Seq),
+    (from, to): (ExchangeState, ExchangeState),
+    now: Millis,
+) -> Result<()> {
+    transaction
+        .prepare_cached(&format!(
+            "UPDATE exchanges SET state = :to, updated_at = :now
+             FROM (SELECT peers.team, coalesce(events.id, kept_events.id) AS event_id
+                   FROM peers
+                   LEFT JOIN events ON events.key = (peers.team << {SEQ_BITS}) | :seq
+                   LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = :seq
+                   WHERE peers.number = :peer AND peers.kind = 'openintent') AS sent
+             WHERE exchanges.team = sent.team AND exchanges.kind = 'dispatch' AND exchanges.local_id = sent.event_id
+                   AND exchanges.state = :from"
+        ))?
+        .execute(named_params! {
+            ":peer": peer,
+            ":seq": signed(seq),
+            ":from": from.word(),
+            ":to": to.word(),
+            ":now": now,
+        })?;
+    Ok(())
+}
+
+pub(super) fn counts(connection: &Connection, team: &TeamId) -> Result<ExchangeCounts> {
+    let mut select = connection.prepare_cached(
+        "SELECT kind, state, count(*) FROM exchanges WHERE team = ?1 GROUP BY kind, state",
+    )?;
+    let mut rows = select.query([team_number(connection, team)?])?;
+    let mut counts = ExchangeCounts::default();
+    while let Some(row) = rows.next()? {
+        let kind = parsed(row, 0, ExchangeKind::stored)?;
+        let state = parsed(row, 1, ExchangeState::stored)?;
+        counts.count(kind, state, unsigned(row.get(2)?));
+    }
+    Ok(counts)
+}
