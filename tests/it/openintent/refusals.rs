@@ -278,10 +278,10 @@ async fn an_envelope_for_another_server_or_of_another_time_is_refused() {
     let answer = scene.node.receive(scene.source.signed(&elsewhere)).await;
     scene.refused(answer, &scene.root.url).await;
     for (created_at, words) in [
-        (json!(stamp(-600)), "created_at"),
-        (json!(stamp(600)), "created_at"),
-        (json!("yesterday"), "created_at"),
-        (Value::Null, "created_at"),
+        (json!(stamp(-600)), "not fresh"),
+        (json!(stamp(600)), "not fresh"),
+        (json!("yesterday"), "not fresh"),
+        (Value::Null, "not fresh"),
     ] {
         let mut intent = scene.source.intent(&scene.node.url, "dispatch-1");
         intent["created_at"] = created_at;
@@ -474,7 +474,7 @@ async fn a_callback_that_the_receiver_of_the_dispatch_has_not_signed_is_refused(
     forbidden(&node.call_back(changed).await, "signature");
     let mut old = callback("k");
     old["timestamp"] = stamp(-600).into();
-    forbidden(&node.call_back(party.signed(&old)).await, "timestamp");
+    forbidden(&node.call_back(party.signed(&old)).await, "not fresh");
     node.call_back(callback("k").to_string()).await.expect(401);
     let mut attested = callback("k");
     attested["attestation"] =
