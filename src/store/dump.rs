@@ -264,7 +264,7 @@ pub(super) static EXCHANGES: Table = Table {
         ("created_at", Integer),
         ("updated_at", Integer),
     ],
-    order: "team, own_key",
+    order: "own_key, team",
 };
 
 pub(super) static DEDUP: Table = Table {

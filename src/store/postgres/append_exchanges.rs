@@ -1,7 +1,7 @@
 //! What an append adds for exchanges: how they are known again, and that they are kept together with their events.
 //!
 //! Two of a batch may share a key. Which of them the other repeats depends on what the database knows of both: the later
-//! one is left for another round, which finds the earlier one there.
+//! one is left for another round, which finds the earlier one there. The sums are those of [`super::exchanges`].
 
 use tokio_postgres::types::ToSql;
 
@@ -47,10 +47,10 @@ impl Parts {
                 FROM input CROSS JOIN LATERAL (
                     SELECT * FROM (
                         SELECT exchanges.*, 0 AS rank FROM exchanges
-                        WHERE exchanges.team = input.number AND exchanges.own_key = input.own_key
+                        WHERE exchanges.team + 0 = input.number AND exchanges.own_key = input.own_key
                         UNION ALL
                         SELECT exchanges.*, 1 FROM exchanges
-                        WHERE exchanges.team = input.number AND exchanges.alias_key = input.alias_key
+                        WHERE exchanges.team + 0 = input.number AND exchanges.alias_key = input.alias_key
                     ) AS candidates ORDER BY rank LIMIT 1
                 ) AS first
                 WHERE input.own_key IS NOT NULL",

@@ -1,4 +1,7 @@
 //! What was exchanged with other servers of OpenIntent.
+//!
+//! Plans are made once, also when the table is still empty and any index seems as good as another. What is looked up by a
+//! key or a local id adds nothing to the team, and nothing to the kind: so no other index can answer it.
 
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
@@ -6,7 +9,6 @@ use tokio_postgres::types::ToSql;
 
 use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
-use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::openintent::{
     ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState,
@@ -39,9 +41,9 @@ fn exchange_in(row: &Row) -> Result<ExchangeRecord> {
 fn known() -> String {
     format!(
         "SELECT {COLUMNS} FROM (
-             SELECT *, 0 AS rank FROM exchanges WHERE team = $1 AND own_key = $2
+             SELECT *, 0 AS rank FROM exchanges WHERE team + 0 = $1 AND own_key = $2
              UNION ALL
-             SELECT *, 1 FROM exchanges WHERE team = $1 AND alias_key = $3
+             SELECT *, 1 FROM exchanges WHERE team + 0 = $1 AND alias_key = $3
          ) AS known ORDER BY rank LIMIT 1"
     )
 }
@@ -72,8 +74,8 @@ pub(super) async fn enter(
             "INSERT INTO exchanges (team, own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message,
                                     record, created_at, updated_at)
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12
-             WHERE NOT EXISTS (SELECT FROM exchanges WHERE team = $1 AND own_key = $2)
-                   AND NOT EXISTS (SELECT FROM exchanges WHERE team = $1 AND alias_key = $3)",
+             WHERE NOT EXISTS (SELECT FROM exchanges WHERE team + 0 = $1 AND own_key = $2)
+                   AND NOT EXISTS (SELECT FROM exchanges WHERE team + 0 = $1 AND alias_key = $3)",
         )
         .await?;
     let (own, alias) = (
@@ -128,7 +130,7 @@ pub(super) async fn exchange(
     local_id: &str,
 ) -> Result<Option<ExchangeRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM exchanges WHERE team = $1 AND kind = $2 AND local_id = $3 LIMIT 1"
+        "SELECT {COLUMNS} FROM exchanges WHERE team + 0 = $1 AND kind || '' = $2 AND local_id = $3 LIMIT 1"
     );
     let select = client.prepare_cached(&sql).await?;
     let row = client
@@ -143,7 +145,7 @@ pub(super) async fn find_dispatch(
 ) -> Result<Option<(TeamId, ExchangeRecord)>> {
     let sql = format!(
         "SELECT {COLUMNS}, (SELECT id FROM teams WHERE number = exchanges.team)
-         FROM exchanges WHERE kind = 'dispatch' AND local_id = $1 LIMIT 1"
+         FROM exchanges WHERE kind || '' = 'dispatch' AND local_id = $1 LIMIT 1"
     );
     let select = client.prepare_cached(&sql).await?;
     let row = client.query_opt(&select, &[&storable(id)]).await?;
@@ -169,7 +171,7 @@ pub(super) async fn note(
                            ELSE message END,
                  remote_id = coalesce(remote_id, $7),
                  updated_at = $8
-             WHERE team = $1 AND kind = $2 AND local_id = $3",
+             WHERE team + 0 = $1 AND kind || '' = $2 AND local_id = $3",
         )
         .await?;
     let state = note.state.map(ExchangeState::word);
@@ -202,8 +204,8 @@ pub(super) fn turn(
          JOIN peers ON peers.number = sent.peer AND peers.kind = 'openintent'
          LEFT JOIN events ON events.team = peers.team AND events.seq = sent.seq
          LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = sent.seq
-         WHERE exchanges.team = peers.team AND exchanges.kind = 'dispatch'
-               AND exchanges.local_id = coalesce(events.id, kept_events.id) AND exchanges.state = '{from}'",
+         WHERE exchanges.team + 0 = peers.team AND exchanges.kind || '' = 'dispatch'
+               AND exchanges.local_id = coalesce(events.id, kept_events.id) AND exchanges.state || '' = '{from}'",
         from = from.word(),
         to = to.word()
     )

@@ -174,7 +174,8 @@ pub(super) fn note(
 }
 
 /// Takes note that the forward of a dispatch ended without a delivery, or is on its way again. Forwards to other peers,
-/// and of other events, are none of its business.
+/// and of other events, are none of its business. The signs leave no index but that of local ids: by its state, a dispatch
+/// would be looked for among all that are queued.
 pub(super) fn turn(
     transaction: &Transaction<'_>,
     (peer, seq): (PeerNumber, Seq),
@@ -184,13 +185,13 @@ pub(super) fn turn(
     transaction
         .prepare_cached(&format!(
             "UPDATE exchanges SET state = :to, updated_at = :now
-             FROM (SELECT peers.team, coalesce(events.id, kept_events.id) AS event_id
-                   FROM peers
-                   LEFT JOIN events ON events.key = (peers.team << {SEQ_BITS}) | :seq
-                   LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = :seq
-                   WHERE peers.number = :peer AND peers.kind = 'openintent') AS sent
-             WHERE exchanges.team = sent.team AND exchanges.kind = 'dispatch' AND exchanges.local_id = sent.event_id
-                   AND exchanges.state = :from"
+             WHERE local_id = (
+                       SELECT coalesce(events.id, kept_events.id)
+                       FROM peers
+                       LEFT JOIN events ON events.key = (peers.team << {SEQ_BITS}) | :seq
+                       LEFT JOIN kept_events ON kept_events.team = peers.team AND kept_events.seq = :seq
+                       WHERE peers.number = :peer AND peers.kind = 'openintent')
+                   AND +kind = 'dispatch' AND +state = :from AND +team = (SELECT team FROM peers WHERE number = :peer)"
         ))?
         .execute(named_params! {
             ":peer": peer,

@@ -25,7 +25,7 @@ CREATE INDEX trusted_servers_by_url ON trusted_servers (url, created_at);
 -- A team's own policy, where a command has set one.
 ALTER TABLE teams ADD COLUMN trust_policy TEXT;
 
--- Dispatches that went out, intents and callbacks that came in.
+-- Dispatches that went out, intents and callbacks that came in. What they are looked up by comes first in each index.
 CREATE TABLE exchanges (
     team        INTEGER NOT NULL REFERENCES teams (number),
     own_key     BLOB    NOT NULL,
@@ -41,9 +41,9 @@ CREATE TABLE exchanges (
     record      TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL,
-    PRIMARY KEY (team, own_key)
+    PRIMARY KEY (own_key, team)
 ) STRICT;
 
-CREATE UNIQUE INDEX exchanges_by_alias ON exchanges (team, alias_key) WHERE alias_key IS NOT NULL;
-CREATE INDEX exchanges_by_local_id ON exchanges (kind, local_id, team);
+CREATE UNIQUE INDEX exchanges_by_alias ON exchanges (alias_key, team) WHERE alias_key IS NOT NULL;
+CREATE INDEX exchanges_by_local_id ON exchanges (local_id, kind, team);
 CREATE INDEX exchanges_by_state ON exchanges (team, kind, state);
