@@ -129,7 +129,6 @@ def main():
         "url": url,
         "did": state.identity.did,
         "public_key": state.identity.public_key_b64,
-        "seed": key_file.read_bytes().hex(),
     }
     # What `OpenIntentServer.run` gives it, and a socket that is bound already.
     server = Announcing(uvicorn.Config(app, log_level=config.log_level), announcement)

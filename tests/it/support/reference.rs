@@ -27,8 +27,6 @@ pub(crate) struct Reference {
     pub(crate) did: String,
     /// Its public key, as it writes it.
     pub(crate) public_key: String,
-    /// Its secret key, in hex digits.
-    pub(crate) seed: String,
     _home: TempDir,
 }
 
@@ -72,7 +70,6 @@ impl Reference {
             url: text("url"),
             did: text("did"),
             public_key: text("public_key"),
-            seed: text("seed"),
             process,
             _home: home,
         }
