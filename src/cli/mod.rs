@@ -36,6 +36,7 @@ mod listening;
 mod login;
 mod logs;
 mod man;
+mod openintent;
 mod proxy;
 mod queue;
 mod queue_replay;
@@ -95,8 +96,8 @@ Examples:
   kite endpoints create --source github
   kite stream --source github
 
-`kite help delivery`, `environment`, `exit-codes`, `federation`, `output` and `scopes` explain what
-concerns all commands.";
+`kite help delivery`, `environment`, `exit-codes`, `federation`, `openintent`, `output` and `scopes`
+explain what concerns all commands.";
 
 /// Flags that every verb understands, before it or after it.
 #[derive(Debug, Args)]
@@ -152,6 +153,7 @@ enum Verb {
     Github(github::GithubArgs),
     Keys(keys::KeysArgs),
     Federation(federation::FederationArgs),
+    Openintent(openintent::OpenIntentArgs),
     #[cfg(feature = "server")]
     Serve(serve::ServeArgs),
     #[cfg(feature = "server")]
@@ -187,6 +189,7 @@ impl Verb {
             Self::Github(args) => args.run(context),
             Self::Keys(args) => args.run(context),
             Self::Federation(args) => args.run(context),
+            Self::Openintent(args) => args.run(context),
             #[cfg(feature = "server")]
             Self::Serve(args) => serve::run(args, context),
             #[cfg(feature = "server")]

@@ -127,6 +127,14 @@ impl Output {
         stdout::print_aside(json::compact(&text)).await
     }
 
+    /// Writes bytes that are no text to stdout, and nothing else.
+    #[cfg(feature = "server")]
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), PrintFault> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        Ok(stdout.flush()?)
+    }
+
     /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);

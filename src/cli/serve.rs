@@ -374,6 +374,11 @@ fn fault(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
+/// How long a replaced signing key stays published, as the server's file says.
+pub(super) fn openintent_key_overlap(path: &Path) -> Result<Option<Duration>, CommandError> {
+    read_file(path)?.openintent.key_overlap()
+}
+
 /// Runs the server until it is told to end.
 pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandError> {
     block_on_all_cores(async {

@@ -70,10 +70,7 @@ impl Outbound {
         let host = url.host();
         match url.literal() {
             Some(ip) => self.may_call(&host, ip, url.is_tls()),
-            // RFC 6761: these names stand for this machine.
-            None if host == "localhost" || host.ends_with(".localhost") => {
-                self.judge(&host, AddressClass::Loopback, url.is_tls())
-            }
+            None if is_local(&host) => self.judge(&host, AddressClass::Loopback, url.is_tls()),
             None if url.is_tls() || self.allow_plain_http => Ok(()),
             None => Err(Refusal::Clear { host }),
         }
@@ -87,30 +84,28 @@ impl Outbound {
         self.judge(host, AddressClass::of(ip), is_tls)
     }
 
-    /// Whether the switches let a host be called that is inside, going by its text alone (OpenIntent rules, section 11.5).
-    /// Brackets and case do not matter. What nobody calls is not exempt, nor is what is public and needs no exemption.
+    /// Whether the switches let a host be called that may be inside, going by its text alone (OpenIntent rules, section
+    /// 11.5). An address of IPv6 may have its brackets or not. What nobody calls is never exempt, nor is what is no host.
     pub fn exempts(&self, host: &str) -> bool {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let bare = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
-        if self
+        let url = match host.contains(':') && !host.starts_with('[') {
+            true => format!("https://[{host}]"),
+            false => format!("https://{host}"),
+        };
+        let Ok(url) = url.parse::<PeerUrl>() else {
+            return false;
+        };
+        let host = url.host();
+        let is_named = self
             .allow_private_hosts
             .iter()
-            .any(|name| is_host(name, &bare))
-        {
-            return !matches!(
-                bare.parse().map(AddressClass::of),
-                Ok(AddressClass::Forbidden(_))
-            );
-        }
-        match bare.parse().map(AddressClass::of) {
-            Ok(AddressClass::Loopback) => self.allow_insecure_peers,
-            Ok(AddressClass::Private) => self.allow_private_networks,
-            Ok(AddressClass::Public | AddressClass::Forbidden(_)) => false,
-            Err(_) if bare == "localhost" || bare.ends_with(".localhost") => {
-                self.allow_insecure_peers
-            }
+            .any(|name| is_host(name, &host));
+        match url.literal().map(AddressClass::of) {
+            Some(AddressClass::Loopback) => self.allow_insecure_peers || is_named,
+            Some(AddressClass::Private) => self.allow_private_networks || is_named,
+            Some(AddressClass::Public | AddressClass::Forbidden(_)) => false,
+            None if is_local(&host) => self.allow_insecure_peers || is_named,
             // A name of an inner network. What it stands for is judged for each connection.
-            Err(_) => self.allow_private_networks,
+            None => self.allow_private_networks || is_named,
         }
     }
 
@@ -149,6 +144,11 @@ impl Outbound {
         }
         Err(Refusal::Clear { host: host() })
     }
+}
+
+/// Whether a name stands for this machine (RFC 6761).
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 /// Whether a name of the configuration is this host.

@@ -248,3 +248,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_host_is_exempt_as_far_as_a_switch_says() {
+    let private = Outbound {
+        allow_private_networks: true,
+        ..Outbound::default()
+    };
+    let named = Outbound {
+        allow_private_hosts: vec!["Kite-B".to_owned(), "169.254.169.254".to_owned()],
+        ..Outbound::default()
+    };
+    let exempt = |outbound: &Outbound| {
+        let hosts = [
+            "127.0.0.1",
+            "::1",
+            "localhost",
+            "x.localhost.",
+            "10.0.0.1",
+            "[fd00::1]",
+            "kite.internal",
+            "kite-b",
+            "192.0.2.1",
+            "169.254.169.254",
+            "1.1.1.1",
+            "10.1",
+            "0x7f.1",
+            "kite$",
+            "a@b",
+            "",
+        ];
+        let exempt = hosts.iter().filter(|host| outbound.exempts(host));
+        exempt.copied().collect::<Vec<_>>()
+    };
+    assert!(exempt(&Outbound::default()).is_empty());
+    assert_eq!(
+        exempt(&insecure_peers()),
+        ["127.0.0.1", "::1", "localhost", "x.localhost."]
+    );
+    assert_eq!(
+        exempt(&private),
+        ["10.0.0.1", "[fd00::1]", "kite.internal", "kite-b"]
+    );
+    assert_eq!(exempt(&named), ["kite-b"]);
+}

@@ -121,25 +121,35 @@ pub(super) async fn first_start(
 
 /// The key that secrets are sealed with: the one that was given, else the one in the data directory, made once.
 pub(super) fn secret_key(given: Option<&Secret>, dir: &Path) -> Result<[u8; KEY_LEN], StartError> {
+    if let Some(key) = kept_secret_key(given, dir)? {
+        return Ok(key);
+    }
+    let path = dir.join(SECRET_KEY_FILE);
+    let key: [u8; KEY_LEN] = random::bytes();
+    write_secret(&path, &hex(&key)).map_err(|source| StartError::DataDir { path, source })?;
+    Ok(key)
+}
+
+/// The key that secrets are sealed with, as far as there is one: for commands that work on a server's database.
+///
+/// # Errors
+/// When the one that was given, or the file, holds none.
+pub fn kept_secret_key(
+    given: Option<&Secret>,
+    dir: &Path,
+) -> Result<Option<[u8; KEY_LEN]>, StartError> {
     if let Some(given) = given {
         return <[u8; KEY_LEN]>::try_from(given.reveal().as_bytes())
+            .map(Some)
             .map_err(|_| StartError::SecretKey(format!("it must be {KEY_LEN} ASCII characters")));
     }
     let path = dir.join(SECRET_KEY_FILE);
-    let failed = |source| StartError::DataDir {
-        path: path.clone(),
-        source,
-    };
     match fs::read_to_string(&path) {
-        Ok(text) => key_from_hex(text.trim()).ok_or_else(|| {
+        Ok(text) => key_from_hex(text.trim()).map(Some).ok_or_else(|| {
             StartError::SecretKey(format!("{} does not hold 64 hex digits", path.display()))
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key: [u8; KEY_LEN] = random::bytes();
-            write_secret(&path, &hex(&key)).map_err(failed)?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StartError::DataDir { path, source }),
     }
 }
 

@@ -88,7 +88,7 @@ pub use crate::federation::openintent::{
     ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings as OpenIntentConfig,
     ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
 };
-pub use bootstrap::{Bootstrap, KEY_FILE, new_key};
+pub use bootstrap::{Bootstrap, KEY_FILE, kept_secret_key, new_key};
 pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
 

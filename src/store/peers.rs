@@ -88,8 +88,11 @@ impl PeerRecord {
                 self.name, self.instance_id
             ));
         }
+        // One that never knocks has no token: it shares none with another.
         let has_token = |token: &InboundToken| {
-            self.status == PeerStatus::Active && self.inbound_at(&token.index, now).is_some()
+            !token.hash.is_empty()
+                && self.status == PeerStatus::Active
+                && self.inbound_at(&token.index, now).is_some()
         };
         match inbound.is_some_and(has_token) {
             true => exists("another active peer with this inbound token".to_owned()),

@@ -6,6 +6,7 @@ mod policy;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -141,9 +142,17 @@ impl OpenIntentTable {
         }
     }
 
+    /// How long a replaced signing key stays published, where that is said.
+    pub(super) fn key_overlap(&self) -> Result<Option<Duration>, CommandError> {
+        let overlap = self.key_overlap.as_deref().map(duration::parse);
+        let overlap = overlap.transpose();
+        overlap.map_err(|error| refused("openintent.key_overlap", error))
+    }
+
     /// The settings as plain values. `outbound` says which URLs may be those of other servers.
     pub(super) fn settings(self, outbound: &Outbound) -> Result<OpenIntentConfig, CommandError> {
         let usual = OpenIntentConfig::default();
+        let key_overlap = self.key_overlap()?;
         let trust_policy = self.trust_policy.filter(|word| !word.trim().is_empty());
         let visibility_default = visibility(
             "openintent.visibility_default",
@@ -155,10 +164,6 @@ impl OpenIntentTable {
             .did
             .as_deref()
             .map(|did| own_did("openintent.did", did));
-        let key_overlap = self.key_overlap.as_deref().map(duration::parse);
-        let key_overlap = key_overlap
-            .transpose()
-            .map_err(|error| refused("openintent.key_overlap", error))?;
         let peers = (0..).zip(self.peers.unwrap_or_default());
         let peers = peers.map(|(at, peer)| peer.configured(at, outbound, require_https));
         let agents = (0..).zip(self.agents.unwrap_or_default());

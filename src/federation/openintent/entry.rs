@@ -121,3 +121,67 @@ pub fn check_api_key(key: &str) -> Result<(), ApiKeyFault> {
         false => Err(ApiKeyFault),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Result<ServerUrl, ServerUrlFault> {
+        ServerUrl::parse(text, &Outbound::default(), false)
+    }
+
+    #[test]
+    fn a_url_is_kept_as_it_was_given_and_found_however_it_is_written() {
+        let known = url("HTTPS://B.example.:443/Kite/").unwrap();
+        assert_eq!(known.given(), "HTTPS://B.example.:443/Kite/");
+        assert_eq!(known.normalized(), "https://b.example/Kite");
+        assert!(url("http://b.example").is_ok());
+        let strict = ServerUrl::parse("http://b.example", &Outbound::default(), true);
+        assert_eq!(strict, Err(ServerUrlFault::Clear));
+    }
+
+    #[test]
+    fn what_is_inside_or_no_server_is_refused() {
+        for bad in [
+            "",
+            "b.example",
+            "https://localhost",
+            "https://kite",
+            "https://127.0.0.1",
+            "https://172.32.0.1",
+            "https://u:p@b.example",
+            "https://b.example/?x",
+            "https://b.example/#x",
+            "https://b.example\\@c.example",
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+        assert!(
+            url(&format!(
+                "https://b.example/{}",
+                "x".repeat(PEER_URL_MAX_BYTES)
+            ))
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn a_did_has_one_of_two_spellings() {
+        for good in [
+            "did:web:b.example",
+            "did:web:b.example%3A8443:kite",
+            "did:web:b.example/kite",
+        ] {
+            assert_eq!(check_did(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "b.example",
+            "did:key:z6Mk",
+            "did:web:",
+            "did:web:b.example/a b",
+        ] {
+            assert!(check_did(bad).is_err(), "{bad}");
+        }
+    }
+}

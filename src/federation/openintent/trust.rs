@@ -337,3 +337,7 @@ impl fmt::Debug for Trust {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "trust_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 
 use super::forwards::storable;
 use super::{column, digest, parsed, unsigned};
+use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::openintent::{
     ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState,

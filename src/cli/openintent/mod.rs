@@ -1,0 +1,78 @@
+//! `kite openintent`: the servers that speak OpenIntent, what goes to them, and the signatures and tokens of it.
+
+mod agents;
+mod discover;
+mod dispatch;
+mod documents;
+mod envelope;
+mod given;
+mod identity;
+mod scope;
+mod status;
+mod trust;
+mod ucan;
+
+use clap::{Args, Subcommand};
+
+use super::context::Context;
+use super::error::{CommandError, Kind};
+use super::exit::Exit;
+use crate::client::ClientError;
+
+/// Exchange intents with other servers by OpenIntent: dispatch, discover, trust, identity, tokens.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kite openintent status
+  kite openintent discover https://partner.example
+  kite openintent trust add https://partner.example
+  kite openintent dispatch --to https://partner.example --intent intent_01 --title 'Look at the data'
+  kite openintent ucan inspect - < token.txt
+
+`kite help openintent` explains how servers come to take each other's intents.")]
+pub(super) struct OpenIntentArgs {
+    #[command(subcommand)]
+    verb: OpenIntentVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum OpenIntentVerb {
+    Status(status::StatusArgs),
+    Discover(discover::DiscoverArgs),
+    Agents(agents::AgentsArgs),
+    Dispatch(dispatch::DispatchArgs),
+    Identity(identity::IdentityArgs),
+    Ucan(ucan::UcanArgs),
+    Envelope(envelope::EnvelopeArgs),
+    Trust(trust::TrustArgs),
+}
+
+impl OpenIntentArgs {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, CommandError> {
+        match self.verb {
+            OpenIntentVerb::Status(args) => status::run(args, context),
+            OpenIntentVerb::Discover(args) => discover::run(args, context),
+            OpenIntentVerb::Agents(args) => agents::run(args, context),
+            OpenIntentVerb::Dispatch(args) => dispatch::run(args, context),
+            OpenIntentVerb::Identity(args) => args.run(context),
+            OpenIntentVerb::Ucan(args) => args.run(context),
+            OpenIntentVerb::Envelope(args) => args.run(context),
+            OpenIntentVerb::Trust(args) => args.run(context),
+        }
+    }
+}
+
+/// The answer of a path that every server has that speaks OpenIntent: 404 means that this one does not, or has it
+/// switched off.
+fn offered<T>(answer: Result<T, ClientError>) -> Result<T, CommandError> {
+    answer.map_err(|error| match error {
+        ClientError::Refused(refusal) if refusal.is_unserved() => {
+            let message = "the server does not take part in OpenIntent's federation";
+            CommandError::new(Kind::NotFound, message).with_hint(
+                "it is switched off there (`kite serve --openintent`), or the server does not know it; `--server` names \
+                 another one",
+            )
+        }
+        error => error.into(),
+    })
+}
