@@ -2,10 +2,13 @@
 //! with its own code what the other has signed.
 
 use kite::openintent::json::Json;
+use kite::openintent::model::DelegationScope;
 use kite::openintent::signature::verify;
+use kite::openintent::ucan::UCANToken;
 use kite::protocol::identity::IDENTITY_KEY_LEN;
 use serde_json::{Value, json};
 
+use crate::support::authority::Authority;
 use crate::support::eventually;
 use crate::support::openintent::{Node, address, settings};
 use crate::support::party::{CALLBACK, Party, RECEIVE};
@@ -183,18 +186,17 @@ async fn what_the_reference_server_has_signed_verifies_by_the_key_that_it_publis
     assert!(verify(envelope, &[[7; IDENTITY_KEY_LEN]]).is_err());
 }
 
-/// Two servers of kite that know each other.
-fn pair() -> [Node; 2] {
+#[tokio::test]
+async fn two_kites_dispatch_to_each_other_over_tls_and_hear_what_became_of_it() {
+    let authority = Authority::new();
     let addresses = [address(), address()];
     let urls = addresses
         .each_ref()
-        .map(|address| format!("http://{address}"));
-    [0, 1].map(|own| Node::start_at(&addresses[own], &settings("allowlist", &[&urls[1 - own]])))
-}
-
-#[tokio::test]
-async fn two_kites_dispatch_to_each_other_and_hear_what_became_of_it() {
-    let nodes = pair();
+        .map(|address| format!("https://{address}"));
+    let nodes = [0, 1].map(|own| {
+        let settings = settings("allowlist", &[&urls[1 - own]]);
+        Node::start_with_tls(&addresses[own], &authority, &settings)
+    });
     for (from, to) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
         let order = json!({
             "intent_id": "intent-1",
@@ -247,10 +249,7 @@ async fn kite_takes_an_intent_with_a_chain_of_three_that_the_package_has_made() 
     let urls = parties.each_ref().map(|party| &*party.url);
     let node = Node::trusting(&urls);
     let dids = urls.map(kite::openintent::did::sdk_did_of_url);
-    let audience = node.status().await["server_did"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let audience = node.did().await;
     let scope = |permissions: &[&str], depth: u32| json!({"permissions": permissions, "denied_operations": ["intent.delete"], "max_delegation_depth": depth});
     let token = sdk(&[json!({
         "do": "ucan_encode", "url": root.url, "seed": root.seed, "audience": dids[1],
@@ -275,4 +274,55 @@ async fn kite_takes_an_intent_with_a_chain_of_three_that_the_package_has_made() 
     for party in &parties {
         assert_eq!(party.asked_for_document(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_kite_passes_on_a_part_of_what_it_was_given() {
+    let [root, middle] = [Party::start(), Party::start()];
+    let addresses = [address(), address()];
+    let urls = addresses
+        .each_ref()
+        .map(|address| format!("http://{address}"));
+    let [from, to] = [0, 1].map(|own| {
+        let trusted = [&*root.url, &*middle.url, &*urls[1 - own]];
+        Node::start_at(&addresses[own], &settings("allowlist", &trusted))
+    });
+    let scope = |permissions: &[&str], depth: u32| json!({"permissions": permissions, "denied_operations": [], "max_delegation_depth": depth});
+    let token = root.token(
+        &middle.did,
+        &scope(&["events.log", "state.patch"], 3),
+        "",
+        &json!({}),
+    );
+    let token = middle.token(
+        &from.did().await,
+        &scope(&["state.patch"], 2),
+        &token,
+        &json!({}),
+    );
+    let wanted = DelegationScope {
+        permissions: vec!["state.patch".to_owned()],
+        ..DelegationScope::default()
+    };
+    let now = jiff::Timestamp::now().as_second();
+    let audience = to.did().await;
+    let key = from.signing_key().await;
+    let token = UCANToken::attenuate(&token, &audience, &wanted, now, "n", &key, false).unwrap();
+    let order = json!({
+        "intent_id": "intent-1",
+        "target_server": to.url,
+        "agent_id": "agent-public",
+        "ucan": token,
+    });
+    let answer = from.post(DISPATCH, &order).await.expect(200);
+    let id = &answer["dispatch_id"];
+    let intent = eventually("the intent comes", || async {
+        let mut events = to.events().await.into_iter();
+        events.find(|event| event["data"]["correlation_id"] == *id)
+    })
+    .await;
+    assert_eq!(intent["data"]["from"], from.url);
+    // The token has done its work: whoever reads the intent cannot use it.
+    assert!(!intent.to_string().contains(&token), "{intent}");
+    assert_eq!(to.status().await["total_received"], 1);
 }

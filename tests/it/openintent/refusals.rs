@@ -43,10 +43,7 @@ impl Scene {
     async fn set() -> Self {
         let [root, middle, source] = [Party::start(), Party::start(), Party::start()];
         let node = Node::trusting(&[&root.url, &middle.url, &source.url]);
-        let audience = node.status().await["server_did"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let audience = node.did().await;
         Self {
             node,
             root,
@@ -422,10 +419,7 @@ async fn a_trustless_server_refuses_everybody_unless_it_is_to_verify() {
 
     let verifying = settings("trustless", &[&root.url, &source.url]);
     let node = Node::start(&format!("trustless_mode = \"verify\"\n{verifying}"));
-    let audience = node.status().await["server_did"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let audience = node.did().await;
     let mut intent = source.intent(&node.url, "dispatch-1");
     forbidden(&node.receive(source.signed(&intent)).await, "");
     forbidden(&node.post(RECEIVE, &intent).await, "");

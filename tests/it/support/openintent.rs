@@ -1,14 +1,19 @@
 //! A kite server that federates with OpenIntent servers.
 
 use std::fs;
+use std::path::PathBuf;
 
+use kite::protocol::identity::InstanceKey;
+use kite::server::open_seed;
 use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::free_port;
-use super::http::{Answer, answer};
+use super::http::{Access, Answer, answer};
 use super::party::{CALLBACK, RECEIVE};
+use super::peers;
 use super::reference::HOST;
 use super::server::Server;
 
@@ -17,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     /// Its URL, which its peers know before it starts.
     pub(crate) url: String,
+    /// Whom its callers trust, where it speaks TLS.
+    ca_file: Option<PathBuf>,
     _settings: TempDir,
 }
 
@@ -40,14 +47,36 @@ impl Node {
 
     /// Starts one at an address, known by this URL, with more to say on its command line.
     pub(crate) fn start_with(address: &str, url: &str, settings: &str, more: &[&str]) -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::start_in(TempDir::new().unwrap(), address, url, settings, more)
+    }
+
+    fn start_in(dir: TempDir, address: &str, url: &str, settings: &str, more: &[&str]) -> Self {
         let file = dir.path().join("kite.toml");
         fs::write(&file, format!("[openintent]\n{settings}")).unwrap();
         let flags = [more, &["--config", file.to_str().unwrap()]].concat();
         Self {
             server: Server::start_at(address, &flags),
             url: url.to_owned(),
+            ca_file: None,
             _settings: dir,
+        }
+    }
+
+    /// Starts one that speaks TLS, and trusts the same authority as those that call it.
+    pub(crate) fn start_with_tls(address: &str, authority: &Authority, settings: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let ca_file = authority.write(dir.path());
+        let identity = authority.identify(HOST);
+        let [cert, key] = ["cert.pem", "key.pem"].map(|name| dir.path().join(name));
+        fs::write(&cert, &identity.certificate).unwrap();
+        fs::write(&key, &identity.key).unwrap();
+        let url = format!("https://{address}");
+        let [cert, key, ca] = [&cert, &key, &ca_file].map(|path| path.to_str().unwrap());
+        let mut more = vec!["--public-url", &*url, "--allow-insecure-peers"];
+        more.extend(["--tls-cert", cert, "--tls-key", key, "--ca-file", ca]);
+        Self {
+            ca_file: Some(ca_file.clone()),
+            ..Self::start_in(dir, address, &url, settings, &more)
         }
     }
 
@@ -56,20 +85,42 @@ impl Node {
         Self::start(&settings("allowlist", urls))
     }
 
+    /// Its team's admin key, and where to use it.
+    pub(crate) fn access(&self) -> Access {
+        let access = self.server.owner();
+        match &self.ca_file {
+            Some(file) => access.trusting(file),
+            None => access,
+        }
+    }
+
     /// Its API key.
     pub(crate) fn key(&self) -> String {
         self.server.owner().key
     }
 
+    /// The key that it signs with, taken from its database.
+    pub(crate) async fn signing_key(&self) -> InstanceKey {
+        let keys = self.server.store().await.signing_keys(peers::now()).await;
+        let seed = open_seed(&self.server.sealer(), keys.unwrap().last().unwrap()).unwrap();
+        InstanceKey::from_seed(&seed).unwrap()
+    }
+
+    /// Its DID.
+    pub(crate) async fn did(&self) -> String {
+        let status = self.status().await;
+        status["server_did"].as_str().unwrap().to_owned()
+    }
+
     /// Asks for something with its API key.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let request = self.server.owner().bare(Method::GET, path);
+        let request = self.access().bare(Method::GET, path);
         answer(request.header("X-API-Key", self.key())).await
     }
 
     /// Posts something with its API key.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self.server.owner().bare(Method::POST, path);
+        let request = self.access().bare(Method::POST, path);
         let request = request.header("X-API-Key", self.key());
         let request = request.header("Content-Type", "application/json");
         answer(request.body(body.to_string())).await
@@ -77,7 +128,7 @@ impl Node {
 
     /// Posts something that only its signature speaks for.
     pub(crate) async fn post_keyless(&self, path: &str, body: impl Into<String>) -> Answer {
-        let request = self.server.owner().bare(Method::POST, path);
+        let request = self.access().bare(Method::POST, path);
         let request = request.header("Content-Type", "application/json");
         answer(request.body(body.into())).await
     }
@@ -111,7 +162,7 @@ impl Node {
 
     /// The events in its log.
     pub(crate) async fn events(&self) -> Vec<Value> {
-        let log = self.server.owner().log().await.into_iter();
+        let log = self.access().log().await.into_iter();
         log.map(|mut listed| listed["event"].take()).collect()
     }
 
