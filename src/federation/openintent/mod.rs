@@ -301,9 +301,11 @@ fn key_of(kind: &str, party: &str, name: &str) -> [u8; 32] {
     dedup_key(kind, &[party, name])
 }
 
-/// A digest of what was sent, but for what differs from attempt to attempt.
+/// A digest of what was sent, but for what differs from attempt to attempt. Who has sent it is no part of it: the keys of
+/// an exchange say that, whatever spelling of the URL came.
 fn digest_of(object: &Object) -> [u8; 32] {
     let mut object = object.clone();
+    object.remove("source_server");
     for name in OF_THE_ATTEMPT {
         object.remove(name);
     }
