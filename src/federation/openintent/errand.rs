@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
-use super::{OpenIntent, Ring};
+use super::{OpenIntent, Ring, TrustedServer};
 use crate::federation::delivery::{Attempted, Request, excerpt};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::key_id;
@@ -119,10 +119,7 @@ impl ErrandTarget {
     async fn api_key(&self, url: &str) -> Result<Option<String>, String> {
         let trust = self.node.trust.of(&self.team).await;
         let trust = trust.map_err(|error| error.to_string())?;
-        let origin = normalize(&origin_of(url));
-        let server = trust.servers.iter().find(|server| {
-            normalize(&origin_of(&server.url)) == origin && server.api_key.is_some()
-        });
+        let server = server_of(&trust.servers, &normalize(url));
         let key = server.and_then(|server| server.api_key.as_ref());
         Ok(key.map(|key| key.reveal().to_owned()))
     }
@@ -148,6 +145,25 @@ impl ErrandTarget {
 }
 
 const CONTENT_TYPE: &str = "application/json";
+
+/// The server that a normalised URL is of: the one below whose own URL it is; else the only one at its origin (spec 13.7).
+/// Where several share an origin, none of them gets the key of another.
+fn server_of<'a>(servers: &'a [TrustedServer], url: &str) -> Option<&'a TrustedServer> {
+    let is_below = |server: &&TrustedServer| {
+        let rest = url.strip_prefix(server.url.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    };
+    let nearest = servers.iter().filter(is_below);
+    let nearest = nearest.max_by_key(|server| server.url.len());
+    let origin = origin_of(url);
+    let mut neighbours = servers
+        .iter()
+        .filter(|server| origin_of(&server.url) == origin);
+    nearest.or_else(|| {
+        let first = neighbours.next();
+        first.filter(|_| neighbours.next().is_none())
+    })
+}
 
 /// What is learnt of a dispatch by the answer to its post.
 pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
@@ -209,5 +225,52 @@ fn words(status: u16) -> &'static str {
         429 => "the server takes no more for now",
         500..=599 => "the server failed",
         _ => "the server gave an unexpected answer",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::federation::openintent::Source;
+    use crate::openintent::model::PeerRelationship;
+
+    fn server(url: &str) -> TrustedServer {
+        TrustedServer {
+            url: url.to_owned(),
+            given_url: url.to_owned(),
+            relationship: PeerRelationship::Peer,
+            trust_policy: None,
+            did: None,
+            api_key: None,
+            shared_secret: None,
+            source: Source::Command,
+            created_at: None,
+        }
+    }
+
+    #[test]
+    fn servers_that_share_an_origin_do_not_share_a_key() {
+        let servers = [
+            "https://b.example",
+            "https://c.example/one",
+            "https://c.example/two",
+        ];
+        let servers = servers.map(server);
+        let of = |url: &str| server_of(&servers, url).map(|server| server.url.as_str());
+        assert_eq!(of("https://b.example/callback"), Some("https://b.example"));
+        let two = "https://c.example/two/api/v1/federation/receive";
+        assert_eq!(of(two), Some("https://c.example/two"));
+        for foreign in [
+            "https://c.example/twofold",
+            "https://c.example/callback",
+            "https://b.example:8443/callback",
+            "https://b.example.evil.example",
+            "http://b.example/callback",
+        ] {
+            assert_eq!(of(foreign), None, "{foreign}");
+        }
+        let alone = [server("https://c.example/one")];
+        let found = server_of(&alone, "https://c.example/callback");
+        assert!(found.is_some(), "the only one at its origin");
     }
 }
