@@ -109,7 +109,10 @@ impl OpenIntent {
             &data,
             now,
         );
-        let address = self.targets.address(team, &target.origin(), now).await?;
+        let address = self
+            .targets
+            .address(team, &target.origin(), false, now)
+            .await?;
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
         let mut new = NewEvent::new(team.clone(), &event, now, None);

@@ -42,7 +42,7 @@ use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
 use super::dial::Dial;
-pub use callback::CallbackArrival;
+pub use callback::{CallbackArrival, KnownDispatch};
 use chains::Chains;
 pub use dispatch::DispatchRequest;
 use documents::{Documents, PublicKeys};
