@@ -265,10 +265,7 @@ impl Server {
             },
             settings: config.openintent,
         };
-        let openintent = match parts.settings.enabled {
-            true => Some(Arc::new(OpenIntent::open(parts).await?)),
-            false => None,
-        };
+        let openintent = openintent(parts).await?;
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
         let (federation, forwarding) = Federation::start(federation::Parts {
@@ -481,6 +478,23 @@ async fn end_lost_holds(app: &App) -> Result<(), StoreError> {
         app.registry.take_over(&hold);
     }
     Ok(())
+}
+
+/// This instance as a server of OpenIntent, if it is to be one and can be.
+async fn openintent(parts: OpenIntentParts) -> Result<Option<Arc<OpenIntent>>, StoreError> {
+    if !parts.settings.enabled {
+        return Ok(None);
+    }
+    // It takes part unless it is told not to: what has no name for others is still a server.
+    if let Err(fault) = OpenIntent::did_of(&parts.settings, &parts.server_url) {
+        tracing::warn!(
+            url = parts.server_url,
+            %fault,
+            "OpenIntent is off, because nothing can be called by this address: `--public-url` says where others find it"
+        );
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(OpenIntent::open(parts).await?)))
 }
 
 /// Ends the connections of keys that no longer work, if any key has changed.

@@ -229,7 +229,12 @@ impl OpenIntent {
         // Whoever sends it on cannot speak for whoever did the work.
         let attestation = arrival.object.get("attestation").and_then(Json::as_object);
         match attestation.filter(|it| signature::is_signed(it)) {
-            Some(attestation) => self.check_signature(from, attestation).await,
+            Some(attestation) => match self.check_signature(from, attestation).await {
+                Err(Refusal::Forbidden(why)) => {
+                    Err(Refusal::Forbidden(format!("the attestation: {why}")))
+                }
+                checked => checked,
+            },
             None => Ok(()),
         }
     }

@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 
 use crate::base::clock::Clock;
 use crate::openintent::canonical::canonical;
-use crate::openintent::did;
+use crate::openintent::did::{self, DidFault};
 use crate::openintent::json::Object;
 use crate::openintent::trust::normalize;
 use crate::protocol::event::dedup_key;
@@ -125,10 +125,9 @@ impl OpenIntent {
             dial,
         } = parts;
         let server_url = server_url.trim_end_matches('/').to_owned();
-        let derived = did::did_of_url(&server_url)
+        let did = Self::did_of(&settings, &server_url)
             .map_err(|fault| StoreError::Failed(format!("`{server_url}` has no DID: {fault}")))?;
         let mut dids = did::spellings(&server_url);
-        let did = settings.did.clone().unwrap_or(derived);
         if !dids.contains(&did) {
             dids.push(did.clone());
         }
@@ -150,6 +149,17 @@ impl OpenIntent {
             dial,
             clock,
         })
+    }
+
+    /// What a server at this URL goes by: what the settings say, else what follows from the URL.
+    ///
+    /// # Errors
+    /// When nothing follows from it: an address of IPv6 has no place in a DID.
+    pub fn did_of(settings: &OpenIntentSettings, server_url: &str) -> Result<String, DidFault> {
+        match &settings.did {
+            Some(did) => Ok(did.clone()),
+            None => did::did_of_url(server_url),
+        }
     }
 
     /// What the server may call for OpenIntent: as for peers, and plain http too where the settings do not demand https

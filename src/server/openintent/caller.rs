@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::OriginalUri;
 use axum::http::request::Parts;
 
 use super::super::error::ApiError;
@@ -84,7 +85,10 @@ pub(super) async fn signer(
         .map(|digest| (CONTENT_DIGEST, digest))
         .into_iter()
         .collect();
-    let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    // The path as it was asked for: routes below a prefix see the rest of it alone.
+    let original = parts.extensions.get::<OriginalUri>();
+    let uri = original.map_or(&parts.uri, |original| &original.0);
+    let path = uri.path_and_query().map_or("/", |it| it.as_str());
     let (method, content_type) = (parts.method.as_str(), text("content-type"));
     let did = received.keyid.split('#').next().unwrap_or_default();
     let signed = node

@@ -4,4 +4,5 @@
 mod bytes;
 mod clients;
 mod crossing;
+mod faces;
 mod refusals;
