@@ -499,12 +499,14 @@ async fn openintent(parts: OpenIntentParts) -> Result<Option<Arc<OpenIntent>>, S
 
 /// Ends the connections of keys that no longer work, if any key has changed.
 async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
-    if !app.access.refresh().await? {
-        return Ok(());
-    }
+    let has_changed = app.access.refresh().await?;
     match &app.openintent {
-        Some(node) => node.refresh().await?,
-        None => app.trust.forget(),
+        Some(node) if has_changed || node.is_stale() => node.refresh().await?,
+        None if has_changed => app.trust.forget(),
+        _ => {}
+    }
+    if !has_changed {
+        return Ok(());
     }
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {

@@ -268,6 +268,10 @@ fn event_data(dispatch: &ExchangeRecord, callback: &FederationCallback, sent: &O
     let mut data: BTreeMap<String, Json> = sent.clone();
     data.remove("signature");
     data.insert(
+        "dispatch_id".to_owned(),
+        Json::from(dispatch.local_id.as_str()),
+    );
+    data.insert(
         "event_type".to_owned(),
         Json::from(callback.event_type.word()),
     );

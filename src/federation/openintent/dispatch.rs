@@ -82,6 +82,12 @@ impl OpenIntent {
         let target = self
             .callable(&request.target_server)
             .map_err(|fault| fault.blocks(TARGET_BLOCKED))?;
+        if target.url().query().is_some() {
+            return Err(Refusal::Bad(format!(
+                "{} is no server: leave out what is behind the `?`, since paths are put behind the address",
+                request.target_server
+            )));
+        }
         self.check_relationship(team, &request.target_server)
             .await?;
         let scope = self.scope_of(team, &request).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
 use super::{OpenIntent, Ring, TrustedServer};
-use crate::federation::delivery::{Attempted, Request, excerpt};
+use crate::federation::delivery::{Attempted, Request, Unposted, excerpt};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::key_id;
 use crate::openintent::http_signature;
@@ -17,6 +17,7 @@ use crate::openintent::trust::normalize;
 use crate::openintent::{signature, stamp};
 use crate::protocol::event::{Data, Event};
 use crate::protocol::id::TeamId;
+use crate::store::StoreError;
 use crate::store::openintent::{ExchangeNote, ExchangeState};
 
 /// What one post may take, and how much of the answer is read: as long as the reference waits.
@@ -65,19 +66,20 @@ impl ErrandTarget {
     }
 
     /// The post of an event: stamped and signed now.
-    pub(in crate::federation) async fn request(&self, event: &Event) -> Result<Request, String> {
+    pub(in crate::federation) async fn request(&self, event: &Event) -> Result<Request, Unposted> {
+        let nothing = || "it holds nothing to send".to_owned();
         let Some(Data::Json(data)) = &event.data else {
-            return Err("it holds nothing to send".to_owned());
+            return Err(nothing().into());
         };
         let data: Json = data.get().parse().map_err(|fault| format!("{fault}"))?;
         let url = data.get("url").and_then(Json::as_str).unwrap_or_default();
         let (member, time) = match event.kind.as_str() {
             INTENT_DISPATCHED => ("envelope", "created_at"),
             CALLBACK_SENT => ("callback", "timestamp"),
-            _ => return Err("it is nothing of OpenIntent".to_owned()),
+            _ => return Err("it is nothing of OpenIntent".to_owned().into()),
         };
         let body = data.get(member).and_then(Json::as_object);
-        let mut body = body.ok_or("it holds nothing to send")?.clone();
+        let mut body = body.ok_or_else(nothing)?.clone();
         let now = self.node.clock.unix_millis();
         body.insert(time.to_owned(), Json::from(stamp::write(now)));
         let keys = self.node.ring.keys();
@@ -89,7 +91,9 @@ impl ErrandTarget {
             ("content-type", CONTENT_TYPE.to_owned()),
             ("x-source-server", self.node.server_url.clone()),
         ];
-        if let Some(key) = self.api_key(url.as_str()).await? {
+        let key = self.api_key(url.as_str()).await;
+        // The store is away: the event is as good as it was.
+        if let Some(key) = key.map_err(|error| Unposted::Now(error.to_string()))? {
             headers.push(("x-api-key", key));
         }
         headers.extend(sign_request(
@@ -116,9 +120,8 @@ impl ErrandTarget {
     }
 
     /// The key of the server that a URL is of. Nobody else is ever shown it.
-    async fn api_key(&self, url: &str) -> Result<Option<String>, String> {
-        let trust = self.node.trust.of(&self.team).await;
-        let trust = trust.map_err(|error| error.to_string())?;
+    async fn api_key(&self, url: &str) -> Result<Option<String>, StoreError> {
+        let trust = self.node.trust.of(&self.team).await?;
         let server = server_of(&trust.servers, &normalize(url));
         let key = server.and_then(|server| server.api_key.as_ref());
         Ok(key.map(|key| key.reveal().to_owned()))
