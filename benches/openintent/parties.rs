@@ -62,9 +62,9 @@ impl Parties {
             sign(&mut intent, &self.0[2].key);
             Json::Object(intent).to_string()
         };
+        let make = &make;
+        let part = move |worker| (worker..count).step_by(workers).map(make).collect();
         let mut made: Vec<Vec<String>> = thread::scope(|scope| {
-            let make = &make;
-            let part = |worker| (worker..count).step_by(workers).map(make).collect();
             let workers: Vec<_> = (0..workers)
                 .map(|worker| scope.spawn(move || part(worker)))
                 .collect();
