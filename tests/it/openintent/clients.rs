@@ -53,8 +53,11 @@ impl Driven<'_> {
     }
 }
 
+/// What is true of an answer.
+type Holds = fn(&Value) -> bool;
+
 /// Members that differ from server to server, and what they look like.
-const OWN: &[(&str, fn(&Value) -> bool)] = &[
+const OWN: &[(&str, Holds)] = &[
     ("public_key", |key| {
         key.as_str().is_some_and(|key| key.len() == 44)
     }),
