@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,10 +16,10 @@ use crate::load;
 /// The key that the reference server takes.
 pub const KEY: &str = "bench-key";
 
-/// A program that prints lines of JSON.
+/// A program that says where it listens in lines of JSON.
 struct Program {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    lines: Receiver<String>,
     home: TempDir,
 }
 
@@ -31,18 +33,23 @@ impl Program {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (said, lines) = mpsc::channel();
+        thread::spawn(move || {
+            // Read to the end, also when nobody wants it: a log that nobody reads would stop who writes it.
+            for line in stdout.lines().map_while(Result::ok) {
+                if line.starts_with('{') {
+                    said.send(line).ok();
+                }
+            }
+        });
         Self { child, lines, home }
     }
 
     fn object(&mut self) -> Value {
-        match self.lines.next() {
-            Some(line) => serde_json::from_str(&line.unwrap()).unwrap(),
-            None => panic!(
-                "{}",
-                fs::read_to_string(self.home.path().join("log")).unwrap()
-            ),
-        }
+        let line = self.lines.recv();
+        let log = || fs::read_to_string(self.home.path().join("log")).unwrap();
+        serde_json::from_str(&line.unwrap_or_else(|_| panic!("{}", log()))).unwrap()
     }
 }
 
