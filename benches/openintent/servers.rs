@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,6 +54,22 @@ impl Program {
     }
 }
 
+impl Program {
+    /// How long it has had a processor, all its threads together.
+    fn processor(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(path).unwrap();
+        // Behind the name, which is in brackets and may hold anything; ticks are hundredths of a second.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .map(|it| it.parse::<u64>().unwrap())
+            .sum();
+        Duration::from_millis(10 * ticks)
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         // It may have ended already.
@@ -63,7 +80,7 @@ impl Drop for Program {
 
 /// The published server as it ships: one process, its log on, everything in memory.
 pub struct Reference {
-    _program: Program,
+    program: Program,
     url: String,
 }
 
@@ -86,20 +103,22 @@ impl Reference {
             .arg(settings.to_string());
         let mut program = Program::start(command, home);
         let url = program.object()["url"].as_str().unwrap().to_owned();
-        Self {
-            _program: program,
-            url,
-        }
+        Self { program, url }
     }
 
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
+
+    /// How long it has had a processor.
+    pub fn processor(&self) -> Duration {
+        self.program.processor()
+    }
 }
 
 /// `kite serve` on an empty directory.
 pub struct Kite {
-    _program: Program,
+    program: Program,
     pub url: String,
     key: String,
 }
@@ -137,15 +156,16 @@ impl Kite {
         let mut program = Program::start(command, home);
         let key = program.object()["api_key"].as_str().unwrap().to_owned();
         assert_eq!(program.object()["event"], "listening");
-        Self {
-            _program: program,
-            url,
-            key,
-        }
+        Self { program, url, key }
     }
 
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// How long it has had a processor.
+    pub fn processor(&self) -> Duration {
+        self.program.processor()
     }
 
     /// How many intents it says that it has taken.
