@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
-use super::{OpenIntent, Ring, TrustedServer};
+use super::{OpenIntent, TrustedServer};
 use crate::federation::delivery::{Attempted, Request, Unposted, excerpt};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::key_id;
@@ -17,8 +17,10 @@ use crate::openintent::trust::normalize;
 use crate::openintent::{signature, stamp};
 use crate::protocol::event::{Data, Event};
 use crate::protocol::id::TeamId;
+use crate::protocol::peer_url::PeerUrl;
 use crate::store::StoreError;
 use crate::store::openintent::{ExchangeNote, ExchangeState};
+use crate::store::record::Millis;
 
 /// What one post may take, and how much of the answer is read: as long as the reference waits.
 const LIMITS: Limits = Limits {
@@ -83,7 +85,7 @@ impl ErrandTarget {
         let now = self.node.clock.unix_millis();
         body.insert(time.to_owned(), Json::from(stamp::write(now)));
         let keys = self.node.ring.keys();
-        signature::sign(&mut body, &keys.signing);
+        signature::sign(&mut body, &keys.signing(now).key);
         let errand = self.errand(event, &body);
         let text = Json::Object(body).to_string();
         let url = self.node.callable(url).map_err(|fault| fault.0)?;
@@ -96,13 +98,7 @@ impl ErrandTarget {
         if let Some(key) = key.map_err(|error| Unposted::Now(error.to_string()))? {
             headers.push(("x-api-key", key));
         }
-        headers.extend(sign_request(
-            &self.node,
-            &self.node.ring,
-            url.as_str(),
-            &text,
-            now,
-        ));
+        headers.extend(self.signed(&url, &text, now));
         Ok(Request {
             url,
             headers,
@@ -125,6 +121,30 @@ impl ErrandTarget {
         let server = server_of(&trust.servers, &normalize(url));
         let key = server.and_then(|server| server.api_key.as_ref());
         Ok(key.map(|key| key.reveal().to_owned()))
+    }
+
+    /// The headers that sign a request (spec 7).
+    fn signed(&self, url: &PeerUrl, body: &str, now: Millis) -> Vec<(&'static str, String)> {
+        let keys = self.node.ring.keys();
+        let signing = keys.signing(now);
+        let request = http_signature::Request {
+            method: "POST",
+            target_uri: url.as_str(),
+            content_type: Some(CONTENT_TYPE),
+            body: body.as_bytes(),
+        };
+        let keyid = key_id(&self.node.did, signing.number);
+        let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
+        // The body says who it is from as well: without these headers it is still believed.
+        let Ok(signed) = http_signature::sign(&request, &params, &signing.key) else {
+            return Vec::new();
+        };
+        let digest = signed.content_digest.map(|it| ("content-digest", it));
+        let others = [
+            ("signature-input", signed.signature_input),
+            ("signature", signed.signature),
+        ];
+        digest.into_iter().chain(others).collect()
     }
 
     /// What an answer, or the lack of one, means: 2xx is a success, what passes is tried again, all else ends it (spec
@@ -184,35 +204,6 @@ pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
         remote_id: result.as_ref().and_then(|it| it.local_intent_id.clone()),
         message: result.map(|it| it.message).filter(|it| !it.is_empty()),
     }
-}
-
-/// The headers that sign a request (spec 7).
-fn sign_request(
-    node: &OpenIntent,
-    ring: &Ring,
-    url: &str,
-    body: &str,
-    now: i64,
-) -> Vec<(&'static str, String)> {
-    let keys = ring.keys();
-    let request = http_signature::Request {
-        method: "POST",
-        target_uri: url,
-        content_type: Some(CONTENT_TYPE),
-        body: body.as_bytes(),
-    };
-    let keyid = key_id(&node.did, keys.number);
-    let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
-    // The body says who it is from as well: without these headers it is still believed.
-    let Ok(signed) = http_signature::sign(&request, &params, &keys.signing) else {
-        return Vec::new();
-    };
-    let digest = signed.content_digest.map(|it| ("content-digest", it));
-    let others = [
-        ("signature-input", signed.signature_input),
-        ("signature", signed.signature),
-    ];
-    digest.into_iter().chain(others).collect()
 }
 
 fn words(status: u16) -> &'static str {

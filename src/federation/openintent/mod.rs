@@ -50,7 +50,7 @@ pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_
 pub(super) use errand::{Errand, ErrandTarget, learnt};
 pub use receive::Arrival;
 pub use refusal::Refusal;
-pub use ring::{Keys, Ring};
+pub use ring::{Keys, Ring, SigningKey};
 pub use seed::{open_seed, seal_seed};
 pub use settings::{
     ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings, SharedSecret,
