@@ -101,6 +101,12 @@ impl OpenIntent {
             record: String::new(),
             now,
         };
+        // A repeat is no news: nothing of it is judged again, and nobody is told of it.
+        let known = self.store.find_exchange(team.clone(), exchange.keys);
+        if let Some(known) = known.await? {
+            let own_key = exchange.keys.own;
+            return repeated(exchange.dispatch_id, own_key, exchange.digest, known);
+        }
         exchange.local_id = self.free_id(&team, &exchange).await?;
         let terms = self.terms(envelope, granted, arrival.budget_limit.as_ref());
         let declined = self.decline(&team, &trust, envelope, &terms, now).await?;
