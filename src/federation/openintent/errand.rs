@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
 use super::{OpenIntent, Ring};
@@ -27,6 +29,9 @@ const LIMITS: Limits = Limits {
 
 /// For how long a delivery is tried (spec 14.2).
 const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How long to wait before a store that is away is asked again whom the team trusts.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Another server of OpenIntent, as the outbox posts to it.
 pub(in crate::federation) struct ErrandTarget {
@@ -117,8 +122,13 @@ impl ErrandTarget {
 
     /// The key of the server that a URL is of. Nobody else is ever shown it.
     async fn api_key(&self, url: &str) -> Result<Option<String>, String> {
-        let trust = self.node.trust.of(&self.team).await;
-        let trust = trust.map_err(|error| error.to_string())?;
+        let trust = loop {
+            match self.node.trust.of(&self.team).await {
+                // No fault of the event's, which is not to end for it. The settler says that the store is away.
+                Err(error) if error.is_outage() => sleep(ASK_AGAIN).await,
+                trust => break trust.map_err(|error| error.to_string())?,
+            }
+        };
         let origin = normalize(&origin_of(url));
         let server = trust.servers.iter().find(|server| {
             normalize(&origin_of(&server.url)) == origin && server.api_key.is_some()
@@ -151,15 +161,14 @@ const CONTENT_TYPE: &str = "application/json";
 
 /// What is learnt of a dispatch by the answer to its post.
 pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
-    let result = Json::read(body).ok();
-    let result = result.and_then(|body| ReceiveResult::from_json(&body).ok());
-    let state = match &result {
-        // The reference's own answers say it; whoever answers a success with something else has taken it.
-        Some(result) if !result.accepted && !result.dispatch_id.is_empty() => {
-            ExchangeState::Rejected
-        }
+    let body = Json::read(body).ok();
+    let said = body.as_ref().and_then(|body| body.get("accepted"));
+    let state = match said.and_then(Json::as_bool) {
+        Some(false) => ExchangeState::Rejected,
+        // Whoever answers a success and does not say no has taken it.
         _ => ExchangeState::Delivered,
     };
+    let result = body.and_then(|body| ReceiveResult::from_json(&body).ok());
     ExchangeNote {
         state: Some(state),
         remote_id: result.as_ref().and_then(|it| it.local_intent_id.clone()),
