@@ -55,6 +55,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and m
 complete -c kite -n "__fish_kite_needs_command" -f -a "github" -d 'Connect a repository on GitHub'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
 complete -c kite -n "__fish_kite_needs_command" -f -a "federation" -d 'Exchange events with other instances: peers, what is on its way to them, dead letters'
+complete -c kite -n "__fish_kite_needs_command" -f -a "openintent" -d 'Exchange intents with other servers by OpenIntent: dispatch, discover, trust, identity, tokens'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams, keys and backups, straight on the database'
 complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
@@ -773,6 +774,152 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Explain a dead letter: what was refused, by whom, every attempt, and what can be done'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "replay" -d 'Send dead letters once more, with no attempts counted'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "discard" -d 'Drop dead letters for good'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "status" -d 'Show how the server takes part in the federation: its DID, its trust policy, its counters'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "discover" -d 'Show what a server says of itself, and whether its DID document proves its key. No key goes there'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "agents" -d 'List the agents that a server tells of: the login\'s server, or the one at a URL'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "dispatch" -d 'Send an intent to another server, by the login\'s server. It answers as soon as the dispatch is stored'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "identity" -d 'Show the server\'s DID and keys, make it a new key, or export the one that signs'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "ucan" -d 'Make, narrow, read and verify delegation tokens'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "envelope" -d 'Sign envelopes, and verify their signatures'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "trust" -d 'Say which servers the team trusts, while the server runs. It needs an admin key'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l source -d 'Which server asks, by its URL' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l to -d 'The server that is to work, by its URL' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l intent -d 'The intent\'s id here' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l agent -d 'The agent there that it is for' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l title -d 'The intent in a line' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l description -d 'The intent in full' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l state -d 'What is known so far' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l constraints -d 'What is to be kept to' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l permission -d 'An operation that may be done, such as state.patch; may be repeated' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l deny -d 'An operation that must not be done; may be repeated' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l depth -d 'How many further hops there may be' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l expires -d 'Until when it holds: a time (2027-01-31T00:00:00Z) or how long from now (24h)' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l policy -d 'The conditions of the work: an object with governance, budget and observability' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l callback -d 'Where the other server tells the outcome' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l trace -d 'The id of the trace that it belongs to' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l idempotency-key -d 'By what a repeat is known' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l ucan -d 'A delegation token that goes with it; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -f -a "show" -d 'Show the DID document that the server publishes: its DID and its keys'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -f -a "rotate" -d 'Make the server a new key. The one before is published for a while beside it; a running server notices'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -f -a "export" -d 'Write the key that signs to a file: 32 raw bytes, as the Python SDK reads them. Whoever has it is the server'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "issue" -d 'Make a token that stands on nothing but its issuer\'s word'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "attenuate" -d 'Make a token of a token: for somebody further on, with no more than the first has'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "inspect" -d 'Show what a token says, and each one that it stands on. Nothing is verified'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "verify" -d 'Verify a token and all that it stands on: signatures, audiences, times, and that no link widens'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -f -a "sign" -d 'Sign an envelope: print it with its signature, in the place of one that it has'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -f -a "verify" -d 'Verify the signature of an envelope: with a key, or with those that its server publishes'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "list" -d 'List the servers that the team trusts, and where each entry comes from'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "add" -d 'Trust a server, or say something else of one. What is left out is no more, also where it was said before'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "remove" -d 'Take back what commands have said of a server'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "policy" -d 'Show the team\'s trust policy, or set it'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l config -d 'Read settings from a TOML file; flags and variables win over it' -r -F
 complete -c kite -n "__fish_kite_using_subcommand serve" -l listen -d 'Where to listen; port 0 picks one [default: 127.0.0.1:7700]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l host -d 'The host alone, as deployments of the hosted server set it; `--listen` wins' -r
@@ -801,6 +948,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networ
 complete -c kite -n "__fish_kite_using_subcommand serve" -l federation-max-age -d 'How old an event may be that is still tried at a peer; then it is a dead letter [default: 7d]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l paperclip-api-url -d 'Post messages for agents to the Paperclip at this address too [default: to none]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l paperclip-api-key-file -d 'A file with the key that Paperclip is called with; `KITE_PAPERCLIP_API_KEY` wins' -r -F
+complete -c kite -n "__fish_kite_using_subcommand serve" -l openintent -d 'Take part in OpenIntent\'s federation [default: true]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l openintent-trust-policy -d 'Which OpenIntent servers are trusted: open, allowlist or trustless [default: allowlist]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r

@@ -27,6 +27,7 @@ need haproxy haproxy
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 need systemd-analyze systemd
+scripts/openintent-sdk.sh
 
 shellcheck install.sh scripts/*.sh tests/it/support/*.sh .ci/run
 cargo fmt --check
@@ -35,5 +36,5 @@ cargo clippy --locked --all-targets --no-default-features -- -D warnings
 cargo test --locked
 # What a client meets, once more on PostgreSQL.
 KITE_TEST_ON=postgres cargo test --locked --test it -- \
-    agents_at_peers:: bad_input:: calls:: clients:: invites:: limits:: login:: paperclip:: publish:: streams:: teams:: trace:: \
-    trigger:: vectors:: webhooks::
+    agents_at_peers:: bad_input:: calls:: clients:: invites:: limits:: login:: openintent:: paperclip:: publish:: streams:: \
+    teams:: trace:: trigger:: vectors:: webhooks::

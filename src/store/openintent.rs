@@ -153,7 +153,8 @@ pub struct NewExchange {
     pub dispatch_id: String,
     /// The other server's URL, normalised.
     pub party: String,
-    /// What it is called here. Of a dispatch and a taken intent: the id of its event. Unique in its team and kind.
+    /// What it is called here. Of a dispatch and a taken intent: the id of its event. One of its team and
+    /// kind should have it: where two do, either is found.
     pub local_id: String,
     /// How it begins.
     pub state: ExchangeState,
@@ -345,7 +346,6 @@ pub trait OpenIntentStore: Send + Sync + 'static {
     async fn find_dispatch(&self, id: String) -> Result<Option<(TeamId, ExchangeRecord)>>;
 
     /// Keeps an exchange that has no event. Answers the one that its keys stood for already, if any: then nothing changes.
-    /// A local id that is taken is an error.
     async fn enter_exchange(
         &self,
         team: TeamId,

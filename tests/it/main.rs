@@ -47,6 +47,7 @@ mod limits;
 mod listen;
 mod login;
 mod nodes;
+mod openintent;
 mod openintent_cli;
 mod openintent_vectors;
 mod order;

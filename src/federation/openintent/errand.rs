@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::OpenIntent;
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
-use super::{OpenIntent, Ring};
 use crate::federation::delivery::{Attempted, Request, excerpt};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::key_id;
@@ -19,7 +19,9 @@ use crate::openintent::trust::normalize;
 use crate::openintent::{signature, stamp};
 use crate::protocol::event::{Data, Event};
 use crate::protocol::id::TeamId;
+use crate::protocol::peer_url::PeerUrl;
 use crate::store::openintent::{ExchangeNote, ExchangeState};
+use crate::store::record::Millis;
 
 /// What one post may take, and how much of the answer is read: as long as the reference waits.
 const LIMITS: Limits = Limits {
@@ -83,12 +85,6 @@ impl ErrandTarget {
         };
         let body = data.get(member).and_then(Json::as_object);
         let mut body = body.ok_or("it holds nothing to send")?.clone();
-        let now = self.node.clock.unix_millis();
-        body.insert(time.to_owned(), Json::from(stamp::write(now)));
-        let keys = self.node.ring.keys();
-        signature::sign(&mut body, &keys.signing);
-        let errand = self.errand(event, &body);
-        let text = Json::Object(body).to_string();
         let url = self.node.callable(url).map_err(|fault| fault.0)?;
         let mut headers = vec![
             ("content-type", CONTENT_TYPE.to_owned()),
@@ -97,13 +93,14 @@ impl ErrandTarget {
         if let Some(key) = self.api_key(url.as_str()).await? {
             headers.push(("x-api-key", key));
         }
-        headers.extend(sign_request(
-            &self.node,
-            &self.node.ring,
-            url.as_str(),
-            &text,
-            now,
-        ));
+        // Behind all that may have to wait.
+        let now = self.node.clock.unix_millis();
+        body.insert(time.to_owned(), Json::from(stamp::write(now)));
+        let keys = self.node.ring.keys();
+        signature::sign(&mut body, &keys.signing(now).key);
+        let errand = self.errand(event, &body);
+        let text = Json::Object(body).to_string();
+        headers.extend(self.signed(&url, &text, now));
         Ok(Request {
             url,
             headers,
@@ -135,6 +132,30 @@ impl ErrandTarget {
         });
         let key = server.and_then(|server| server.api_key.as_ref());
         Ok(key.map(|key| key.reveal().to_owned()))
+    }
+
+    /// The headers that sign a request (spec 7).
+    fn signed(&self, url: &PeerUrl, body: &str, now: Millis) -> Vec<(&'static str, String)> {
+        let keys = self.node.ring.keys();
+        let signing = keys.signing(now);
+        let request = http_signature::Request {
+            method: "POST",
+            target_uri: url.as_str(),
+            content_type: Some(CONTENT_TYPE),
+            body: body.as_bytes(),
+        };
+        let keyid = key_id(&self.node.did, signing.number);
+        let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
+        // The body says who it is from as well: without these headers it is still believed.
+        let Ok(signed) = http_signature::sign(&request, &params, &signing.key) else {
+            return Vec::new();
+        };
+        let digest = signed.content_digest.map(|it| ("content-digest", it));
+        let others = [
+            ("signature-input", signed.signature_input),
+            ("signature", signed.signature),
+        ];
+        digest.into_iter().chain(others).collect()
     }
 
     /// What an answer, or the lack of one, means: 2xx is a success, what passes is tried again, all else ends it (spec
@@ -174,35 +195,6 @@ pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
         remote_id: result.as_ref().and_then(|it| it.local_intent_id.clone()),
         message: result.map(|it| it.message).filter(|it| !it.is_empty()),
     }
-}
-
-/// The headers that sign a request (spec 7).
-fn sign_request(
-    node: &OpenIntent,
-    ring: &Ring,
-    url: &str,
-    body: &str,
-    now: i64,
-) -> Vec<(&'static str, String)> {
-    let keys = ring.keys();
-    let request = http_signature::Request {
-        method: "POST",
-        target_uri: url,
-        content_type: Some(CONTENT_TYPE),
-        body: body.as_bytes(),
-    };
-    let keyid = key_id(&node.did, keys.number);
-    let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
-    // The body says who it is from as well: without these headers it is still believed.
-    let Ok(signed) = http_signature::sign(&request, &params, &keys.signing) else {
-        return Vec::new();
-    };
-    let digest = signed.content_digest.map(|it| ("content-digest", it));
-    let others = [
-        ("signature-input", signed.signature_input),
-        ("signature", signed.signature),
-    ];
-    digest.into_iter().chain(others).collect()
 }
 
 fn words(status: u16) -> &'static str {

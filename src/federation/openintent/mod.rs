@@ -50,7 +50,7 @@ pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_
 pub(super) use errand::{Errand, ErrandTarget, learnt};
 pub use receive::Arrival;
 pub use refusal::Refusal;
-pub use ring::{Keys, Ring};
+pub use ring::{Keys, Ring, SigningKey};
 pub use seed::{open_seed, seal_seed};
 pub use settings::{
     ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings, SharedSecret,
@@ -301,9 +301,11 @@ fn key_of(kind: &str, party: &str, name: &str) -> [u8; 32] {
     dedup_key(kind, &[party, name])
 }
 
-/// A digest of what was sent, but for what differs from attempt to attempt.
+/// A digest of what was sent, but for what differs from attempt to attempt. Who has sent it is no part of it: the keys of
+/// an exchange say that, whatever spelling of the URL came.
 fn digest_of(object: &Object) -> [u8; 32] {
     let mut object = object.clone();
+    object.remove("source_server");
     for name in OF_THE_ATTEMPT {
         object.remove(name);
     }

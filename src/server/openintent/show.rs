@@ -25,14 +25,14 @@ use crate::protocol::id::TeamId;
 /// `GET /.well-known/openintent-federation.json`.
 pub(super) async fn manifest(State(app): State<Arc<App>>) -> Result<Response, Answer> {
     let node = public(&app)?;
-    let keys = node.ring.keys();
+    let (keys, now) = (node.ring.keys(), app.clock.unix_millis());
     let settings = &node.settings;
     let peers = settings.peers.iter().filter(|_| settings.show_peers);
     let mut manifest = FederationManifest::new(node.did(), node.server_url());
     manifest.trust_policy = settings.trust_policy;
     manifest.visibility_default = settings.visibility_default;
     manifest.peers = peers.map(|peer| peer.url.given().to_owned()).collect();
-    manifest.public_key = Some(STANDARD.encode(keys.signing.public()));
+    manifest.public_key = Some(STANDARD.encode(keys.signing(now).key.public()));
     let callback = manifest.endpoint("callback");
     manifest.endpoints.insert("callback".to_owned(), callback);
     Ok(Answer::ok(&manifest.to_json()))

@@ -118,7 +118,7 @@ async fn another_secret_key_changes_nothing() {
         identity(&person, &server, args)
             .env("KITE_SECRET_KEY", &wrong)
             .stdout("")
-            .stderr_has("secret key")
+            .stderr_has("sealed with another key")
             .exits(1);
     }
     let keys = server.store().await.signing_keys(NOW).await.unwrap();

@@ -92,7 +92,7 @@ fn a_right_signature_is_told_and_a_changed_envelope_is_not_taken() {
         .exits(2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_keys_of_a_server_are_those_of_its_document() {
     let person = signer();
     let server = Pretender::start(1).await;

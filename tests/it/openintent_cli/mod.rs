@@ -3,6 +3,7 @@
 mod database;
 mod envelopes;
 mod other;
+mod real;
 mod servers;
 mod tokens;
 mod trust;

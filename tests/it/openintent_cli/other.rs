@@ -21,7 +21,7 @@ fn at(server: &Pretender, person: &Person, args: &[&str]) -> Kite {
         .env("KITE_API_KEY", &key())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_is_shown_with_what_its_document_proves() {
     let person = Person::new();
     let server = Pretender::start(1).await;
@@ -49,7 +49,7 @@ async fn a_server_is_shown_with_what_its_document_proves() {
     assert_eq!(found["reason"], "it is that of `did:web:x.example`");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_key_goes_to_the_own_server_and_to_no_other() {
     let person = Person::new();
     let (own, other) = (
@@ -82,7 +82,7 @@ async fn the_key_goes_to_the_own_server_and_to_no_other() {
     assert_eq!(asked.header("x-source-server"), Some("https://s.example"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn agents_are_rows_and_lines() {
     let person = Person::new();
     let server = Pretender::start(1).await;
@@ -100,7 +100,7 @@ async fn agents_are_rows_and_lines() {
         .succeeds();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_status_is_told_in_both_forms() {
     let person = Person::new();
     let server = Pretender::start(1).await;
@@ -120,7 +120,7 @@ async fn the_status_is_told_in_both_forms() {
     assert!(document.json()["verificationMethod"].is_array());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dispatch_says_what_was_said_and_nothing_more() {
     let person = Person::new();
     std::fs::write(person.home().join("state.json"), r#"{"n": 1.0}"#).unwrap();

@@ -1,4 +1,5 @@
-//! A server that only says what OpenIntent servers say, and remembers what it was asked.
+//! A server that only says what OpenIntent servers say, and remembers what it was asked. Tests that run the program
+//! beside it need a runtime of several threads.
 
 use std::sync::{Arc, Mutex};
 

@@ -77,7 +77,8 @@ async fn a_command_wins_over_the_file_and_gives_way_to_it_when_it_is_taken_back(
     assert_eq!(servers(&owner).await, only);
 
     server.stop();
-    server.start_again();
+    server.start_elsewhere();
+    let owner = server.owner();
     assert_eq!(servers(&owner).await, only);
     let gone = "/servers?url=https%3A%2F%2FFILED.example%2F";
     let (status, shown) = call(&owner, Method::DELETE, gone, &json!(null)).await;

@@ -30,7 +30,7 @@ contract! {
     an_exchange_of_nobody_spoils_nothing_for_others,
     exchanges_go_to_peers_and_stay_with_their_team,
     what_was_declined_is_entered_once_and_answers_an_append,
-    a_local_id_is_given_once,
+    a_local_id_that_comes_twice_spoils_nothing,
     what_is_learnt_of_an_exchange_follows_its_states,
     counts_are_of_a_team_and_its_kinds,
     a_dispatch_whose_forward_is_dead_is_undelivered_until_it_is_replayed,
@@ -346,13 +346,16 @@ async fn what_was_declined_is_entered_once_and_answers_an_append(store: &dyn Sto
     assert!(matches!(nobody.await, Err(StoreError::NotFound(_))));
 }
 
-async fn a_local_id_is_given_once(store: &dyn Store) {
-    let enter = async |exchange| store.enter_exchange(id("acme"), exchange).await;
-    assert_eq!(enter(exchange("a", 1, None)).await.unwrap(), None);
-    assert!(enter(exchange("a", 2, None)).await.is_err());
-    assert_eq!(enter(dispatch("a", 2)).await.unwrap(), None);
-    let rival = store.enter_exchange(id("rival"), exchange("a", 2, None));
-    assert_eq!(rival.await.unwrap(), None);
+async fn a_local_id_that_comes_twice_spoils_nothing(store: &dyn Store) {
+    let enter = async |exchange| store.enter_exchange(id("acme"), exchange).await.unwrap();
+    assert_eq!(enter(exchange("a", 1, None)).await, None);
+    assert_eq!(enter(exchange("a", 2, None)).await, None);
+    assert_eq!(
+        append(store, vec![intent("a", 3, None), intent("b", 4, None)]).await,
+        [Outcome::Stored(1), Outcome::Stored(2)]
+    );
+    let found = store.exchange(id("acme"), ExchangeKind::Intent, "a".to_owned());
+    assert!(found.await.unwrap().is_some());
 }
 
 async fn what_is_learnt_of_an_exchange_follows_its_states(store: &dyn Store) {

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,12 +12,10 @@ use std::sync::OnceLock;
 use kite::base::random;
 
 use super::authority::Identity;
+use super::free_port;
 
 /// Starts the server, obeys orders, cleans up: a process of its own, so that the cleaning up survives the test program.
 const SUPERVISOR: &str = include_str!("postgres.sh");
-
-/// Ports that the system gives to nobody by itself: a server that was stopped finds its own still free.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A running PostgreSQL, or one that was stopped and can be started again.
 pub(crate) struct Cluster {
@@ -53,7 +50,7 @@ impl Cluster {
 
     fn launch(more: &[(&str, &str)]) -> Self {
         let programs = programs();
-        let port = free_port();
+        let port = free_port("127.0.0.1");
         let password = hex(random::bytes::<16>());
         let mut supervisor = as_ordinary_user("sh")
             .args(["-c", SUPERVISOR, "sh"])
@@ -185,16 +182,6 @@ fn programs() -> PathBuf {
         .chain(debian.into_iter().rev().map(|(_, dir)| dir))
         .find(has_all)
         .expect("the tests need PostgreSQL: `apt-get install postgresql` on Debian, or `postgres` and `psql` in one directory of the PATH")
-}
-
-fn free_port() -> u16 {
-    loop {
-        let chance = u16::from_le_bytes(random::bytes());
-        let port = PORTS.start + chance % (PORTS.end - PORTS.start);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// A program with nothing of the tests' environment but what finds programs and temporary files.

@@ -35,8 +35,8 @@ impl Got {
     }
 }
 
-/// What is answered: a status, or none, and the connection ends.
-type Answers = dyn Fn(&Got) -> Option<u16> + Send + Sync;
+/// What is answered: a status and a body, or nothing, and the connection ends.
+type Answers = dyn Fn(&Got) -> Option<(u16, String)> + Send + Sync;
 
 #[derive(Default)]
 struct Book {
@@ -69,6 +69,14 @@ impl Receiver {
     pub(crate) fn at(
         address: SocketAddr,
         answers: impl Fn(&Got) -> Option<u16> + Send + Sync + 'static,
+    ) -> Self {
+        Self::replying(address, move |got| Some((answers(got)?, String::new())))
+    }
+
+    /// Starts one at this address that says something.
+    pub(crate) fn replying(
+        address: SocketAddr,
+        answers: impl Fn(&Got) -> Option<(u16, String)> + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
@@ -148,10 +156,12 @@ fn talk(stream: &TcpStream, book: &Book, answers: &Answers) {
         }
         book.got.lock().unwrap().push(got.clone());
         book.grew.notify_all();
-        let Some(status) = answers(&got) else {
+        let Some((status, body)) = answers(&got) else {
             return;
         };
-        let answer = format!("HTTP/1.1 {status} Received\r\ncontent-length: 0\r\n\r\n");
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} Received\r\ncontent-length: {length}\r\n\r\n{body}");
         let mut writer = stream;
         if writer.write_all(answer.as_bytes()).is_err() {
             return;

@@ -27,9 +27,20 @@ struct Surroundings {
     file_max_kib: Option<u64>,
     /// What else its command line says.
     flags: Vec<String>,
+    /// Where it listens first; any port where nothing is said.
+    listen: Option<String>,
 }
 
 impl Surroundings {
+    /// A directory, or with `KITE_TEST_ON=postgres` in the environment a PostgreSQL.
+    fn usual() -> Self {
+        match std::env::var("KITE_TEST_ON").as_deref() {
+            Ok("postgres") => Self::of_database(&Cluster::shared().database()),
+            Ok(other) => panic!("KITE_TEST_ON is `{other}`: it can be `postgres`, or missing"),
+            Err(_) => Self::default(),
+        }
+    }
+
     fn of_database(address: &str) -> Self {
         let variables = vec![
             ("KITE_DATABASE_URL", address.to_owned()),
@@ -66,12 +77,14 @@ impl Server {
     /// Starts a server on an empty directory, with more to say on its command line. With `KITE_TEST_ON=postgres` in the
     /// environment it keeps its data in PostgreSQL all the same.
     pub(crate) fn start_with(more: &[&str]) -> Self {
-        let surroundings = match std::env::var("KITE_TEST_ON").as_deref() {
-            Ok("postgres") => Surroundings::of_database(&Cluster::shared().database()),
-            Ok(other) => panic!("KITE_TEST_ON is `{other}`: it can be `postgres`, or missing"),
-            Err(_) => Surroundings::default(),
-        };
-        Self::first(surroundings.with(more))
+        Self::first(Surroundings::usual().with(more))
+    }
+
+    /// Starts a server on an empty directory at this address, which others know already.
+    pub(crate) fn start_at(address: &str, more: &[&str]) -> Self {
+        let mut surroundings = Surroundings::usual().with(more);
+        surroundings.listen = Some(address.to_owned());
+        Self::first(surroundings)
     }
 
     /// Starts a server on an empty directory that keeps its data there, for tests that look at its files.
@@ -116,7 +129,8 @@ impl Server {
 
     fn first(surroundings: Surroundings) -> Self {
         let home = Arc::new(TempDir::new().unwrap());
-        let mut process = surroundings.launch(home.path(), "127.0.0.1:0");
+        let listen = surroundings.listen.as_deref().unwrap_or("127.0.0.1:0");
+        let mut process = surroundings.launch(home.path(), listen);
         let bootstrap = announcement(&mut process, "bootstrap");
         let listening = announcement(&mut process, "listening");
         Self {

@@ -1,7 +1,6 @@
 //! `kite openintent ucan verify`: whether a token and all that it stands on hold.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde::Serialize;
@@ -120,22 +119,16 @@ pub(super) fn run(args: VerifyArgs, context: &Context) -> Result<Exit, CommandEr
 /// Fetches the keys of those issuers whose keys were not given.
 fn fetch(chain: &Chain, keys: &mut Keys, context: &Context) -> Result<(), CommandError> {
     let is_missing = |did: &&str| !keys.contains_key(*did);
-    let missing: Vec<String> = chain
-        .issuers()
-        .filter(is_missing)
-        .map(str::to_owned)
-        .collect();
+    let missing = chain.issuers().filter(is_missing).map(str::to_owned);
+    let missing: BTreeSet<String> = missing.collect();
     if missing.is_empty() {
         return Ok(());
     }
     let settings = context.settings()?;
     block_on_call(async {
         for did in missing {
-            if let Entry::Vacant(unknown) = keys.entry(did) {
-                let ca_file = settings.ca_file.as_deref();
-                let document = documents::of_did(unknown.key(), ca_file).await?;
-                unknown.insert(document.public_keys());
-            }
+            let document = documents::of_did(&did, settings.ca_file.as_deref()).await?;
+            keys.insert(did, document.public_keys());
         }
         Ok(())
     })
