@@ -16,8 +16,10 @@ export KITE_CRASH_STALL_SECS="${KITE_CRASH_STALL_SECS:-50}"
 export KITE_CRASH_FEDERATION_ROUNDS="${KITE_CRASH_FEDERATION_ROUNDS:-60}"
 export KITE_CRASH_FEDERATION_KILLS="${KITE_CRASH_FEDERATION_KILLS:-6}"
 export KITE_CRASH_FEDERATION_EVENTS="${KITE_CRASH_FEDERATION_EVENTS:-10000}"
+export KITE_CRASH_OPENINTENT_ROUNDS="${KITE_CRASH_OPENINTENT_ROUNDS:-60}"
+export KITE_CRASH_OPENINTENT_REPEATS="${KITE_CRASH_OPENINTENT_REPEATS:-500}"
 export KITE_ORDER_EVENTS="${KITE_ORDER_EVENTS:-1000000}"
 export KITE_FEDERATION_BACKLOG="${KITE_FEDERATION_BACKLOG:-100000}"
 
 cargo test --locked --test it --no-run
-exec timeout "$limit" cargo test --locked --test it -- crash:: crash_federation:: crowds:: federation::backlog nodes:: order:: outages:: --nocapture "$@"
+exec timeout "$limit" cargo test --locked --test it -- crash:: crash_federation:: crash_openintent:: crowds:: federation::backlog nodes:: order:: outages:: --nocapture "$@"

@@ -73,18 +73,18 @@ impl Access {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything when the store's number has changed; says whether it had.
-    pub async fn refresh(&self) -> Result<bool, StoreError> {
+    /// Forgets everything when the store's number has changed; says what it is now. Whoever has more to do then keeps the
+    /// number that it has done so for: all kinds of callers come here, and any of them may be the first to see a new one.
+    pub async fn refresh(&self) -> Result<u64, StoreError> {
         let version = self.store.access_version().await?;
         let mut known = self.known();
-        let changed = known.version != version;
-        if changed {
+        if known.version != version {
             *known = Known {
                 version,
                 ..Known::default()
             };
         }
-        Ok(changed)
+        Ok(version)
     }
 
     /// The live key that a text is, if it is one.

@@ -423,6 +423,7 @@ async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
     let mut outage = Outage::new("keys cannot be checked");
     let mut uses = Outage::new("the use of keys is not written down");
     let mut renewals = Outage::new("cursors are not renewed");
+    let mut heeded = None;
     for round in 1u64.. {
         let pause = tokio::time::sleep(access::WATCH_INTERVAL);
         let is_ending = tokio::select! {
@@ -430,7 +431,7 @@ async fn watch_access(app: Arc<App>, mut ending: watch::Receiver<bool>) {
             () = listen::ended(&mut ending) => true,
         };
         app.registry.expire(app.clock.unix_millis());
-        outage.note(end_dead_keys(&app).await.err().as_ref());
+        outage.note(heed_access(&app, &mut heeded).await.err().as_ref());
         if round.is_multiple_of(access::ROUNDS_PER_RENEWAL) {
             let renewed = app.log.renew_holds(app.registry.holds()).await;
             renewals.note(renewed.err().as_ref());
@@ -497,17 +498,25 @@ async fn openintent(parts: OpenIntentParts) -> Result<Option<Arc<OpenIntent>>, S
     Ok(Some(Arc::new(OpenIntent::open(parts).await?)))
 }
 
-/// Ends the connections of keys that no longer work, if any key has changed.
-async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
-    let has_changed = app.access.refresh().await?;
-    match &app.openintent {
-        Some(node) if has_changed || node.is_stale() => node.refresh().await?,
-        None if has_changed => app.trust.forget(),
-        _ => {}
-    }
-    if !has_changed {
+/// Reads again whom teams trust, and ends the connections of keys that no longer work, if any of that has changed since
+/// the store's number was the one that is `heeded`. What fails on the way is all done again the next time.
+async fn heed_access(app: &App, heeded: &mut Option<u64>) -> Result<(), StoreError> {
+    let version = app.access.refresh().await?;
+    if *heeded == Some(version) {
         return Ok(());
     }
+    match &app.openintent {
+        Some(node) => node.refresh().await?,
+        None => app.trust.forget(),
+    }
+    end_dead_keys(app).await?;
+    *heeded = Some(version);
+    Ok(())
+}
+
+/// Ends the connections of keys that no longer work.
+async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
+    app.access.refresh().await?;
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {
             app.registry.end_key(&prefix);

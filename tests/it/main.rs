@@ -27,6 +27,7 @@ mod commands;
 mod console;
 mod crash;
 mod crash_federation;
+mod crash_openintent;
 mod crowds;
 mod demo;
 mod deploy;

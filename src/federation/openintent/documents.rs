@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::federation::dial::{Dial, Limits};
+use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::{DOCUMENT_PATH, DidDocument};
 use crate::openintent::json::Json;
 use crate::protocol::identity::IDENTITY_KEY_LEN;
@@ -25,6 +25,11 @@ const LIMITS: Limits = Limits {
     whole: Duration::from_secs(10),
     body_max_bytes: 256 * 1024,
 };
+
+/// For how long a server that is not there may be one that just starts, and how long to wait before it is asked again.
+/// Together with [`LIMITS`] less than the 30 s that a caller waits.
+const STARTING: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// How many servers are remembered. Beyond it all are forgotten and asked again.
 const SERVERS_MAX: usize = 10_000;
@@ -140,6 +145,27 @@ impl Documents {
         }
     }
 
+    /// Asks, and asks again where nobody is there or the way breaks off: a server that was just restarted sends at once
+    /// what waited, and what is refused then is refused for good.
+    async fn ask(
+        &self,
+        url: &PeerUrl,
+        headers: &[(&'static str, String)],
+    ) -> Result<Answer, DialFault> {
+        let deadline = Instant::now() + STARTING;
+        loop {
+            let answer = self.dial.get(url, headers, LIMITS).await;
+            let is_starting = match &answer {
+                Ok(answer) => matches!(answer.status, 502..=504),
+                Err(fault) => matches!(fault, DialFault::Connect { .. } | DialFault::Broken { .. }),
+            };
+            if !is_starting || Instant::now() + AGAIN > deadline {
+                return answer;
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
     fn slot(&self, url: &str) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= SERVERS_MAX && !slots.contains_key(url) {
@@ -153,7 +179,7 @@ impl Documents {
         let parsed = PeerUrl::parse(&address(url), self.dial.outbound());
         let parsed = parsed.map_err(|fault| about(fault.to_string()))?;
         let headers = [("accept", "application/json".to_owned())];
-        let answer = self.dial.get(&parsed, &headers, LIMITS).await;
+        let answer = self.ask(&parsed, &headers).await;
         let answer = answer.map_err(|fault| about(fault.to_string()))?;
         if answer.status != 200 {
             return Err(about(format!("it answers {}", answer.status)));

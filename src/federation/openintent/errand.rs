@@ -82,12 +82,6 @@ impl ErrandTarget {
         };
         let body = data.get(member).and_then(Json::as_object);
         let mut body = body.ok_or_else(nothing)?.clone();
-        let now = self.node.clock.unix_millis();
-        body.insert(time.to_owned(), Json::from(stamp::write(now)));
-        let keys = self.node.ring.keys();
-        signature::sign(&mut body, &keys.signing(now).key);
-        let errand = self.errand(event, &body);
-        let text = Json::Object(body).to_string();
         let url = self.node.callable(url).map_err(|fault| fault.0)?;
         let mut headers = vec![
             ("content-type", CONTENT_TYPE.to_owned()),
@@ -98,6 +92,13 @@ impl ErrandTarget {
         if let Some(key) = key.map_err(|error| Unposted::Now(error.to_string()))? {
             headers.push(("x-api-key", key));
         }
+        // Behind all that may have to wait.
+        let now = self.node.clock.unix_millis();
+        body.insert(time.to_owned(), Json::from(stamp::write(now)));
+        let keys = self.node.ring.keys();
+        signature::sign(&mut body, &keys.signing(now).key);
+        let errand = self.errand(event, &body);
+        let text = Json::Object(body).to_string();
         headers.extend(self.signed(&url, &text, now));
         Ok(Request {
             url,
@@ -190,15 +191,14 @@ fn server_of<'a>(servers: &'a [TrustedServer], url: &str) -> Option<&'a TrustedS
 
 /// What is learnt of a dispatch by the answer to its post.
 pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
-    let result = Json::read(body).ok();
-    let result = result.and_then(|body| ReceiveResult::from_json(&body).ok());
-    let state = match &result {
-        // The reference's own answers say it; whoever answers a success with something else has taken it.
-        Some(result) if !result.accepted && !result.dispatch_id.is_empty() => {
-            ExchangeState::Rejected
-        }
+    let body = Json::read(body).ok();
+    let said = body.as_ref().and_then(|body| body.get("accepted"));
+    let state = match said.and_then(Json::as_bool) {
+        Some(false) => ExchangeState::Rejected,
+        // Whoever answers a success and does not say no has taken it.
         _ => ExchangeState::Delivered,
     };
+    let result = body.and_then(|body| ReceiveResult::from_json(&body).ok());
     ExchangeNote {
         state: Some(state),
         remote_id: result.as_ref().and_then(|it| it.local_intent_id.clone()),

@@ -24,7 +24,7 @@ mod targets;
 mod trust;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -86,8 +86,6 @@ pub struct OpenIntent {
     targets: Targets,
     /// How often [`OpenIntent::refresh`] was called.
     refreshes: AtomicU64,
-    /// Whether the last of them failed: the news that led to it does not come again.
-    is_stale: AtomicBool,
 }
 
 /// What an [`OpenIntent`] is made of.
@@ -144,7 +142,6 @@ impl OpenIntent {
             documents: Documents::new(dial.clone()),
             chains: Chains::default(),
             refreshes: AtomicU64::new(0),
-            is_stale: AtomicBool::new(false),
             settings,
             server_url,
             did,
@@ -192,13 +189,7 @@ impl OpenIntent {
         self.trust.forget();
         let reloaded = self.ring.reload().await;
         self.refreshes.fetch_add(1, Ordering::Release);
-        self.is_stale.store(reloaded.is_err(), Ordering::Release);
         reloaded
-    }
-
-    /// Whether it has to be refreshed though nothing has changed since: the last time failed.
-    pub fn is_stale(&self) -> bool {
-        self.is_stale.load(Ordering::Acquire)
     }
 
     /// Goes up whenever what was verified before may not be true any more: somebody's keys are others, or whom a team

@@ -46,7 +46,8 @@ Examples:
   kite openintent identity rotate
   kite openintent identity rotate --overlap 2d --database postgres://kite@db/kite
 
-Whoever has the old document still takes what the old key has signed; nothing new is signed with it.
+It signs a few seconds later, when others can know it. Whoever has the old document still takes what
+the old key has signed.
 KITE_SECRET_KEY, or secret.key in the data directory, must be the server's.")]
 pub(super) struct RotateArgs {
     #[command(flatten)]
@@ -182,7 +183,7 @@ fn words(published: &[Published]) -> String {
         let until = key.retires_at.clone();
         facts.extend(until.map(|until| ("published until", until)));
     }
-    render::facts("Made a new key, which signs from now on", &facts)
+    render::facts("Made a new key, which signs in a few seconds", &facts)
 }
 
 pub(super) fn export(args: ExportArgs, context: &Context) -> Result<Exit, CommandError> {
