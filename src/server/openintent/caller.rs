@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::OriginalUri;
 use axum::http::request::Parts;
 
 use super::super::error::ApiError;
@@ -84,7 +85,9 @@ pub(super) async fn signer(
         .map(|digest| (CONTENT_DIGEST, digest))
         .into_iter()
         .collect();
-    let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
+    // The router has cut off where these routes are mounted.
+    let OriginalUri(uri) = parts.extensions.get().ok_or_else(Answer::unauthorized)?;
+    let path = uri.path_and_query().map_or("/", |it| it.as_str());
     let (method, content_type) = (parts.method.as_str(), text("content-type"));
     let did = received.keyid.split('#').next().unwrap_or_default();
     let signed = node

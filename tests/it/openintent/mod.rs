@@ -5,3 +5,4 @@ mod bytes;
 mod clients;
 mod crossing;
 mod refusals;
+mod signed_requests;
