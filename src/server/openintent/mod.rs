@@ -46,6 +46,7 @@ pub(super) fn well_known() -> Router<Arc<App>> {
     Router::new()
         .route("/openintent-federation.json", get(show::manifest))
         .route("/did.json", get(show::did_document))
+        .method_not_allowed_fallback(async || Answer::wrong_method())
 }
 
 /// What admins manage of OpenIntent, below `/api/openintent`.
