@@ -55,7 +55,7 @@ pub(super) fn text(what: &str, given: &str) -> Result<String, CommandError> {
 pub(super) fn token(given: &str) -> Result<String, CommandError> {
     let token = text("the token", given)?;
     Chain::read(&token)
-        .map_err(|fault| CommandError::usage(format!("the token cannot be used: {fault}")))?;
+        .map_err(|fault| CommandError::usage(format!("`--ucan` cannot be used: {fault}")))?;
     Ok(token)
 }
 
