@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// What came of a load.
 pub struct Outcome {
+    /// All that was posted.
+    pub posted: u64,
+    /// What was taken of it within the time that counts.
     pub taken: u64,
     pub took: Duration,
 }
@@ -42,6 +45,7 @@ pub fn for_a_while(
         let (before, start) = (taken.load(Ordering::Relaxed), Instant::now());
         thread::sleep(length);
         let outcome = Outcome {
+            posted: taken.load(Ordering::Relaxed),
             taken: taken.load(Ordering::Relaxed) - before,
             took: start.elapsed(),
         };
@@ -65,6 +69,7 @@ pub fn all(address: &str, connections: usize, intents: &[String]) -> Outcome {
         }
     });
     Outcome {
+        posted: intents.len() as u64,
         taken: intents.len() as u64,
         took: start.elapsed(),
     }

@@ -45,8 +45,10 @@ fn main() {
     let plain = |number: u64| parties.plain(number);
     let theirs = CONNECTIONS.map(|connections| {
         let length = Duration::from_secs(seconds);
+        let before = reference.processor();
         let outcome = load::for_a_while(reference.address(), KEY, connections, length, &plain);
-        say("reference server, plain", connections, &outcome);
+        let processor = reference.processor() - before;
+        say("reference server, plain", connections, &outcome, processor);
         outcome.per_second()
     });
     drop(reference);
@@ -60,7 +62,9 @@ fn main() {
             let prepared = parties.signed(&kite.url, chains, intents);
             let (warm_up, measured) = prepared.split_at(intents / 10);
             load::all(kite.address(), connections, warm_up);
+            let before = kite.processor();
             let outcome = load::all(kite.address(), connections, measured);
+            let processor = kite.processor() - before;
             assert_eq!(
                 kite.received(),
                 intents as u64,
@@ -71,6 +75,7 @@ fn main() {
                 &format!("kite, signed, {chains:?} chain of three"),
                 connections,
                 &outcome,
+                processor,
             );
             eprintln!(
                 "    {:.1} times the best of the reference server",
@@ -87,12 +92,13 @@ fn main() {
     eprintln!("{least:.1} times the reference server's rate at least; {WANTED} are wanted");
 }
 
-fn say(what: &str, connections: usize, outcome: &Outcome) {
+fn say(what: &str, connections: usize, outcome: &Outcome, processor: Duration) {
     eprintln!(
-        "{what}, {connections} connections: {:.0} a second ({} in {:.1} s)",
+        "{what}, {connections} connections: {:.0} a second ({} in {:.1} s, {:.0} µs of processor each)",
         outcome.per_second(),
         outcome.taken,
-        outcome.took.as_secs_f64()
+        outcome.took.as_secs_f64(),
+        processor.as_secs_f64() * 1e6 / outcome.posted as f64
     );
 }
 

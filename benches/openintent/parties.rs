@@ -63,17 +63,16 @@ impl Parties {
             Json::Object(intent).to_string()
         };
         let make = &make;
-        let part = move |worker| (worker..count).step_by(workers).map(make).collect();
-        let mut made: Vec<Vec<String>> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers)
+        let part = move |worker: usize| -> Vec<String> {
+            (worker..count).step_by(workers).map(make).collect()
+        };
+        thread::scope(|scope| {
+            let parts: Vec<_> = (0..workers)
                 .map(|worker| scope.spawn(move || part(worker)))
                 .collect();
-            workers
-                .into_iter()
-                .map(|worker| worker.join().unwrap())
-                .collect()
-        });
-        made.drain(..).flatten().collect()
+            let parts = parts.into_iter().map(|part| part.join().unwrap());
+            parts.flatten().collect()
+        })
     }
 
     fn chain(&self, target: &str, nonce: &str) -> String {

@@ -5,6 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,10 +17,10 @@ use crate::load;
 /// The key that the reference server takes.
 pub const KEY: &str = "bench-key";
 
-/// A program that prints lines of JSON.
+/// A program that says where it listens in lines of JSON.
 struct Program {
     child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    lines: Receiver<String>,
     home: TempDir,
 }
 
@@ -31,18 +34,39 @@ impl Program {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (said, lines) = mpsc::channel();
+        thread::spawn(move || {
+            // Read to the end, also when nobody wants it: a log that nobody reads would stop who writes it.
+            for line in stdout.lines().map_while(Result::ok) {
+                if line.starts_with('{') {
+                    said.send(line).ok();
+                }
+            }
+        });
         Self { child, lines, home }
     }
 
     fn object(&mut self) -> Value {
-        match self.lines.next() {
-            Some(line) => serde_json::from_str(&line.unwrap()).unwrap(),
-            None => panic!(
-                "{}",
-                fs::read_to_string(self.home.path().join("log")).unwrap()
-            ),
-        }
+        let line = self.lines.recv();
+        let log = || fs::read_to_string(self.home.path().join("log")).unwrap();
+        serde_json::from_str(&line.unwrap_or_else(|_| panic!("{}", log()))).unwrap()
+    }
+}
+
+impl Program {
+    /// How long it has had a processor, all its threads together.
+    fn processor(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(path).unwrap();
+        // Behind the name, which is in brackets and may hold anything; ticks are hundredths of a second.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .map(|it| it.parse::<u64>().unwrap())
+            .sum();
+        Duration::from_millis(10 * ticks)
     }
 }
 
@@ -56,7 +80,7 @@ impl Drop for Program {
 
 /// The published server as it ships: one process, its log on, everything in memory.
 pub struct Reference {
-    _program: Program,
+    program: Program,
     url: String,
 }
 
@@ -79,20 +103,22 @@ impl Reference {
             .arg(settings.to_string());
         let mut program = Program::start(command, home);
         let url = program.object()["url"].as_str().unwrap().to_owned();
-        Self {
-            _program: program,
-            url,
-        }
+        Self { program, url }
     }
 
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
+
+    /// How long it has had a processor.
+    pub fn processor(&self) -> Duration {
+        self.program.processor()
+    }
 }
 
 /// `kite serve` on an empty directory.
 pub struct Kite {
-    _program: Program,
+    program: Program,
     pub url: String,
     key: String,
 }
@@ -130,15 +156,16 @@ impl Kite {
         let mut program = Program::start(command, home);
         let key = program.object()["api_key"].as_str().unwrap().to_owned();
         assert_eq!(program.object()["event"], "listening");
-        Self {
-            _program: program,
-            url,
-            key,
-        }
+        Self { program, url, key }
     }
 
     pub fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// How long it has had a processor.
+    pub fn processor(&self) -> Duration {
+        self.program.processor()
     }
 
     /// How many intents it says that it has taken.

@@ -51,6 +51,21 @@ pub(super) struct Request {
     pub(super) errand: Option<Errand>,
 }
 
+/// Why an event is not posted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unposted {
+    /// It never can be.
+    Ever(String),
+    /// What is needed for it cannot be had now.
+    Now(String),
+}
+
+impl From<String> for Unposted {
+    fn from(why: String) -> Self {
+        Self::Ever(why)
+    }
+}
+
 impl Target {
     /// What a peer's record and the settings say, or why it cannot be used.
     pub(super) fn of(peer: &PeerRecord, works: &Works) -> Result<Self, String> {
@@ -71,12 +86,16 @@ impl Target {
     }
 
     /// The post of a stored event.
-    pub(super) async fn request(&self, text: &str, own_id: &InstanceId) -> Result<Request, String> {
+    pub(super) async fn request(
+        &self,
+        text: &str,
+        own_id: &InstanceId,
+    ) -> Result<Request, Unposted> {
         let event = Event::parse(text).map_err(|fault| fault.to_string())?;
         match self {
             Self::OpenIntent(target) => target.request(&event).await,
-            Self::Hook(hook) => hook.request(&event, own_id),
-            Self::Paperclip(paperclip) => paperclip.request(&event),
+            Self::Hook(hook) => Ok(hook.request(&event, own_id)?),
+            Self::Paperclip(paperclip) => Ok(paperclip.request(&event)?),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
-use super::delivery::{Attempted, Request, Target};
+use super::delivery::{Attempted, Request, Target, Unposted};
 use super::line::Line;
 use super::works::{Busy, Works};
 use crate::protocol::id::{Seq, TeamId};
@@ -161,7 +161,10 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
     };
     let request = match target.request(text, &works.instance_id).await {
         Ok(request) => request,
-        Err(why) => return refused(&format!("its stored text cannot be sent: {why}")),
+        Err(Unposted::Ever(why)) => {
+            return refused(&format!("its stored text cannot be sent: {why}"));
+        }
+        Err(Unposted::Now(why)) => return not_posted(Attempted::failed(why)),
     };
     let began = Instant::now();
     // The last moment: after a revocation nothing more leaves.

@@ -74,6 +74,11 @@ pub fn verify(object: &Object, keys: &[[u8; IDENTITY_KEY_LEN]]) -> Result<(), Si
     verify_text(&canonical(object), signature, keys)
 }
 
+/// Whether an object has something for a signature. An empty one is none.
+pub fn is_signed(object: &Object) -> bool {
+    !matches!(member(object), Err(SignatureFault::Missing))
+}
+
 fn member(object: &Object) -> Result<&str, SignatureFault> {
     match object.get(SIGNATURE) {
         None | Some(Json::Null) => Err(SignatureFault::Missing),

@@ -265,10 +265,7 @@ impl Server {
             },
             settings: config.openintent,
         };
-        let openintent = match parts.settings.enabled {
-            true => Some(Arc::new(OpenIntent::open(parts).await?)),
-            false => None,
-        };
+        let openintent = openintent(parts).await?;
         let (log, tasks, notices) = Log::start(store.clone(), clock.clone(), config.limits.clone())
             .map_err(StartError::Thread)?;
         let (federation, forwarding) = Federation::start(federation::Parts {
@@ -483,14 +480,33 @@ async fn end_lost_holds(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// This instance as a server of OpenIntent, if it is to be one and can be.
+async fn openintent(parts: OpenIntentParts) -> Result<Option<Arc<OpenIntent>>, StoreError> {
+    if !parts.settings.enabled {
+        return Ok(None);
+    }
+    // It takes part unless it is told not to: what has no name for others is still a server.
+    if let Err(fault) = OpenIntent::did_of(&parts.settings, &parts.server_url) {
+        tracing::warn!(
+            url = parts.server_url,
+            %fault,
+            "OpenIntent is off, because nothing can be called by this address: `--public-url` says where others find it"
+        );
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(OpenIntent::open(parts).await?)))
+}
+
 /// Ends the connections of keys that no longer work, if any key has changed.
 async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
-    if !app.access.refresh().await? {
-        return Ok(());
-    }
+    let has_changed = app.access.refresh().await?;
     match &app.openintent {
-        Some(node) => node.refresh().await?,
-        None => app.trust.forget(),
+        Some(node) if has_changed || node.is_stale() => node.refresh().await?,
+        None if has_changed => app.trust.forget(),
+        _ => {}
+    }
+    if !has_changed {
+        return Ok(());
     }
     for prefix in app.registry.key_prefixes() {
         if !app.access.is_live(&prefix).await? {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::dispatch::origin_of;
 use super::receive::{REPEATED, event, is_fresh, object};
-use super::{OpenIntent, Party, Refusal, digest_of, key_of, team_gone};
+use super::{OpenIntent, Party, Refusal, TeamTrust, TrustedServer, digest_of, key_of, team_gone};
 use crate::log::Log;
 use crate::openintent::canonical::canonical;
 use crate::openintent::json::{Json, Object};
@@ -17,6 +17,7 @@ use crate::openintent::signature;
 use crate::protocol::event::{Extension, TO_INSTANCE};
 use crate::protocol::id::TeamId;
 use crate::protocol::mac::hex;
+use crate::store::StoreError;
 use crate::store::openintent::{
     ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState, NewExchange,
 };
@@ -38,15 +39,30 @@ pub struct CallbackArrival {
     pub callback: FederationCallback,
     /// Whether the body has a signature.
     pub is_signed: bool,
-    /// The team of the API key that was shown.
-    pub team: Option<TeamId>,
+    /// Whether an API key of the dispatch's team was shown.
+    pub has_key: bool,
+    /// The server that has signed the whole request, where neither an API key nor the body says whose it is. Normalised.
+    pub signed_by: Option<String>,
+}
+
+/// A dispatch that a callback is about.
+pub struct KnownDispatch {
+    team: TeamId,
+    record: ExchangeRecord,
+}
+
+impl KnownDispatch {
+    /// Whose it is.
+    pub fn team(&self) -> &TeamId {
+        &self.team
+    }
 }
 
 impl OpenIntent {
     /// The callback that says that an intent was taken, where one is wanted and may be sent.
     pub(super) async fn acceptance(
         &self,
-        team: &TeamId,
+        (team, trust): (&TeamId, &TeamTrust),
         envelope: &FederationEnvelope,
         keys: &ExchangeKeys,
         now: Millis,
@@ -72,17 +88,28 @@ impl OpenIntent {
             ("url", Json::from(url.as_str())),
             ("callback", callback.to_json()),
         ]);
-        // The same intent has the same acceptance, by whichever of its keys it is known again.
-        let name = keys.alias.unwrap_or(keys.own);
+        // Of two with one dispatch id that come at once, one alone is told.
         let key: [u8; 32] = Sha256::new()
             .chain_update(b"openintent-acceptance")
-            .chain_update(name)
+            .chain_update(keys.own)
             .finalize()
             .into();
         let id = format!("cb-{}", hex(&key[..16]));
         let told = format!("[callback] → {}: accepted", origin_of(url));
         let mut event = event(CALLBACK_SENT, &id, &self.server_url, &told, &data, now);
-        let address = self.targets.address(team, &target.origin(), now).await?;
+        // Whoever is trusted may name addresses without end: they use up no room of others'.
+        let origin = target.origin();
+        let is_known = |server: &TrustedServer| origin_of(&server.url) == origin;
+        let is_named = !trust.servers.iter().any(is_known);
+        let addressed = self.targets.address(team, &origin, is_named, now).await;
+        let address = match addressed {
+            Ok(address) => address,
+            Err(StoreError::Failed(why)) => {
+                tracing::warn!(%team, why, "an intent is taken without a callback");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
         let dedup = Dedup {
@@ -99,21 +126,27 @@ impl OpenIntent {
     pub async fn take_callback(
         &self,
         log: &Log,
+        dispatch: KnownDispatch,
         arrival: CallbackArrival,
     ) -> Result<ReceiveResult, Refusal> {
-        let CallbackArrival {
-            object,
-            callback,
-            is_signed,
+        let KnownDispatch {
             team,
+            record: dispatch,
+        } = dispatch;
+        let signer = arrival.signed_by.as_ref();
+        if let Some(signer) = signer.filter(|signer| **signer != dispatch.party) {
+            return Err(Refusal::Forbidden(format!(
+                "the request is signed by {signer}, and its dispatch went to another server"
+            )));
+        }
+        let now = self.clock.unix_millis();
+        let trust = self.trust.of(&team).await?;
+        let from = Party::of(&trust, &dispatch.party);
+        self.check_callback(&from, &arrival, now).await?;
+        let CallbackArrival {
+            object, callback, ..
         } = arrival;
         let dispatch_id = callback.dispatch_id.as_str();
-        let (team, dispatch) = self.dispatch_of(team, dispatch_id).await?;
-        let now = self.clock.unix_millis();
-        if is_signed {
-            self.check_callback(&team, &dispatch, &object, &callback, now)
-                .await?;
-        }
         let exchange = exchange(&callback, &object, now);
         let local_id = exchange.local_id.clone();
         let data = event_data(&dispatch, &callback, &object);
@@ -130,14 +163,15 @@ impl OpenIntent {
         let mut new = NewEvent::new(team.clone(), &event, now, None);
         new.exchange = Some(exchange.into());
         let (outcome, _) = log.append(new).await?;
-        let message = match outcome {
-            Outcome::Stored(_) => TAKEN,
-            Outcome::Duplicate { .. } => REPEATED,
+        // What says the same is applied once more, since a crash may have come between the two. What says something else
+        // under a key that was seen changes nothing (spec 13.8).
+        let (message, counts) = match outcome {
+            Outcome::Stored(_) => (TAKEN, true),
+            Outcome::Duplicate { same, .. } => (REPEATED, same),
             Outcome::Exhausted => return Err(Refusal::Exhausted),
             Outcome::NotAdmitted | Outcome::NoTeam => return Err(team_gone(&team).into()),
         };
-        // Also for a repeat: a crash may have come between the two.
-        if let Some(state) = state_after(&callback) {
+        if let Some(state) = state_after(&callback).filter(|_| counts) {
             let note = ExchangeNote {
                 state: Some(state),
                 ..ExchangeNote::default()
@@ -157,43 +191,52 @@ impl OpenIntent {
 
     /// The dispatch that a callback is about. Without an API key nobody says whose it is: its id is a random one, and only
     /// the server that got it can sign for it.
-    async fn dispatch_of(
+    ///
+    /// # Errors
+    /// When there is none, or none of the team.
+    pub async fn dispatch_of(
         &self,
         team: Option<TeamId>,
         dispatch_id: &str,
-    ) -> Result<(TeamId, ExchangeRecord), Refusal> {
+    ) -> Result<KnownDispatch, Refusal> {
         let found = self.store.find_dispatch(dispatch_id.to_owned()).await?;
         let found = found.filter(|(its, _)| team.is_none_or(|team| team == *its));
         let unknown = || Refusal::Unknown("there is no such dispatch".to_owned());
-        found.ok_or_else(unknown)
+        let (team, record) = found.ok_or_else(unknown)?;
+        Ok(KnownDispatch { team, record })
     }
 
-    /// Whether a callback was signed by the server that its dispatch went to, lately.
+    /// Whether what is signed of a callback was signed by the server that its dispatch went to, lately (spec 13.8).
     async fn check_callback(
         &self,
-        team: &TeamId,
-        dispatch: &ExchangeRecord,
-        object: &Object,
-        callback: &FederationCallback,
+        from: &Party<'_>,
+        arrival: &CallbackArrival,
         now: Millis,
     ) -> Result<(), Refusal> {
-        let trust = self.trust.of(team).await?;
-        let from = Party::of(&trust, &dispatch.party);
-        self.check_signature(&from, object).await?;
-        let stale = |why: &str| Refusal::Forbidden(format!("the callback is not fresh: {why}"));
-        let timestamp = callback.timestamp.as_deref();
-        let timestamp = timestamp.ok_or_else(|| stale("it has no `timestamp`"))?;
-        is_fresh(timestamp, now).map_err(stale)?;
-        let attestation = object.get("attestation").and_then(Json::as_object);
-        let Some(attestation) = attestation.filter(|it| it.contains_key("signature")) else {
-            return Ok(());
-        };
-        let keys = self.keys_of(&from, false).await.unwrap_or_default();
-        signature::verify(attestation, &keys).map_err(|fault| {
-            Refusal::Forbidden(format!(
-                "the attestation's signature proves nothing: {fault}"
-            ))
-        })
+        if arrival.is_signed {
+            self.check_signature(from, &arrival.object).await?;
+            let stale = |why: &str| Refusal::Forbidden(format!("the callback is not fresh: {why}"));
+            match arrival.callback.timestamp.as_deref() {
+                Some(timestamp) => is_fresh(timestamp, now).map_err(stale)?,
+                None if arrival.has_key => {}
+                None => {
+                    return Err(stale(
+                        "it has no `timestamp`, which is needed where no API key is shown",
+                    ));
+                }
+            }
+        }
+        // Whoever sends it on cannot speak for whoever did the work.
+        let attestation = arrival.object.get("attestation").and_then(Json::as_object);
+        match attestation.filter(|it| signature::is_signed(it)) {
+            Some(attestation) => match self.check_signature(from, attestation).await {
+                Err(Refusal::Forbidden(why)) => {
+                    Err(Refusal::Forbidden(format!("the attestation: {why}")))
+                }
+                checked => checked,
+            },
+            None => Ok(()),
+        }
     }
 }
 
@@ -224,6 +267,10 @@ fn exchange(callback: &FederationCallback, object: &Object, now: Millis) -> NewE
 fn event_data(dispatch: &ExchangeRecord, callback: &FederationCallback, sent: &Object) -> Json {
     let mut data: BTreeMap<String, Json> = sent.clone();
     data.remove("signature");
+    data.insert(
+        "dispatch_id".to_owned(),
+        Json::from(dispatch.local_id.as_str()),
+    );
     data.insert(
         "event_type".to_owned(),
         Json::from(callback.event_type.word()),

@@ -82,6 +82,12 @@ impl OpenIntent {
         let target = self
             .callable(&request.target_server)
             .map_err(|fault| fault.blocks(TARGET_BLOCKED))?;
+        if target.url().query().is_some() {
+            return Err(Refusal::Bad(format!(
+                "{} is no server: leave out what is behind the `?`, since paths are put behind the address",
+                request.target_server
+            )));
+        }
         self.check_relationship(team, &request.target_server)
             .await?;
         let scope = self.scope_of(team, &request).await?;
@@ -109,7 +115,10 @@ impl OpenIntent {
             &data,
             now,
         );
-        let address = self.targets.address(team, &target.origin(), now).await?;
+        let address = self
+            .targets
+            .address(team, &target.origin(), false, now)
+            .await?;
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
         let mut new = NewEvent::new(team.clone(), &event, now, None);

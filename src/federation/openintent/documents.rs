@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::federation::dial::{Dial, Limits};
-use crate::openintent::did::DidDocument;
+use crate::openintent::did::{DOCUMENT_PATH, DidDocument};
 use crate::openintent::json::Json;
 use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::peer_url::PeerUrl;
@@ -44,13 +44,23 @@ pub struct Documents {
 struct Slot {
     /// Held by whoever fetches: one at a time.
     fetching: tokio::sync::Mutex<()>,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Kept>,
 }
 
-#[derive(Clone)]
+/// What came of asking for a document.
+#[derive(Default)]
 struct Kept {
-    at: Instant,
-    outcome: Result<PublicKeys, String>,
+    /// The last one that could be read, and when it came.
+    document: Option<(Instant, Arc<Document>)>,
+    /// The last failure since.
+    failure: Option<(Instant, String)>,
+}
+
+/// A document, whoever is asked about it: which ids a server may have is for each team to say.
+#[derive(PartialEq, Eq)]
+struct Document {
+    id: String,
+    keys: PublicKeys,
 }
 
 impl Documents {
@@ -90,25 +100,44 @@ impl Documents {
         dids: &[String],
         age_max: Duration,
     ) -> Result<PublicKeys, String> {
+        if dids.is_empty() {
+            return Err(format!(
+                "`{url}` is no server: no document could be its own"
+            ));
+        }
+        let document = self.document(url, age_max).await?;
+        match dids.contains(&document.id) {
+            true => Ok(document.keys.clone()),
+            false => Err(about(
+                url,
+                &format!(
+                    "it is the document of `{}`, not of `{}`",
+                    document.id,
+                    dids.first().map_or("", String::as_str)
+                ),
+            )),
+        }
+    }
+
+    async fn document(&self, url: &str, age_max: Duration) -> Result<Arc<Document>, String> {
         let slot = self.slot(url);
-        if let Some(outcome) = slot.recent(age_max) {
-            return outcome;
+        if let Some(known) = slot.recent(age_max) {
+            return known;
         }
         let _turn = slot.fetching.lock().await;
         // Somebody else may have fetched it meanwhile.
-        if let Some(outcome) = slot.recent(age_max) {
-            return outcome;
+        if let Some(known) = slot.recent(age_max) {
+            return known;
         }
-        let outcome = self.fetch(url, dids).await.map(Arc::new);
-        let old = slot.keep(Kept {
-            at: Instant::now(),
-            outcome: outcome.clone(),
-        });
-        let was = old.and_then(|old| old.outcome.ok());
-        if was.is_some() && was != outcome.clone().ok() {
+        let fetched = self.fetch(url).await.map(Arc::new);
+        if slot.keep(&fetched) {
             self.changes.fetch_add(1, Ordering::Release);
         }
-        outcome
+        match fetched {
+            Ok(document) => Ok(document),
+            // What was known stays true until its time is over, though nobody can be asked whether there is something newer.
+            Err(why) => slot.believed(BELIEVED).ok_or(why),
+        }
     }
 
     fn slot(&self, url: &str) -> Arc<Slot> {
@@ -119,14 +148,9 @@ impl Documents {
         slots.entry(url.to_owned()).or_default().clone()
     }
 
-    async fn fetch(
-        &self,
-        url: &str,
-        dids: &[String],
-    ) -> Result<Vec<[u8; IDENTITY_KEY_LEN]>, String> {
-        let address = format!("{}/.well-known/did.json", url.trim_end_matches('/'));
-        let about = |why: String| format!("`{address}` cannot be used: {why}");
-        let parsed = PeerUrl::parse(&address, self.dial.outbound());
+    async fn fetch(&self, url: &str) -> Result<Document, String> {
+        let about = |why: String| about(url, &why);
+        let parsed = PeerUrl::parse(&address(url), self.dial.outbound());
         let parsed = parsed.map_err(|fault| about(fault.to_string()))?;
         let headers = [("accept", "application/json".to_owned())];
         let answer = self.dial.get(&parsed, &headers, LIMITS).await;
@@ -142,33 +166,59 @@ impl Documents {
         }
         let document = Json::read(&answer.body).map_err(|fault| about(fault.to_string()))?;
         let document = DidDocument::read(&document).map_err(|fault| about(fault.to_string()))?;
-        if !dids.contains(&document.id) {
-            return Err(about(format!(
-                "it is the document of `{}`, not of `{}`",
-                document.id,
-                dids.first().map_or("", String::as_str)
-            )));
-        }
-        Ok(document.keys.into_iter().map(|key| key.public).collect())
+        Ok(Document {
+            keys: Arc::new(document.public_keys()),
+            id: document.id,
+        })
     }
 }
 
+fn address(url: &str) -> String {
+    format!("{}{DOCUMENT_PATH}", url.trim_end_matches('/'))
+}
+
+fn about(url: &str, why: &str) -> String {
+    format!("`{}` cannot be used: {why}", address(url))
+}
+
 impl Slot {
-    /// What is known, if it is young enough. A failure is forgotten sooner.
-    fn recent(&self, age_max: Duration) -> Option<Result<PublicKeys, String>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = kept.as_ref()?;
-        let age_max = match kept.outcome {
-            Ok(_) => age_max,
-            Err(_) => age_max.min(PAUSE),
+    /// What is known, if it is young enough. Nobody is asked again so soon after a failure.
+    fn recent(&self, age_max: Duration) -> Option<Result<Arc<Document>, String>> {
+        if let Some(document) = self.believed(age_max) {
+            return Some(Ok(document));
+        }
+        let failure = {
+            let kept = self.kept();
+            let (at, why) = kept.failure.as_ref()?;
+            (at.elapsed() < PAUSE).then(|| why.clone())?
         };
-        (kept.at.elapsed() < age_max).then(|| kept.outcome.clone())
+        Some(self.believed(BELIEVED).ok_or(failure))
     }
 
-    fn keep(&self, new: Kept) -> Option<Kept> {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replace(new)
+    /// The document, if it came lately.
+    fn believed(&self, age_max: Duration) -> Option<Arc<Document>> {
+        let kept = self.kept();
+        let (at, document) = kept.document.as_ref()?;
+        (at.elapsed() < age_max).then(|| document.clone())
+    }
+
+    /// Keeps what came of asking. Answers whether the document is another one than before.
+    fn keep(&self, fetched: &Result<Arc<Document>, String>) -> bool {
+        let mut kept = self.kept();
+        match fetched {
+            Ok(document) => {
+                kept.failure = None;
+                let old = kept.document.replace((Instant::now(), document.clone()));
+                old.is_some_and(|(_, old)| old != *document)
+            }
+            Err(why) => {
+                kept.failure = Some((Instant::now(), why.clone()));
+                false
+            }
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

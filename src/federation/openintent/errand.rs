@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
-use super::{OpenIntent, Ring};
-use crate::federation::delivery::{Attempted, Request, excerpt};
+use super::{OpenIntent, TrustedServer};
+use crate::federation::delivery::{Attempted, Request, Unposted, excerpt};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::key_id;
 use crate::openintent::http_signature;
@@ -17,7 +17,10 @@ use crate::openintent::trust::normalize;
 use crate::openintent::{signature, stamp};
 use crate::protocol::event::{Data, Event};
 use crate::protocol::id::TeamId;
+use crate::protocol::peer_url::PeerUrl;
+use crate::store::StoreError;
 use crate::store::openintent::{ExchangeNote, ExchangeState};
+use crate::store::record::Millis;
 
 /// What one post may take, and how much of the answer is read: as long as the reference waits.
 const LIMITS: Limits = Limits {
@@ -65,23 +68,24 @@ impl ErrandTarget {
     }
 
     /// The post of an event: stamped and signed now.
-    pub(in crate::federation) async fn request(&self, event: &Event) -> Result<Request, String> {
+    pub(in crate::federation) async fn request(&self, event: &Event) -> Result<Request, Unposted> {
+        let nothing = || "it holds nothing to send".to_owned();
         let Some(Data::Json(data)) = &event.data else {
-            return Err("it holds nothing to send".to_owned());
+            return Err(nothing().into());
         };
         let data: Json = data.get().parse().map_err(|fault| format!("{fault}"))?;
         let url = data.get("url").and_then(Json::as_str).unwrap_or_default();
         let (member, time) = match event.kind.as_str() {
             INTENT_DISPATCHED => ("envelope", "created_at"),
             CALLBACK_SENT => ("callback", "timestamp"),
-            _ => return Err("it is nothing of OpenIntent".to_owned()),
+            _ => return Err("it is nothing of OpenIntent".to_owned().into()),
         };
         let body = data.get(member).and_then(Json::as_object);
-        let mut body = body.ok_or("it holds nothing to send")?.clone();
+        let mut body = body.ok_or_else(nothing)?.clone();
         let now = self.node.clock.unix_millis();
         body.insert(time.to_owned(), Json::from(stamp::write(now)));
         let keys = self.node.ring.keys();
-        signature::sign(&mut body, &keys.signing);
+        signature::sign(&mut body, &keys.signing(now).key);
         let errand = self.errand(event, &body);
         let text = Json::Object(body).to_string();
         let url = self.node.callable(url).map_err(|fault| fault.0)?;
@@ -89,16 +93,12 @@ impl ErrandTarget {
             ("content-type", CONTENT_TYPE.to_owned()),
             ("x-source-server", self.node.server_url.clone()),
         ];
-        if let Some(key) = self.api_key(url.as_str()).await? {
+        let key = self.api_key(url.as_str()).await;
+        // The store is away: the event is as good as it was.
+        if let Some(key) = key.map_err(|error| Unposted::Now(error.to_string()))? {
             headers.push(("x-api-key", key));
         }
-        headers.extend(sign_request(
-            &self.node,
-            &self.node.ring,
-            url.as_str(),
-            &text,
-            now,
-        ));
+        headers.extend(self.signed(&url, &text, now));
         Ok(Request {
             url,
             headers,
@@ -116,15 +116,35 @@ impl ErrandTarget {
     }
 
     /// The key of the server that a URL is of. Nobody else is ever shown it.
-    async fn api_key(&self, url: &str) -> Result<Option<String>, String> {
-        let trust = self.node.trust.of(&self.team).await;
-        let trust = trust.map_err(|error| error.to_string())?;
-        let origin = normalize(&origin_of(url));
-        let server = trust.servers.iter().find(|server| {
-            normalize(&origin_of(&server.url)) == origin && server.api_key.is_some()
-        });
+    async fn api_key(&self, url: &str) -> Result<Option<String>, StoreError> {
+        let trust = self.node.trust.of(&self.team).await?;
+        let server = server_of(&trust.servers, &normalize(url));
         let key = server.and_then(|server| server.api_key.as_ref());
         Ok(key.map(|key| key.reveal().to_owned()))
+    }
+
+    /// The headers that sign a request (spec 7).
+    fn signed(&self, url: &PeerUrl, body: &str, now: Millis) -> Vec<(&'static str, String)> {
+        let keys = self.node.ring.keys();
+        let signing = keys.signing(now);
+        let request = http_signature::Request {
+            method: "POST",
+            target_uri: url.as_str(),
+            content_type: Some(CONTENT_TYPE),
+            body: body.as_bytes(),
+        };
+        let keyid = key_id(&self.node.did, signing.number);
+        let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
+        // The body says who it is from as well: without these headers it is still believed.
+        let Ok(signed) = http_signature::sign(&request, &params, &signing.key) else {
+            return Vec::new();
+        };
+        let digest = signed.content_digest.map(|it| ("content-digest", it));
+        let others = [
+            ("signature-input", signed.signature_input),
+            ("signature", signed.signature),
+        ];
+        digest.into_iter().chain(others).collect()
     }
 
     /// What an answer, or the lack of one, means: 2xx is a success, what passes is tried again, all else ends it (spec
@@ -149,6 +169,25 @@ impl ErrandTarget {
 
 const CONTENT_TYPE: &str = "application/json";
 
+/// The server that a normalised URL is of: the one below whose own URL it is; else the only one at its origin (spec 13.7).
+/// Where several share an origin, none of them gets the key of another.
+fn server_of<'a>(servers: &'a [TrustedServer], url: &str) -> Option<&'a TrustedServer> {
+    let is_below = |server: &&TrustedServer| {
+        let rest = url.strip_prefix(server.url.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    };
+    let nearest = servers.iter().filter(is_below);
+    let nearest = nearest.max_by_key(|server| server.url.len());
+    let origin = origin_of(url);
+    let mut neighbours = servers
+        .iter()
+        .filter(|server| origin_of(&server.url) == origin);
+    nearest.or_else(|| {
+        let first = neighbours.next();
+        first.filter(|_| neighbours.next().is_none())
+    })
+}
+
 /// What is learnt of a dispatch by the answer to its post.
 pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
     let result = Json::read(body).ok();
@@ -167,35 +206,6 @@ pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
     }
 }
 
-/// The headers that sign a request (spec 7).
-fn sign_request(
-    node: &OpenIntent,
-    ring: &Ring,
-    url: &str,
-    body: &str,
-    now: i64,
-) -> Vec<(&'static str, String)> {
-    let keys = ring.keys();
-    let request = http_signature::Request {
-        method: "POST",
-        target_uri: url,
-        content_type: Some(CONTENT_TYPE),
-        body: body.as_bytes(),
-    };
-    let keyid = key_id(&node.did, keys.number);
-    let params = http_signature::Params::new(now.div_euclid(1000), &keyid);
-    // The body says who it is from as well: without these headers it is still believed.
-    let Ok(signed) = http_signature::sign(&request, &params, &keys.signing) else {
-        return Vec::new();
-    };
-    let digest = signed.content_digest.map(|it| ("content-digest", it));
-    let others = [
-        ("signature-input", signed.signature_input),
-        ("signature", signed.signature),
-    ];
-    digest.into_iter().chain(others).collect()
-}
-
 fn words(status: u16) -> &'static str {
     match status {
         300..=399 => "the server is at another address, and redirects are not followed",
@@ -211,5 +221,52 @@ fn words(status: u16) -> &'static str {
         429 => "the server takes no more for now",
         500..=599 => "the server failed",
         _ => "the server gave an unexpected answer",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::federation::openintent::Source;
+    use crate::openintent::model::PeerRelationship;
+
+    fn server(url: &str) -> TrustedServer {
+        TrustedServer {
+            url: url.to_owned(),
+            given_url: url.to_owned(),
+            relationship: PeerRelationship::Peer,
+            trust_policy: None,
+            did: None,
+            api_key: None,
+            shared_secret: None,
+            source: Source::Command,
+            created_at: None,
+        }
+    }
+
+    #[test]
+    fn servers_that_share_an_origin_do_not_share_a_key() {
+        let servers = [
+            "https://b.example",
+            "https://c.example/one",
+            "https://c.example/two",
+        ];
+        let servers = servers.map(server);
+        let of = |url: &str| server_of(&servers, url).map(|server| server.url.as_str());
+        assert_eq!(of("https://b.example/callback"), Some("https://b.example"));
+        let two = "https://c.example/two/api/v1/federation/receive";
+        assert_eq!(of(two), Some("https://c.example/two"));
+        for foreign in [
+            "https://c.example/twofold",
+            "https://c.example/callback",
+            "https://b.example:8443/callback",
+            "https://b.example.evil.example",
+            "http://b.example/callback",
+        ] {
+            assert_eq!(of(foreign), None, "{foreign}");
+        }
+        let alone = [server("https://c.example/one")];
+        let found = server_of(&alone, "https://c.example/callback");
+        assert!(found.is_some(), "the only one at its origin");
     }
 }

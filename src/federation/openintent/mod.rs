@@ -24,13 +24,13 @@ mod targets;
 mod trust;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
 use crate::base::clock::Clock;
 use crate::openintent::canonical::canonical;
-use crate::openintent::did;
+use crate::openintent::did::{self, DidFault};
 use crate::openintent::json::Object;
 use crate::openintent::trust::normalize;
 use crate::protocol::event::dedup_key;
@@ -42,7 +42,7 @@ use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
 use super::dial::Dial;
-pub use callback::CallbackArrival;
+pub use callback::{CallbackArrival, KnownDispatch};
 use chains::Chains;
 pub use dispatch::DispatchRequest;
 use documents::{Documents, PublicKeys};
@@ -50,7 +50,7 @@ pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_
 pub(super) use errand::{Errand, ErrandTarget, learnt};
 pub use receive::Arrival;
 pub use refusal::Refusal;
-pub use ring::{Keys, Ring};
+pub use ring::{Keys, Ring, SigningKey};
 pub use seed::{open_seed, seal_seed};
 pub use settings::{
     ConfiguredAgent, ConfiguredPeer, KEY_OVERLAP_DEFAULT, OpenIntentSettings, SharedSecret,
@@ -86,6 +86,8 @@ pub struct OpenIntent {
     targets: Targets,
     /// How often [`OpenIntent::refresh`] was called.
     refreshes: AtomicU64,
+    /// Whether the last of them failed: the news that led to it does not come again.
+    is_stale: AtomicBool,
 }
 
 /// What an [`OpenIntent`] is made of.
@@ -125,10 +127,9 @@ impl OpenIntent {
             dial,
         } = parts;
         let server_url = server_url.trim_end_matches('/').to_owned();
-        let derived = did::did_of_url(&server_url)
+        let did = Self::did_of(&settings, &server_url)
             .map_err(|fault| StoreError::Failed(format!("`{server_url}` has no DID: {fault}")))?;
         let mut dids = did::spellings(&server_url);
-        let did = settings.did.clone().unwrap_or(derived);
         if !dids.contains(&did) {
             dids.push(did.clone());
         }
@@ -143,6 +144,7 @@ impl OpenIntent {
             documents: Documents::new(dial.clone()),
             chains: Chains::default(),
             refreshes: AtomicU64::new(0),
+            is_stale: AtomicBool::new(false),
             settings,
             server_url,
             did,
@@ -150,6 +152,17 @@ impl OpenIntent {
             dial,
             clock,
         })
+    }
+
+    /// What a server at this URL goes by: what the settings say, else what follows from the URL.
+    ///
+    /// # Errors
+    /// When nothing follows from it: an address of IPv6 has no place in a DID.
+    pub fn did_of(settings: &OpenIntentSettings, server_url: &str) -> Result<String, DidFault> {
+        match &settings.did {
+            Some(did) => Ok(did.clone()),
+            None => did::did_of_url(server_url),
+        }
     }
 
     /// What the server may call for OpenIntent: as for peers, and plain http too where the settings do not demand https
@@ -179,7 +192,13 @@ impl OpenIntent {
         self.trust.forget();
         let reloaded = self.ring.reload().await;
         self.refreshes.fetch_add(1, Ordering::Release);
+        self.is_stale.store(reloaded.is_err(), Ordering::Release);
         reloaded
+    }
+
+    /// Whether it has to be refreshed though nothing has changed since: the last time failed.
+    pub fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Acquire)
     }
 
     /// Goes up whenever what was verified before may not be true any more: somebody's keys are others, or whom a team

@@ -8,14 +8,14 @@ use sha2::{Digest, Sha256};
 use super::{OpenIntent, Party, Refusal, TeamTrust, chains, digest_of, key_of, team_gone};
 use crate::base::clock::rfc3339;
 use crate::log::Log;
+use crate::openintent::did::spellings;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
-    DelegationScope, FederationEnvelope, FederationPolicy, PeerRelationship, ReceiveResult,
-    TrustPolicy,
+    AgentVisibility, DelegationScope, FederationEnvelope, FederationPolicy, ReceiveResult,
 };
-use crate::openintent::signature;
+use crate::openintent::signature::{self, SignatureFault};
 use crate::openintent::stamp;
-use crate::openintent::trust::{TrustlessMode, normalize, stricter};
+use crate::openintent::trust::{Needs, normalize};
 use crate::openintent::ucan::Chain;
 use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
 use crate::protocol::id::{AgentId, TeamId};
@@ -29,10 +29,6 @@ use crate::store::record::{Millis, NewEvent, Outcome};
 /// The type of a received intent that names no agent.
 const INTENT_RECEIVED: &str = "com.openintent.intent.received";
 
-/// How old a signed envelope may be, and how far ahead its clock, in milliseconds (spec 13.6).
-const AGE_MAX_MS: Millis = 300_000;
-const AHEAD_MAX_MS: Millis = 60_000;
-
 const ACCEPTED: &str = "Intent received and accepted for processing";
 pub(super) const REPEATED: &str = "Already processed (idempotent)";
 
@@ -44,10 +40,10 @@ pub struct Arrival {
     pub envelope: FederationEnvelope,
     /// A limit that the RFC's text puts into the scope (spec 8).
     pub budget_limit: Option<Json>,
-    /// The team of the API key that was shown; without one, whose server it is from decides.
-    pub team: Option<TeamId>,
-    /// Whether the request itself was signed by the server that it says to be from.
-    pub is_message_signed: bool,
+    /// Whose intent it is: the team's whose API key was shown, else [`OpenIntent::team_of`].
+    pub team: TeamId,
+    /// Whether an API key or a signature of the whole request speaks for it, beside or without its own signature.
+    pub is_vouched_for: bool,
 }
 
 /// What applies to the work.
@@ -64,12 +60,9 @@ impl OpenIntent {
     pub async fn receive(&self, log: &Log, arrival: Arrival) -> Result<ReceiveResult, Refusal> {
         let envelope = &arrival.envelope;
         let party = normalize(&envelope.source_server);
-        let team = match &arrival.team {
-            Some(team) => team.clone(),
-            None => self.team_of(&party, envelope.agent_id.as_deref()).await?,
-        };
+        let team = arrival.team.clone();
         let trust = self.trust.of(&team).await?;
-        self.check_trust(&trust, &party, &arrival)?;
+        let needs = check_trust(&trust, &party, envelope)?;
         self.check_target(envelope)?;
         let from = Party::of(&trust, &party);
         let is_signed = envelope.signature.is_some();
@@ -77,11 +70,10 @@ impl OpenIntent {
             self.check_signature(&from, &arrival.object).await?;
         }
         let now = self.clock.unix_millis();
-        let may_lack_time = arrival.team.is_some() || arrival.is_message_signed;
-        check_freshness(envelope, now, is_signed, may_lack_time)?;
+        check_freshness(envelope, now, is_signed, arrival.is_vouched_for)?;
         let granted = match &envelope.ucan {
             Some(token) => Some(self.check_token(&team, &trust, &from, token, now).await?),
-            None if is_trustless(&trust, &party) => {
+            None if needs == Needs::Proofs => {
                 return Err(Refusal::Forbidden(
                     "the policy `trustless` takes no intent without a delegation token (`ucan`)"
                         .to_owned(),
@@ -89,66 +81,47 @@ impl OpenIntent {
             }
             None => None,
         };
+        let keys = keys_of(envelope, &party);
+        let digest = digest_of(&arrival.object);
+        let dispatch_id = envelope.dispatch_id.clone();
+        // Before all that may have changed since: a repeat hears what the first heard, and sets nothing going.
+        if let Some(known) = self.store.find_exchange(team.clone(), keys).await? {
+            return repeated(dispatch_id, keys.own, digest, known);
+        }
         let mut exchange = NewExchange {
             kind: ExchangeKind::Intent,
-            keys: keys_of(envelope, &party),
-            digest: digest_of(&arrival.object),
-            dispatch_id: envelope.dispatch_id.clone(),
+            local_id: self.free_id(&team, &dispatch_id, &keys).await?,
+            keys,
+            digest,
+            dispatch_id,
             party,
-            local_id: String::new(),
             state: ExchangeState::Accepted,
             message: None,
             record: String::new(),
             now,
         };
-        exchange.local_id = self.free_id(&team, &exchange).await?;
         let terms = self.terms(envelope, granted, arrival.budget_limit.as_ref());
         let declined = self.decline(&team, &trust, envelope, &terms, now).await?;
         exchange.record = record(envelope, &terms).to_string();
         match declined {
             Some(why) => self.keep_declined(team, exchange, why).await,
-            None => self.take(log, team, &arrival, exchange).await,
+            None => self.take(log, (team, &trust), &arrival, exchange).await,
         }
     }
 
     /// Whose intent it is when no API key says so.
-    async fn team_of(&self, party: &str, agent: Option<&str>) -> Result<TeamId, Refusal> {
-        if let Some(team) = self.trust.team_of(party, agent).await? {
+    ///
+    /// # Errors
+    /// When the store does not tell.
+    pub async fn team_of(&self, envelope: &FederationEnvelope) -> Result<TeamId, Refusal> {
+        let party = normalize(&envelope.source_server);
+        let agent = envelope.agent_id.as_deref();
+        if let Some(team) = self.trust.team_of(&party, agent).await? {
             return Ok(team);
         }
         // Its policy may be open.
         let default: Result<TeamId, _> = "default".parse();
         default.map_err(|_| Refusal::Forbidden("there is no team `default`".to_owned()))
-    }
-
-    /// Spec 12, before anybody is asked for anything.
-    fn check_trust(
-        &self,
-        trust: &TeamTrust,
-        party: &str,
-        arrival: &Arrival,
-    ) -> Result<(), Refusal> {
-        let given = &arrival.envelope.source_server;
-        let not_trusted = || Refusal::Forbidden(format!("Source server {given} not trusted"));
-        let server = trust.server(party);
-        let policy = policy_for(trust, party);
-        match policy {
-            TrustPolicy::Open => {}
-            TrustPolicy::Allowlist if server.is_some() => {}
-            TrustPolicy::Trustless if self.settings.trustless_mode == TrustlessMode::Verify => {
-                if arrival.envelope.signature.is_none() {
-                    return Err(Refusal::Forbidden(
-                        "the policy `trustless` takes no envelope without a signature".to_owned(),
-                    ));
-                }
-            }
-            TrustPolicy::Allowlist | TrustPolicy::Trustless => return Err(not_trusted()),
-        }
-        match server.map(|server| server.relationship) {
-            // We delegate to it, and it does not to us.
-            Some(PeerRelationship::Downstream) => Err(not_trusted()),
-            _ => Ok(()),
-        }
     }
 
     fn check_target(&self, envelope: &FederationEnvelope) -> Result<(), Refusal> {
@@ -180,11 +153,18 @@ impl OpenIntent {
             return Ok(());
         }
         let keys = self.keys_of(from, false).await.map_err(unproved)?;
-        if signature::verify(object, &keys).is_ok() {
-            return Ok(());
+        match signature::verify(object, &keys) {
+            Ok(()) => return Ok(()),
+            Err(SignatureFault::Wrong) => {}
+            // No other key makes it one.
+            Err(fault) => return Err(unproved(fault.to_string())),
         }
         let newer = self.keys_of(from, true).await.map_err(unproved)?;
-        signature::verify(object, &newer).map_err(|fault| unproved(fault.to_string()))
+        // Whatever does not fit is verified again only where there is another key to try.
+        match newer == keys {
+            true => Err(unproved(SignatureFault::Wrong.to_string())),
+            false => signature::verify(object, &newer).map_err(|fault| unproved(fault.to_string())),
+        }
     }
 
     /// Verifies a token's whole chain (spec 10.4). Answers the scope that it grants.
@@ -236,16 +216,13 @@ impl OpenIntent {
 
     /// Whether a DID is that of the server at a URL, by either spelling or because the team said so.
     pub(super) fn is_did_of(&self, trust: &TeamTrust, did: &str, url: &str) -> bool {
-        let is_spelled = || {
-            crate::openintent::did::spellings(url)
-                .iter()
-                .any(|it| it == did)
-        };
+        let is_spelled = || spellings(url).iter().any(|it| it == did);
         is_spelled() || trust.by_did(did).is_some_and(|server| server.url == url)
     }
 
-    /// The keys of a token's issuer: this server, the one that shows the token, or one that the team trusts. Nobody else
-    /// is asked.
+    /// The keys of a token's issuer: this server, one that the team trusts, or the one that shows the token. Nobody else
+    /// is asked. A DID says neither scheme nor, as the SDK spells it, what is port and what is path: where a stranger shows a
+    /// token of somebody who is trusted, the trusted one is asked.
     async fn issuer_keys(
         &self,
         trust: &TeamTrust,
@@ -257,26 +234,32 @@ impl OpenIntent {
                 .keys_of(&Party::of(trust, &self.server_url), false)
                 .await;
         }
-        if self.is_did_of(trust, issuer, from.url) {
-            return self.keys_of(from, false).await;
+        let is_from = self.is_did_of(trust, issuer, from.url);
+        match trust.by_did(issuer) {
+            Some(server) if !(is_from && trust.is_listed(from.url)) => {
+                self.keys_of(&Party::of(trust, &server.url), false).await
+            }
+            None if !is_from => Err(format!("nobody here knows its issuer `{issuer}`")),
+            _ => self.keys_of(from, false).await,
         }
-        let server = trust
-            .by_did(issuer)
-            .ok_or_else(|| format!("nobody here knows its issuer `{issuer}`"))?;
-        self.keys_of(&Party::of(trust, &server.url), false).await
     }
 
     /// What an intent is called here, and no other of its team.
-    async fn free_id(&self, team: &TeamId, exchange: &NewExchange) -> Result<String, Refusal> {
+    async fn free_id(
+        &self,
+        team: &TeamId,
+        dispatch_id: &str,
+        keys: &ExchangeKeys,
+    ) -> Result<String, Refusal> {
         let mut salt = 0;
         loop {
-            let id = local_id(&exchange.dispatch_id, &exchange.keys, salt);
+            let id = local_id(dispatch_id, keys, salt);
             let known = self
                 .store
                 .exchange(team.clone(), ExchangeKind::Intent, id.clone())
                 .await?;
             match known {
-                Some(other) if other.own_key != exchange.keys.own => salt += 1,
+                Some(other) if other.own_key != keys.own => salt += 1,
                 _ => return Ok(id),
             }
         }
@@ -333,10 +316,9 @@ impl OpenIntent {
         let Some(agent) = envelope.agent_id.as_deref() else {
             return Ok(None);
         };
-        let allowed = terms.policy.governance.get("allowed_agents");
-        if let Some(allowed) = allowed.and_then(Json::as_array)
-            && !allowed.iter().any(|it| it.as_str() == Some(agent))
-        {
+        // Lists are replaced where policies are composed: what is said here counts beside what the sender says.
+        let policies = [&self.settings.policy, &terms.policy];
+        if !policies.into_iter().all(|policy| allows(policy, agent)) {
             return Ok(Some(
                 "Rejected: the governance policy does not allow this agent".to_owned(),
             ));
@@ -355,7 +337,6 @@ impl OpenIntent {
         trust: &TeamTrust,
         agent: &str,
     ) -> Result<bool, Refusal> {
-        use crate::openintent::model::AgentVisibility;
         let configured = trust.agents.iter().find(|it| it.id.as_str() == agent);
         if configured.is_none() && self.settings.require_known_agent {
             let Ok(id) = agent.parse::<AgentId>() else {
@@ -390,7 +371,7 @@ impl OpenIntent {
     async fn take(
         &self,
         log: &Log,
-        team: TeamId,
+        (team, trust): (TeamId, &TeamTrust),
         arrival: &Arrival,
         exchange: NewExchange,
     ) -> Result<ReceiveResult, Refusal> {
@@ -402,7 +383,10 @@ impl OpenIntent {
         let mut new = NewEvent::new(team.clone(), &event, now, None);
         new.exchange = Some(exchange.into());
         let mut events = vec![new];
-        events.extend(self.acceptance(&team, envelope, &keys, now).await?);
+        events.extend(
+            self.acceptance((&team, trust), envelope, &keys, now)
+                .await?,
+        );
         let appended = log.submit(events).await?.appended().await?;
         match appended.into_iter().next().map(|(outcome, _)| outcome) {
             Some(Outcome::Stored(_)) => Ok(ReceiveResult {
@@ -422,14 +406,31 @@ impl OpenIntent {
     }
 }
 
-/// The policy that counts for a server: the stricter of the team's and its own (spec 12).
-fn policy_for(trust: &TeamTrust, party: &str) -> TrustPolicy {
-    let own = trust.server(party).and_then(|server| server.trust_policy);
-    own.map_or(trust.policy, |own| stricter(own, trust.policy))
+/// Spec 12, before anybody is asked for anything. Answers what the source has to bring.
+fn check_trust(
+    trust: &TeamTrust,
+    party: &str,
+    envelope: &FederationEnvelope,
+) -> Result<Needs, Refusal> {
+    let given = &envelope.source_server;
+    let dids = spellings(party);
+    let dids: Vec<&str> = dids.iter().map(String::as_str).collect();
+    match trust.enforcer.is_trusted(party, &dids) {
+        Ok(Needs::Proofs) if envelope.signature.is_none() => Err(Refusal::Forbidden(
+            "the policy `trustless` takes no envelope without a signature".to_owned(),
+        )),
+        Ok(needs) => Ok(needs),
+        Err(_) => Err(Refusal::Forbidden(format!(
+            "Source server {given} not trusted"
+        ))),
+    }
 }
 
-fn is_trustless(trust: &TeamTrust, party: &str) -> bool {
-    policy_for(trust, party) == TrustPolicy::Trustless
+/// Whether a policy lets an agent do the work; one that lists none lets all.
+fn allows(policy: &FederationPolicy, agent: &str) -> bool {
+    let allowed = policy.governance.get("allowed_agents");
+    let allowed = allowed.and_then(Json::as_array);
+    allowed.is_none_or(|allowed| allowed.iter().any(|it| it.as_str() == Some(agent)))
 }
 
 fn check_freshness(
@@ -459,9 +460,9 @@ fn check_freshness(
 pub(super) fn is_fresh(stamp: &str, now: Millis) -> Result<(), &'static str> {
     match stamp::read(stamp) {
         None => Err("its time cannot be read"),
-        Some(at) if at < now - AGE_MAX_MS => Err("it is older than 300 s; check both clocks"),
-        Some(at) if at > now + AHEAD_MAX_MS => Err("it is more than 60 s ahead; check both clocks"),
-        Some(_) => Ok(()),
+        Some(at) if signature::is_fresh(at, now) => Ok(()),
+        Some(at) if at < now => Err("it is older than 300 s; check both clocks"),
+        Some(_) => Err("it is more than 60 s ahead; check both clocks"),
     }
 }
 

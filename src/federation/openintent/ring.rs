@@ -12,23 +12,53 @@ use crate::store::record::Millis;
 use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
+/// For how long a new key is only published. Whoever has fetched our document just before it came does not ask again for a
+/// few seconds (spec 6.5), and would refuse what it signs.
+const HELD_BACK: Millis = 10_000;
+
 /// The keys, as far as they are published.
 #[derive(Debug)]
-pub struct Keys {
-    /// The number of the one that signs.
+pub struct Keys(Vec<SigningKey>);
+
+/// One of them.
+#[derive(Debug)]
+pub struct SigningKey {
+    /// Counts from 1.
     pub number: u32,
-    /// The one that signs.
-    pub signing: InstanceKey,
-    /// The public halves of all, by number, and until when they count.
-    public: Vec<(u32, [u8; IDENTITY_KEY_LEN], Option<Millis>)>,
+    /// The pair.
+    pub key: InstanceKey,
+    created_at: Millis,
+    retires_at: Option<Millis>,
 }
 
 impl Keys {
+    /// The one that signs at a time: the newest, once the others had time to hear of it.
+    pub fn signing(&self, now: Millis) -> &SigningKey {
+        let mut published = self.0.iter().filter(|key| key.counts(now)).rev();
+        let newest = published.clone().next();
+        let heard_of = published.find(|key| key.created_at <= now - HELD_BACK);
+        // There is always one: none is kept without.
+        heard_of.or(newest).unwrap_or_else(|| self.newest())
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "`opened` keeps no empty ring")]
+    fn newest(&self) -> &SigningKey {
+        &self.0[self.0.len() - 1]
+    }
+
     /// The public halves that count at a time, by number.
     pub fn published(&self, now: Millis) -> Vec<(u32, [u8; IDENTITY_KEY_LEN])> {
-        let counts = |until: &Option<Millis>| until.is_none_or(|until| now < until);
-        let public = self.public.iter().filter(|(_, _, until)| counts(until));
-        public.map(|(number, key, _)| (*number, *key)).collect()
+        let published = self.0.iter().filter(|key| key.counts(now));
+        published
+            .map(|key| (key.number, key.key.public()))
+            .collect()
+    }
+}
+
+impl SigningKey {
+    /// Whether it is published at a time.
+    fn counts(&self, now: Millis) -> bool {
+        self.retires_at.is_none_or(|until| now < until)
     }
 }
 
@@ -91,20 +121,50 @@ impl Ring {
 }
 
 fn opened(records: &[SigningKeyRecord], sealer: &Sealer) -> Result<Keys, StoreError> {
-    let none = || StoreError::Failed("the instance has no signing key".to_owned());
-    let mut signing = None;
-    let mut public = Vec::with_capacity(records.len());
+    let mut keys = Vec::with_capacity(records.len());
     for record in records {
         let key = InstanceKey::from_seed(&*open_seed(sealer, record)?)
             .map_err(|fault| StoreError::Failed(fault.to_string()))?;
-        public.push((record.number, key.public(), record.retires_at));
-        // They come by number, and the highest one signs.
-        signing = Some((record.number, key));
+        keys.push(SigningKey {
+            number: record.number,
+            key,
+            created_at: record.created_at,
+            retires_at: record.retires_at,
+        });
     }
-    let (number, signing) = signing.ok_or_else(none)?;
-    Ok(Keys {
-        number,
-        signing,
-        public,
-    })
+    match keys.is_empty() {
+        true => Err(StoreError::Failed(
+            "the instance has no signing key".to_owned(),
+        )),
+        false => Ok(Keys(keys)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32, created_at: Millis, retires_at: Option<Millis>) -> SigningKey {
+        let seed = [u8::try_from(number).unwrap(); IDENTITY_KEY_LEN];
+        SigningKey {
+            number,
+            key: InstanceKey::from_seed(&seed).unwrap(),
+            created_at,
+            retires_at,
+        }
+    }
+
+    #[test]
+    fn a_new_key_signs_once_others_could_hear_of_it() {
+        let keys = Keys(vec![key(1, 0, Some(100_000)), key(2, 50_000, None)]);
+        let signs = |now| keys.signing(now).number;
+        let published = |now| keys.published(now).len();
+        assert_eq!((signs(59_999), published(59_999)), (1, 2));
+        assert_eq!((signs(60_000), published(60_000)), (2, 2));
+        assert_eq!((signs(100_000), published(100_000)), (2, 1));
+        let first = Keys(vec![key(1, 50_000, None)]);
+        assert_eq!(first.signing(50_000).number, 1, "there is no other");
+        let at_once = Keys(vec![key(1, 0, Some(50_000)), key(2, 50_000, None)]);
+        assert_eq!(at_once.signing(50_001).number, 2, "nothing else counts");
+    }
 }

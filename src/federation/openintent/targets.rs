@@ -18,6 +18,9 @@ use crate::store::{Store, StoreError};
 /// Posts a second to one server.
 const RATE_PER_SEC: u32 = 1000;
 
+/// How many may be made because senders of intents named them: the rest is for whom the team itself dispatches to.
+const NAMED_MAX: usize = PEERS_MAX / 2;
+
 /// How long a peer has had nothing to do before it may make room for another.
 const IDLE_MIN: Duration = Duration::from_secs(24 * 3600);
 
@@ -44,13 +47,22 @@ impl Targets {
         }
     }
 
-    /// What an event for the server at an origin has to be addressed to. Makes its peer where there is none.
+    /// What an event for the server at an origin has to be addressed to. Makes its peer where there is none and is room for
+    /// it: all of it, or what those may use up whom somebody else has `named`.
+    ///
+    /// # Errors
+    /// When the store does not make it, or there is no room.
     pub(super) async fn address(
         &self,
         team: &TeamId,
         origin: &str,
+        is_named: bool,
         now: Millis,
     ) -> Result<String, StoreError> {
+        let max = match is_named {
+            true => NAMED_MAX,
+            false => PEERS_MAX,
+        };
         let name = (team.clone(), origin.to_owned());
         let instance_id = format!("openintent:{origin}");
         if self.was_seen(&name, now) {
@@ -62,7 +74,7 @@ impl Targets {
             if peers.iter().any(|peer| peer.instance_id == instance_id) {
                 break;
             }
-            self.make_room(&peers, now).await?;
+            self.make_room(&peers, max, now).await?;
             let new = new_peer(team, &instance_id, origin, now)?;
             match self.store.create_peer(new).await {
                 // Another node was faster.
@@ -92,15 +104,20 @@ impl Targets {
         seen.insert(name, now);
     }
 
-    /// Removes the peer that has had nothing to do for longest, where there are as many as there can be.
-    async fn make_room(&self, peers: &[PeerRecord], now: Millis) -> Result<(), StoreError> {
+    /// Removes the peer that has had nothing to do for longest, where there are as many as there may be.
+    async fn make_room(
+        &self,
+        peers: &[PeerRecord],
+        max: usize,
+        now: Millis,
+    ) -> Result<(), StoreError> {
         let is_target = |peer: &&PeerRecord| peer.kind == PeerKind::OpenIntent;
-        if peers.iter().filter(is_target).count() < PEERS_MAX {
-            return Ok(());
-        }
-        let Some(first) = peers.first() else {
+        let Some(first) = peers.iter().find(is_target) else {
             return Ok(());
         };
+        if peers.iter().filter(is_target).count() < max {
+            return Ok(());
+        }
         let idle_min = Millis::try_from(IDLE_MIN.as_millis()).unwrap_or(Millis::MAX);
         let standings = self.store.peer_standings(Some(first.team.clone())).await?;
         let idle = standings
@@ -110,7 +127,8 @@ impl Targets {
                 let last = it.state.last_success_at.unwrap_or(0);
                 (last.max(it.peer.created_at), &it.peer)
             })
-            .filter(|(last, _)| now - last >= idle_min)
+            // Something may be on its way to one that was asked for lately.
+            .filter(|(last, peer)| now - last >= idle_min && !self.was_seen(&name_of(peer), now))
             .min_by_key(|(last, _)| *last);
         match idle {
             Some((_, peer)) => {
@@ -122,10 +140,15 @@ impl Targets {
                 self.store.update_peer(team, id, update, now).await?;
                 Ok(())
             }
-            // The store says that there are too many.
-            None => Ok(()),
+            None => Err(StoreError::Failed(format!(
+                "the team sends to {max} servers of OpenIntent already, and each of them got something within a day"
+            ))),
         }
     }
+}
+
+fn name_of(peer: &PeerRecord) -> (TeamId, String) {
+    (peer.team.clone(), peer.hook_url.clone())
 }
 
 fn new_peer(

@@ -100,6 +100,13 @@ impl TeamTrust {
         self.servers.iter().find(|server| server.url == url)
     }
 
+    /// Whether a server is listed, by its URL, which is normalised, or by a DID that follows from it (spec 12).
+    pub fn is_listed(&self, url: &str) -> bool {
+        let dids = spellings(url);
+        let dids: Vec<&str> = dids.iter().map(String::as_str).collect();
+        self.enforcer.peer(url, &dids).is_some()
+    }
+
     /// The server with a DID: its own, or either spelling of the one that follows from its URL (spec 6.2).
     pub fn by_did(&self, did: &str) -> Option<&TrustedServer> {
         let is_meant = |server: &&TrustedServer| {

@@ -1,6 +1,6 @@
 //! The document of an identifier: the keys that speak for it (spec 6.4).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -18,6 +18,9 @@ const MULTICODEC: [u8; 2] = [0xed, 0x01];
 
 /// The longest multibase text of a key that is decoded, in bytes: a right one has 48, and base58 takes quadratic time.
 const MULTIBASE_MAX: usize = 64;
+
+/// The longest id of a document, in bytes: that of the longest URL that is called, with room for what is escaped.
+const ID_MAX_BYTES: usize = 4096;
 
 /// Kinds of verification methods that can hold an Ed25519 key.
 const METHOD_TYPES: [&str; 5] = [
@@ -37,6 +40,9 @@ pub enum DocumentFault {
     /// It does not say whose it is.
     #[error("the DID document has no `id`")]
     NoId,
+    /// What it says of whose it is would be longer than any URL.
+    #[error("the `id` of the DID document is longer than {ID_MAX_BYTES} bytes")]
+    LongId,
     /// No method that may authenticate has a key that can be used.
     #[error("the DID document of `{0}` has no Ed25519 key for authentication")]
     NoKey(String),
@@ -145,22 +151,27 @@ impl DidDocument {
             .and_then(Json::as_str)
             .filter(|id| !id.is_empty())
             .ok_or(DocumentFault::NoId)?;
+        if id.len() > ID_MAX_BYTES {
+            return Err(DocumentFault::LongId);
+        }
         let list = |name: &str| {
             members
                 .get(name)
                 .and_then(Json::as_array)
                 .unwrap_or_default()
         };
+        // Each method is read once, however often it is named.
+        let mut methods = BTreeMap::new();
+        for key in list("verificationMethod")
+            .iter()
+            .filter_map(|it| key_of(id, it))
+        {
+            methods.entry(key.id.clone()).or_insert(key);
+        }
         let mut keys: Vec<DocumentKey> = Vec::new();
         for named in list("authentication") {
             let found = match named {
-                Json::String(reference) => {
-                    let wanted = full_id(id, reference);
-                    let methods = list("verificationMethod").iter();
-                    methods
-                        .filter_map(|method| key_of(id, method))
-                        .find(|key| key.id == wanted)
-                }
+                Json::String(reference) => methods.get(&full_id(id, reference)).cloned(),
                 embedded => key_of(id, embedded),
             };
             let new = found.filter(|key| !keys.contains(key));

@@ -10,13 +10,14 @@ use axum::response::Response;
 
 use super::super::state::App;
 use super::answer::Answer;
-use super::caller::admit;
+use super::caller::{admit, signer};
 use super::fields::Fields;
-use super::receive::is_signed;
 use super::{Sent, node};
 use crate::federation::openintent::CallbackArrival;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{CallbackEventType, FederationAttestation, FederationCallback};
+use crate::openintent::signature;
+use crate::openintent::trust::normalize;
 use crate::protocol::permission::Permission;
 
 pub(super) async fn post(
@@ -30,23 +31,39 @@ pub(super) async fn post(
         Some(caller) => Some(caller.team(Permission::Write)?.clone()),
         None => None,
     };
-    let is_signed = is_signed(&sent.object);
+    let is_signed = signature::is_signed(&sent.object);
+    let mut signed_by = None;
     if team.is_none() && !is_signed {
-        return Err(Answer::unauthorized());
+        // The callback does not say who sends it: the request itself has to.
+        signed_by = signer_named(&app, &sent).await?;
+        if signed_by.is_none() {
+            return Err(Answer::unauthorized());
+        }
     }
     let callback = read(&spelled(&sent.object))?;
     let node = node(&app)?;
-    if let Some(team) = &team {
-        admit(&app, &sent.parts, team, caller.as_ref())?;
-    }
+    let dispatch = node.dispatch_of(team, &callback.dispatch_id).await?;
+    admit(&app, &sent.parts, dispatch.team(), caller.as_ref())?;
     let arrival = CallbackArrival {
         object: sent.object,
         callback,
         is_signed,
-        team,
+        has_key: caller.is_some(),
+        signed_by,
     };
-    let result = node.take_callback(&app.log, arrival).await?;
+    let result = node.take_callback(&app.log, dispatch, arrival).await?;
     Ok(Answer::ok(&result.to_json()))
+}
+
+/// The server that a request says to be from, if it has signed the whole of it.
+async fn signer_named(app: &App, sent: &Sent) -> Result<Option<String>, Answer> {
+    let Some(node) = &app.openintent else {
+        return Ok(None);
+    };
+    let source = sent.parts.headers.get("x-source-server");
+    let source = source.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let signed_for = signer(node, &sent.parts, &sent.body, source).await?;
+    Ok(signed_for.map(|_| normalize(source)))
 }
 
 /// The members by their usual names, where another writer has used others.

@@ -85,8 +85,9 @@ pub(super) async fn signer(
         .map(|digest| (CONTENT_DIGEST, digest))
         .into_iter()
         .collect();
-    // The router has cut off where these routes are mounted.
-    let OriginalUri(uri) = parts.extensions.get().ok_or_else(Answer::unauthorized)?;
+    // The path as it was asked for: routes below a prefix see the rest of it alone.
+    let original = parts.extensions.get::<OriginalUri>();
+    let uri = original.map_or(&parts.uri, |original| &original.0);
     let path = uri.path_and_query().map_or("/", |it| it.as_str());
     let (method, content_type) = (parts.method.as_str(), text("content-type"));
     let did = received.keyid.split('#').next().unwrap_or_default();

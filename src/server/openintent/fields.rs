@@ -8,6 +8,9 @@ use crate::openintent::json::{Json, Object};
 /// The longest name or URL, in characters: what senders choose is kept and looked up.
 const NAME_MAX_CHARS: usize = 2048;
 
+/// How many faults are told: an answer must not be many times the request.
+const FAULTS_MAX: usize = 32;
+
 /// The members of an object on their way into a request.
 pub(super) struct Fields<'a> {
     object: &'a Object,
@@ -23,7 +26,13 @@ impl<'a> Fields<'a> {
     }
 
     fn fault(&mut self, kind: &str, name: &str, why: &str) {
-        self.faults.push(fault_entry(kind, &[name], why));
+        self.fault_at(kind, &[name], why);
+    }
+
+    fn fault_at(&mut self, kind: &str, path: &[&str], why: &str) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault_entry(kind, path, why));
+        }
     }
 
     /// A name or an address that has to be there, by the first of some spellings: not empty, not endless, on one line.
@@ -152,11 +161,11 @@ impl<'a> Fields<'a> {
         for (member, value) in object {
             match value.as_str() {
                 Some(text) => drop(texts.insert(member.clone(), text.to_owned())),
-                None => self.faults.push(fault_entry(
+                None => self.fault_at(
                     "string_type",
                     &[name, member],
                     &format!("it must be a string, and it is {}", value.kind()),
-                )),
+                ),
             }
         }
         (!texts.is_empty()).then_some(texts)

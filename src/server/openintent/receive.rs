@@ -17,6 +17,7 @@ use super::{Sent, node};
 use crate::federation::openintent::Arrival;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DelegationScope, FederationEnvelope, FederationPolicy};
+use crate::openintent::signature;
 use crate::protocol::id::TeamId;
 use crate::protocol::permission::Permission;
 
@@ -40,7 +41,7 @@ pub(super) async fn post(
         Some(caller) => Some(caller.team(Permission::Write)?.clone()),
         None => None,
     };
-    let is_signed = is_signed(&sent.object);
+    let is_signed = signature::is_signed(&sent.object);
     let mut signed_for: Option<TeamId> = None;
     if team.is_none() && !is_signed {
         // No envelope says who it is: the request itself has to.
@@ -57,11 +58,13 @@ pub(super) async fn post(
     }
     let envelope = read(&spelled(&sent.object))?;
     let node = node(&app)?;
-    let is_message_signed = signed_for.is_some();
-    let team = team.or(signed_for);
-    if let Some(team) = &team {
-        admit(&app, &sent.parts, team, caller.as_ref())?;
-    }
+    let vouched = team.or(signed_for);
+    let is_vouched_for = vouched.is_some();
+    let team = match vouched {
+        Some(team) => team,
+        None => node.team_of(&envelope).await?,
+    };
+    admit(&app, &sent.parts, &team, caller.as_ref())?;
     let scope = sent.object.get("delegation_scope");
     let limit = scope.and_then(|scope| scope.get("budget_limit")).cloned();
     let arrival = Arrival {
@@ -69,19 +72,10 @@ pub(super) async fn post(
         object: sent.object,
         envelope,
         team,
-        is_message_signed,
+        is_vouched_for,
     };
     let result = node.receive(&app.log, arrival).await?;
     Ok(Answer::ok(&result.to_json()))
-}
-
-/// Whether a body has a signature; an empty one is none.
-pub(super) fn is_signed(object: &Object) -> bool {
-    match object.get("signature") {
-        None | Some(Json::Null) => false,
-        Some(Json::String(text)) => !text.is_empty(),
-        Some(_) => true,
-    }
 }
 
 /// The members by their usual names, where another writer has used others.

@@ -16,23 +16,21 @@ use super::caller::team_of;
 use crate::federation::openintent::{OpenIntent, TeamTrust};
 use crate::openintent::did;
 use crate::openintent::json::{Json, Object};
-use crate::openintent::model::{
-    AgentVisibility, FederatedAgent, FederationManifest, FederationStatus, TrustPolicy,
-};
+use crate::openintent::model::{FederatedAgent, FederationManifest, FederationStatus, TrustPolicy};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
 
 /// `GET /.well-known/openintent-federation.json`.
 pub(super) async fn manifest(State(app): State<Arc<App>>) -> Result<Response, Answer> {
     let node = public(&app)?;
-    let keys = node.ring.keys();
+    let (keys, now) = (node.ring.keys(), app.clock.unix_millis());
     let settings = &node.settings;
     let peers = settings.peers.iter().filter(|_| settings.show_peers);
     let mut manifest = FederationManifest::new(node.did(), node.server_url());
     manifest.trust_policy = settings.trust_policy;
     manifest.visibility_default = settings.visibility_default;
     manifest.peers = peers.map(|peer| peer.url.given().to_owned()).collect();
-    manifest.public_key = Some(STANDARD.encode(keys.signing.public()));
+    manifest.public_key = Some(STANDARD.encode(keys.signing(now).key.public()));
     let callback = manifest.endpoint("callback");
     manifest.endpoints.insert("callback".to_owned(), callback);
     Ok(Answer::ok(&manifest.to_json()))
@@ -89,7 +87,7 @@ pub(super) async fn agents(State(app): State<Arc<App>>, parts: Parts) -> Result<
             let trust = node.trust.of(&team).await?;
             let source = parts.headers.get("x-source-server");
             let source = source.and_then(|it| it.to_str().ok()).unwrap_or_default();
-            let is_known = trust.server(&normalize(source)).is_some();
+            let is_known = trust.is_listed(&normalize(source));
             let shown = visible(&app, node, &trust, &team, is_known).await?;
             shown.iter().map(FederatedAgent::to_json).collect()
         }
@@ -117,13 +115,8 @@ async fn visible(
         let value = (visibility, agent.capabilities.clone());
         agents.insert(agent.id.to_string(), value);
     }
-    let is_shown = |visibility: AgentVisibility| match visibility {
-        AgentVisibility::Public => true,
-        AgentVisibility::Unlisted => is_known,
-        AgentVisibility::Private => false,
-    };
     let agents = agents.into_iter();
-    let shown = agents.filter(|(_, (visibility, _))| is_shown(*visibility));
+    let shown = agents.filter(|(_, (visibility, _))| visibility.is_listed_for(is_known));
     let agent = |(agent_id, (visibility, capabilities))| FederatedAgent {
         agent_id,
         server_url: node.server_url().to_owned(),

@@ -141,7 +141,7 @@ fn the_package_reads_tokens_of_kite_and_kite_those_of_the_package() {
         _ => Vec::new(),
     };
     let now = chain.leaf().nbf;
-    let allowed = chain.verify(&[d.clone()], now, &keys, &|did| did == a);
+    let allowed = chain.verify(std::slice::from_ref(&d), now, &keys, &|did| did == a);
     let allowed = allowed.unwrap();
     assert_eq!(allowed.permissions, ["events.log", "state.patch"]);
     assert_eq!(allowed.max_delegation_depth, 1);

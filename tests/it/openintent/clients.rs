@@ -53,8 +53,11 @@ impl Driven<'_> {
     }
 }
 
+/// Whether a member looks like one that a server has made for itself.
+type IsOwn = fn(&Value) -> bool;
+
 /// Members that differ from server to server, and what they look like.
-const OWN: &[(&str, fn(&Value) -> bool)] = &[
+const OWN: &[(&str, IsOwn)] = &[
     ("public_key", |key| {
         key.as_str().is_some_and(|key| key.len() == 44)
     }),

@@ -5,5 +5,6 @@ mod answers;
 mod bytes;
 mod clients;
 mod crossing;
+mod faces;
 mod refusals;
 mod signed_requests;

@@ -11,7 +11,6 @@ usage: reference.py SETTINGS, a JSON object. Prints where it listens, as one lin
     recorded  whether what is posted to it is kept as it came, for GET /recorded; POST /callback then takes anything
 """
 
-import asyncio
 import json
 import os
 import socket
@@ -132,7 +131,7 @@ def main():
     }
     # What `OpenIntentServer.run` gives it, and a socket that is bound already.
     server = Announcing(uvicorn.Config(app, log_level=config.log_level), announcement)
-    asyncio.run(server.serve([listener]))
+    server.run([listener])
 
 
 main()
