@@ -1,7 +1,6 @@
 //! OpenIntent's federation between servers: a published client drives kite, kite and the reference server send to each
 //! other, and each checks with its own code what the other has signed.
 
-mod answers;
 mod bytes;
 mod clients;
 mod crossing;
