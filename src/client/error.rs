@@ -45,6 +45,14 @@ fn detail(detail: &Value) -> Option<String> {
     })
 }
 
+/// A sentence of OpenIntent's, with what kite says beside it.
+fn explained(detail: String, message: &Value) -> String {
+    match message.as_str() {
+        Some(why) if !why.is_empty() => format!("{detail}: {why}"),
+        _ => detail,
+    }
+}
+
 impl Refusal {
     /// Reads an answer that is no success. Other servers may leave out everything or send no JSON at all.
     pub fn read(status: u16, retry_after_header: Option<&str>, body: &str) -> Self {
@@ -53,6 +61,7 @@ impl Refusal {
         struct Body {
             error: Value,
             detail: Value,
+            message: Value,
             code: Value,
             retry_after_secs: Value,
         }
@@ -61,7 +70,7 @@ impl Refusal {
             .error
             .as_str()
             .map(str::to_owned)
-            .or(detail(&members.detail))
+            .or(detail(&members.detail).map(|detail| explained(detail, &members.message)))
         {
             Some(text) => text,
             None => body.trim().chars().take(SHOWN_MAX_CHARS).collect(),
@@ -190,6 +199,11 @@ mod tests {
         assert_eq!(limited.retry_after, Some(Duration::from_secs(7)));
         let reference = Refusal::read(403, None, r#"{"detail":"Source server x not trusted"}"#);
         assert_eq!(reference.text, "Source server x not trusted");
+        let blocked = r#"{"detail":"Invalid target server URL","message":"it names no host"}"#;
+        assert_eq!(
+            Refusal::read(400, None, blocked).text,
+            "Invalid target server URL: it names no host"
+        );
         let member =
             r#"{"detail":[{"type":"missing","loc":["body","intent_id"],"msg":"Field required"}]}"#;
         assert_eq!(

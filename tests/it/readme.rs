@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::cli::{Person, split};
 use crate::support::login::{approve, shown_code};
+use crate::support::openintent::Node;
 use crate::support::process::Process;
 use crate::support::receiver::Receiver;
 use crate::support::server::Server;
@@ -57,12 +58,22 @@ fn only_commands_in_shell_blocks_count() {
     assert_eq!(commands_in(text), ["one", "two &\nthree", "four"]);
 }
 
-/// What the section about several servers has people type.
-fn between_servers() -> Vec<String> {
+/// What a section of the README has people type.
+fn section(title: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, section) = text.split_once("\n## Between servers\n").unwrap();
+    let (_, section) = text.split_once(&format!("\n## {title}\n")).unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
     commands_in(section)
+}
+
+/// What the section about several servers has people type.
+fn between_servers() -> Vec<String> {
+    section("Between servers")
+}
+
+/// What the section about OpenIntent has people type.
+fn between_openintent() -> Vec<String> {
+    section("Between servers of OpenIntent")
 }
 
 /// What the tests do with a command of the README.
@@ -92,7 +103,8 @@ enum Role {
 }
 
 fn role(command: &str) -> Role {
-    if between_servers().iter().any(|between| between == command) {
+    let mut between = between_servers().into_iter().chain(between_openintent());
+    if between.any(|between| between == command) {
         return Role::Between;
     }
     match command {
@@ -295,6 +307,60 @@ async fn the_two_servers_of_the_readme_are_connected_watched_and_repaired() {
     typed(&trace.replace("EVENT", event))
         .stdout_has("kite-b")
         .succeeds();
+}
+
+/// The section about OpenIntent, typed from its first line to its last.
+#[test]
+fn an_intent_goes_from_one_server_of_the_readme_to_the_other() {
+    let commands = between_openintent();
+    let [
+        serve_a,
+        serve_b,
+        login_a,
+        login_b,
+        discover,
+        trust,
+        register,
+        listen,
+        dispatch,
+        logs,
+    ] = &commands[..]
+    else {
+        panic!("the section has other commands: {commands:#?}");
+    };
+    // The harness starts them, on ports of its own.
+    for (serve, port) in [(serve_a, 7700), (serve_b, 7701)] {
+        let url = format!("--public-url http://127.0.0.1:{port} --allow-insecure-peers");
+        assert!(serve.contains(&url), "{serve}");
+    }
+    let (a, b) = (Node::start(""), Node::start(""));
+    let person = Person::new();
+    let typed = |line: &str| {
+        let line = line
+            .replace("http://127.0.0.1:7700", &a.url)
+            .replace("http://127.0.0.1:7701", &b.url)
+            .replace("a/bootstrap.key", a.server.key_file().to_str().unwrap())
+            .replace("b/bootstrap.key", b.server.key_file().to_str().unwrap());
+        person.shell(&format!("exec {line}"))
+    };
+    for line in [login_a, login_b] {
+        typed(line).succeeds();
+    }
+    typed(discover).stdout_has("proves the key").succeeds();
+    typed(trust).stdout_has(&a.url).succeeds();
+    typed(register).succeeds();
+    let mut listener = typed(listen).start();
+    listener.wait_to_say("listening for");
+    typed(dispatch).stdout_has("accepted").succeeds();
+    let line = listener.line();
+    let told = format!("{} → analyst: Look at the data", a.url);
+    assert_eq!(split(&line).1, told, "{line}");
+    let deadline = Instant::now() + PATIENCE;
+    let callback = format!("[callback] {} of ", b.url);
+    while !typed(logs).succeeds().stdout.contains(&callback) {
+        assert!(Instant::now() < deadline, "no callback: {}", a.server.log());
+        thread::sleep(GLANCE);
+    }
 }
 
 #[test]

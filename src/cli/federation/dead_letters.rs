@@ -11,7 +11,7 @@ use super::which::{Limit, Which};
 use super::{ago, bulk, forwards, letter, name_of, offered, or_dash, short_type};
 use crate::base::clock::Clock;
 use crate::client::ForwardsQuery;
-use crate::protocol::federation::{DeliveryRow, OutboxRow, Peer};
+use crate::protocol::federation::{DeliveryRow, OutboxRow, Peer, PeerKind};
 use crate::protocol::json::Object;
 
 /// Look at dead letters: what a peer refused for good, or what waited for a week. Send or drop them.
@@ -186,7 +186,12 @@ fn advice(row: &OutboxRow, peer: Option<&Peer>, attempts: &[DeliveryRow]) -> Vec
         return vec![words.to_owned()];
     };
     let name = shell_word(&peer.name);
+    let is_openintent = peer.kind == PeerKind::OpenIntent;
     let why = match attempts.last().and_then(|attempt| attempt.status_code) {
+        _ if is_openintent => format!(
+            "`kite openintent discover {}` says whether that server is there; whom it takes intents of is for it to say",
+            shell_word(&peer.peer_hook_url)
+        ),
         Some(400 | 422) => {
             "the peer judged the event itself: it is refused again until that side takes such events".to_owned()
         }
@@ -199,14 +204,18 @@ fn advice(row: &OutboxRow, peer: Option<&Peer>, attempts: &[DeliveryRow]) -> Vec
         ),
     };
     let short = shell_word(&letter::short(std::slice::from_ref(peer), &row.id));
-    vec![
+    let mut advice = vec![
         why,
         format!("to send it again: kite federation dead-letters replay {short}"),
         format!("to drop it: kite federation dead-letters discard {short}"),
-        format!(
+    ];
+    // Such a peer gets what is sent to it and nothing else.
+    if !is_openintent {
+        advice.push(format!(
             "to give the peer no more of these: kite federation peers update {name} --scope GLOB"
-        ),
-    ]
+        ));
+    }
+    advice
 }
 
 #[cfg(test)]
@@ -243,5 +252,24 @@ mod tests {
         );
         assert!(shown.contains("raise the limit there"), "{shown}");
         assert!(shown.contains(r"replay 'it'\''s b:1'"), "{shown}");
+    }
+
+    #[test]
+    fn a_letter_to_a_server_of_openintent_has_advice_of_its_own() {
+        let row = r#"{"id":"p:1","peer_id":"p","event_id":"e","event_type":"t","status":"dead","attempts":1,
+            "next_attempt_at":null,"last_error":"403","created_at":"then"}"#;
+        let row: OutboxRow = serde_json::from_str(row).unwrap();
+        let peer: Peer = serde_json::from_str(
+            r#"{"id":"p","name":"openintent:https://b.example","peer_instance_id":"openintent:https://b.example",
+                "status":"active","peer_hook_url":"https://b.example","scopes":[],"max_hops":3,
+                "rate_limit_per_sec":1,"created_at":"","updated_at":"","kind":"openintent"}"#,
+        )
+        .unwrap();
+        let shown = words(&row, &[peer], &[], "{}");
+        assert!(
+            shown.contains("kite openintent discover https://b.example"),
+            "{shown}"
+        );
+        assert!(!shown.contains("--scope"), "{shown}");
     }
 }

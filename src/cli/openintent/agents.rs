@@ -6,7 +6,7 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::{CommandError, Kind};
 use super::super::exit::Exit;
 use super::super::render;
-use super::offered;
+use super::{asked, offered, server_url};
 use crate::client::ClientError;
 use crate::client::openintent::Stranger;
 use crate::openintent::model::FederatedAgent;
@@ -21,10 +21,11 @@ Examples:
   kite openintent agents https://partner.example
 
 The API key goes to the login's server alone: another one is asked without, and many servers tell
-nothing then. Unlisted agents are shown to servers that the other one knows, which --source claims to be.")]
+nothing then. Unlisted agents are shown to servers that the other one knows, which --source claims
+to be.")]
 pub(super) struct AgentsArgs {
     /// The server, where it is not the login's.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = server_url)]
     url: Option<String>,
     /// Which server asks, by its URL.
     #[arg(long, value_name = "URL")]
@@ -43,7 +44,7 @@ pub(super) fn run(args: AgentsArgs, context: &Context) -> Result<Exit, CommandEr
         Some(url) => {
             let stranger = Stranger::new(url, settings.ca_file.as_deref())?;
             block_on_call(async {
-                let manifest = offered(stranger.manifest().await)?.value;
+                let manifest = asked(stranger.manifest().await)?.value;
                 let path = manifest.endpoint("agents");
                 stranger.agents(&path, source).await.map_err(unkeyed)
             })?

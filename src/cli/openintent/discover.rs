@@ -8,7 +8,7 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
-use super::{documents, offered};
+use super::{asked, documents, server_url};
 use crate::client::openintent::Stranger;
 use crate::openintent::did::{DidDocument, public_of_base64};
 use crate::openintent::model::FederationManifest;
@@ -20,11 +20,11 @@ Examples:
   kite openintent discover https://partner.example
   kite openintent discover https://partner.example --json | jq .manifest.public_key
 
-The document proves the key when its DID is that of the URL, and the key is among those in it. Whoever
-is then trusted (`kite openintent trust add URL`) is known by that.")]
+The document proves the key when its DID is that of the URL, and the key is among those in it.
+Whoever is then trusted (`kite openintent trust add URL`) is known by that.")]
 pub(super) struct DiscoverArgs {
     /// The server.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = server_url)]
     url: String,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: DiscoverArgs, context: &Context) -> Result<Exit, Command
     let settings = context.settings()?;
     let server = Stranger::new(&args.url, settings.ca_file.as_deref())?;
     let (manifest, document) = block_on_call(async {
-        let manifest = offered(server.manifest().await)?;
+        let manifest = asked(server.manifest().await)?;
         Ok((manifest, server.document().await))
     })?;
     let (text, verdict) = match &document {

@@ -7,7 +7,7 @@ use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
 use super::scope::ScopeArgs;
-use super::{given, offered};
+use super::{given, offered, server_url};
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DispatchResult, FederationPolicy};
 
@@ -24,7 +24,7 @@ other server says of the intent comes back as a message or an event. The same --
 is the same dispatch.")]
 pub(super) struct DispatchArgs {
     /// The server that is to work, by its URL.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = server_url)]
     to: String,
     /// The intent's id here.
     #[arg(long, value_name = "ID")]
@@ -85,10 +85,7 @@ fn body(args: DispatchArgs) -> Result<Object, CommandError> {
     let trace = args
         .trace
         .map(|id| Object::from([("trace_id".to_owned(), id.into())]));
-    let ucan = args
-        .ucan
-        .map(|given| given::text("the token", &given))
-        .transpose()?;
+    let ucan = args.ucan.map(|given| given::token(&given)).transpose()?;
     let members = [
         ("target_server", Some(args.to.into())),
         ("intent_id", Some(args.intent.into())),

@@ -11,6 +11,7 @@ use crate::base::secret::Secret;
 use crate::openintent::did::public_of_base64;
 use crate::openintent::identity::seed_of_file;
 use crate::openintent::json::{Json, Object};
+use crate::openintent::ucan::Chain;
 use crate::protocol::identity::InstanceKey;
 
 /// The longest file that is read, in bytes: more than a server takes as a body.
@@ -48,6 +49,14 @@ pub(super) fn text(what: &str, given: &str) -> Result<String, CommandError> {
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| CommandError::usage(format!("{what} is not UTF-8")))?;
     Ok(text.trim().to_owned())
+}
+
+/// A delegation token, given as [`text`] is. What it says is for whoever gets it to judge; that it is one is not.
+pub(super) fn token(given: &str) -> Result<String, CommandError> {
+    let token = text("the token", given)?;
+    Chain::read(&token)
+        .map_err(|fault| CommandError::usage(format!("`--ucan` cannot be used: {fault}")))?;
+    Ok(token)
 }
 
 /// An object of JSON, given as [`text`] is.

@@ -62,11 +62,14 @@ impl OpenIntentArgs {
     }
 }
 
+/// What a server says to what is sent to it while it does not take part (OpenIntent rules, section 13.5).
+const SWITCHED_OFF: &str = "Federation not enabled";
+
 /// The answer of a path that every server has that speaks OpenIntent: 404 means that this one does not, or has it
-/// switched off.
+/// switched off; where something is sent to it, 400 with these words does.
 fn offered<T>(answer: Result<T, ClientError>) -> Result<T, CommandError> {
     answer.map_err(|error| match error {
-        ClientError::Refused(refusal) if refusal.is_unserved() => {
+        ClientError::Refused(refusal) if refusal.is_unserved() || refusal.text == SWITCHED_OFF => {
             let message = "the server does not take part in OpenIntent's federation";
             CommandError::new(Kind::NotFound, message).with_hint(
                 "it is switched off there (`kite serve --openintent`), or the server does not know it; `--server` names \
@@ -75,4 +78,29 @@ fn offered<T>(answer: Result<T, ClientError>) -> Result<T, CommandError> {
         }
         error => error.into(),
     })
+}
+
+/// The answer of a server that is named by its URL, and not the login's.
+fn asked<T>(answer: Result<T, ClientError>) -> Result<T, CommandError> {
+    match answer {
+        Err(error @ (ClientError::Unreachable { .. } | ClientError::Lost { .. })) => {
+            let error = CommandError::from(error);
+            Err(error.with_hint("check the URL, and that a server runs there"))
+        }
+        answer => offered(answer),
+    }
+}
+
+/// The URL of a server, as it is typed.
+fn server_url(text: &str) -> Result<String, String> {
+    let rest = text.split_once("://").filter(|(scheme, rest)| {
+        !rest.is_empty()
+            && ["http", "https"]
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(scheme))
+    });
+    match rest {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("use the server's URL, such as https://partner.example".to_owned()),
+    }
 }

@@ -54,11 +54,11 @@ Examples:
   kite openintent trust add https://partner.example --relationship downstream --api-key - < key.txt
 
 upstream delegates to this server, downstream is delegated to, peer is both. A server whose DID does
-not follow from its URL is given with --did. The API key is one that the other server has made: it is
-kept sealed, shown to that server alone, and to nobody else.")]
+not follow from its URL is given with --did. The API key is one that the other server has made: it
+is kept sealed, shown to that server alone, and to nobody else.")]
 struct AddArgs {
     /// The server.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = super::server_url)]
     url: String,
     /// Who delegates to whom: peer, upstream or downstream [default: peer].
     #[arg(long, value_name = "WORD", value_parser = relationship)]
@@ -95,9 +95,9 @@ Examples:
   kite openintent trust policy allowlist
   kite openintent trust policy default
 
-open takes intents of every server that proves who it is, allowlist of those that are listed, trustless
-of nobody, unless the server's configuration has it verify chains of tokens. default goes back to what
-the configuration says.")]
+open takes intents of every server that proves who it is, allowlist of those that are listed,
+trustless of nobody, unless the server's configuration has it verify chains of tokens. default goes
+back to what the configuration says.")]
 struct PolicyArgs {
     /// open, allowlist, trustless, or default.
     #[arg(value_name = "POLICY", value_parser = policy_or_default)]

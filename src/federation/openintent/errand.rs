@@ -210,7 +210,9 @@ fn words(status: u16) -> &'static str {
     match status {
         300..=399 => "the server is at another address, and redirects are not followed",
         400 | 422 => "the server refused it",
-        401 => "the server wants an API key: `kite openintent trust add URL --api-key -` tells it",
+        401 => {
+            "the server wants an API key, or another one: `kite openintent trust add URL --api-key -` tells it"
+        }
         403 => "the server does not trust this one, or its signature",
         404 => "the server has no such path: check its address",
         409 => "the server has another one with this id",

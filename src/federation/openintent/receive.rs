@@ -577,7 +577,11 @@ fn event_of(arrival: &Arrival, local_id: &str, now: Millis) -> Event {
         None => (INTENT_RECEIVED, Json::Object(payload)),
     };
     let to = agent.map(|agent| format!(" → {agent}")).unwrap_or_default();
-    let told = format!("[intent] {from}{to}: {}", envelope.intent_title);
+    let what = match envelope.intent_title.as_str() {
+        "" => &envelope.intent_id,
+        title => title,
+    };
+    let told = format!("[intent] {from}{to}: {what}");
     event(kind, local_id, from, &told, &data, now)
 }
 

@@ -292,3 +292,15 @@ async fn a_server_that_has_no_name_for_others_still_serves() {
     let status = answer(status.header("X-API-Key", &access.key)).await;
     assert_eq!(status.expect(200)["enabled"], false);
 }
+
+#[tokio::test]
+async fn an_intent_without_a_title_is_named_by_its_id() {
+    let party = Party::start();
+    let node = Node::trusting(&[&party.url]);
+    let mut intent = party.intent(&node.url, "dispatch-1");
+    intent["intent_title"] = "".into();
+    node.receive(party.signed(&intent)).await.expect(200);
+    let events = node.events().await;
+    let summary = events[0]["kitesummary"].as_str().unwrap();
+    assert!(summary.ends_with(": intent-1"), "{summary}");
+}

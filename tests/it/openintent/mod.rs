@@ -6,3 +6,4 @@ mod clients;
 mod crossing;
 mod faces;
 mod refusals;
+mod signed_requests;

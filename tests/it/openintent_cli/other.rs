@@ -3,8 +3,8 @@
 use kite::protocol::token::{Token, TokenKind};
 use serde_json::json;
 
-use super::public;
 use super::servers::Pretender;
+use super::{keep_key, public};
 use crate::support::cli::{Kite, Person};
 use crate::support::scripted::{Reply, Scripted};
 
@@ -132,6 +132,19 @@ async fn a_dispatch_says_what_was_said_and_nothing_more() {
     let least = json!({"target_server": "https://b.example", "intent_id": "i-1"});
     assert_eq!(server.asked().pop().unwrap().body, least);
 
+    keep_key(person.home(), "a.key", 1);
+    let (issuer, audience) = ("did:web:a.example", "did:web:b.example");
+    let issue = [
+        "ucan",
+        "issue",
+        "--key",
+        "a.key",
+        "--issuer",
+        issuer,
+        "--audience",
+        audience,
+    ];
+    let token = at(&server, &person, &issue).succeeds().stdout;
     let more = [
         "--agent",
         "analyst",
@@ -164,7 +177,7 @@ async fn a_dispatch_says_what_was_said_and_nothing_more() {
         "--json",
     ];
     let answer = at(&server, &person, &[&short[..], &more].concat())
-        .stdin("a.b.c\n")
+        .stdin(token.clone())
         .succeeds()
         .json();
     assert_eq!(answer["status"], "accepted");
@@ -179,7 +192,7 @@ async fn a_dispatch_says_what_was_said_and_nothing_more() {
             "delegation_scope": {"permissions": ["state.patch"], "denied_operations": ["x"],
                 "max_delegation_depth": 0, "expires_at": "2099-01-01T00:00:00.000000+00:00"},
             "federation_policy": {"budget": {"max_llm_tokens": 5}},
-            "trace_context": {"trace_id": "t-1"}, "idempotency_key": "k", "ucan": "a.b.c",
+            "trace_context": {"trace_id": "t-1"}, "idempotency_key": "k", "ucan": token.trim(),
         })
     );
     for (flag, bad) in [
@@ -188,6 +201,10 @@ async fn a_dispatch_says_what_was_said_and_nothing_more() {
         ("--policy", r#"{"budget": 1}"#),
         ("--expires", "tomorrow"),
         ("--depth", "-1"),
+        ("--ucan", ""),
+        ("--ucan", "-"),
+        ("--ucan", "a.b.c"),
+        ("--to", "b.example"),
     ] {
         let asked = server.asked().len();
         let ended = at(&server, &person, &[&short[..], &[flag, bad]].concat())
@@ -203,7 +220,14 @@ fn what_a_server_refuses_is_told_in_its_words() {
     let person = Person::new();
     let dispatch = |status, body: &'static str| {
         let server = Scripted::start(&[Reply::With(status, body)]);
-        let args = ["openintent", "dispatch", "--to", "x", "--intent", "i"];
+        let args = [
+            "openintent",
+            "dispatch",
+            "--to",
+            "https://x.example",
+            "--intent",
+            "i",
+        ];
         person
             .kite(&args)
             .env("KITE_SERVER", &server.url)

@@ -137,6 +137,6 @@ fn a_server_that_takes_no_part_says_so() {
         &person,
         &["dispatch", "--to", "https://b.example", "--intent", "i"],
     )
-    .stderr_has("Federation not enabled")
-    .exits(1);
+    .stderr_has("does not take part")
+    .exits(3);
 }

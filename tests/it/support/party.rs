@@ -86,6 +86,11 @@ impl Party {
         self.key.public()
     }
 
+    /// The key that it signs with.
+    pub(crate) fn key(&self) -> &InstanceKey {
+        &self.key
+    }
+
     /// Publishes a document with this id and this key.
     pub(crate) fn publish(&self, id: &str, public: &[u8; 32]) {
         *self.document.lock().unwrap() = json!({

@@ -21,8 +21,9 @@ Examples:
   kite openintent envelope sign --key a.key envelope.json > signed.json
   kite openintent envelope sign --key a.key --as-is - < callback.json
 
-A created_at that is missing is set to now, since servers take no signature without: --as-is leaves that
-out, as callbacks need it, which have a timestamp instead. All members are kept, and numbers as they are.")]
+A created_at that is missing is set to now, since servers take no signature without: --as-is leaves
+that out, as callbacks need it, which have a timestamp instead. All members are kept, and numbers as
+they are.")]
 pub(super) struct SignArgs {
     /// The key file of the server that sends it.
     #[arg(long, value_name = "FILE")]

@@ -20,9 +20,9 @@ Examples:
   kite openintent envelope verify signed.json --url https://a.example
   kite openintent envelope verify - --key A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg= < signed.json
 
-Without --key and --url the keys are fetched from the envelope's source_server, if that is on the public
-internet. Whether the envelope is fresh, and its server trusted, is not judged. Ends with 0 where the
-signature is right, otherwise with 1.")]
+Without --key and --url the keys are fetched from the envelope's source_server, if that is on the
+public internet. Whether the envelope is fresh, and its server trusted, is not judged. Ends with 0
+where the signature is right, otherwise with 1.")]
 pub(super) struct VerifyArgs {
     /// The signer's public key, in standard base64.
     #[arg(long, value_name = "BASE64", conflicts_with = "url")]

@@ -14,10 +14,11 @@ use crate::openintent::ucan::UCANToken;
 #[command(after_help = "\
 Examples:
   kite openintent ucan attenuate --key b.key --audience did:web:c.example --token @token.txt
-  kite openintent ucan attenuate --key b.key --audience did:web:c.example --permission events.log --token - < t
+  kite openintent ucan attenuate --key b.key --audience did:web:c.example \\
+    --permission events.log --token - < token.txt
 
-The key is that of the token's audience, who passes it on. What is not said of the scope stays as the
-token has it, with one hop less; what it does not have is not added.")]
+The key is that of the token's audience, who passes it on. What is not said of the scope stays as
+the token has it, with one hop less; what it does not have is not added.")]
 pub(super) struct AttenuateArgs {
     /// The key file of the token's audience.
     #[arg(long, value_name = "FILE")]

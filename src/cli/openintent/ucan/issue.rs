@@ -21,8 +21,8 @@ Examples:
     --permission state.patch,events.log --depth 2 --ttl 1h
   kite openintent ucan issue --key a.key --issuer did:web:a.example --audience did:web:b.example --json
 
-The key file holds 32 raw bytes or a PKCS#8 key in PEM. --depth is how often the token may be passed on;
-without it once.")]
+The key file holds 32 raw bytes or a PKCS#8 key in PEM. --depth is how often the token may be passed
+on; without it once.")]
 pub(super) struct IssueArgs {
     /// The issuer's key file.
     #[arg(long, value_name = "FILE")]

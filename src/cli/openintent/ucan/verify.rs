@@ -22,8 +22,9 @@ Examples:
   kite openintent ucan verify @token.txt --audience did:web:b.example \\
     --key did:web:a.example=A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=
 
-Keys that are not given are fetched: did:web over https, from public addresses alone. Without --root the
-issuers whose keys are given are trusted roots. Ends with 0 where the token holds, otherwise with 1.")]
+Keys that are not given are fetched: did:web over https, from public addresses alone. Without --root
+the issuers whose keys are given are trusted roots. Ends with 0 where the token holds, otherwise
+with 1.")]
 pub(super) struct VerifyArgs {
     /// The token.
     #[arg(value_name = "TOKEN|@FILE|-", allow_hyphen_values = true)]
