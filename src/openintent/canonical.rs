@@ -17,9 +17,14 @@ pub const SIGNATURE: &str = "signature";
 /// assert_eq!(bytes, br#"{"a":"\u00e9","b":1.0}"#);
 /// ```
 pub fn canonical(object: &Object) -> Vec<u8> {
-    let members = object.iter().filter(|(name, _)| *name != SIGNATURE);
+    canonical_without(object, &[SIGNATURE])
+}
+
+/// The same of an object that lacks other members at the top level.
+pub fn canonical_without(object: &Object, left_out: &[&str]) -> Vec<u8> {
+    let is_in = |(name, _): &(&String, &Json)| !left_out.contains(&name.as_str());
     let mut text = String::new();
-    write_members(members, &Style::CANONICAL, &mut text);
+    write_members(object.iter().filter(is_in), &Style::CANONICAL, &mut text);
     text.into_bytes()
 }
 
@@ -100,28 +105,43 @@ fn write_members<'o>(
     text.push('}');
 }
 
-/// Spec 4, rule 5.
+/// Spec 4, rule 5. What is no exception is copied in one piece: tokens are long.
 fn write_string(string: &str, style: &Style, text: &mut String) {
+    let is_plain = |char: char| match char {
+        '"' | '\\' => false,
+        ' '..='~' => true,
+        _ => !style.is_ascii && !char.is_control(),
+    };
     text.push('"');
-    for char in string.chars() {
-        match char {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\u{8}' => text.push_str("\\b"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\u{c}' => text.push_str("\\f"),
-            '\r' => text.push_str("\\r"),
-            ' '..='~' => text.push(char),
-            _ if !style.is_ascii && !char.is_control() => text.push(char),
-            _ => {
-                for unit in char.encode_utf16(&mut [0; 2]) {
-                    text.push_str(&format!("\\u{unit:04x}"));
-                }
+    let mut rest = string;
+    while let Some(at) = rest.find(|char| !is_plain(char)) {
+        let (plain, exceptions) = rest.split_at(at);
+        text.push_str(plain);
+        let mut chars = exceptions.chars();
+        if let Some(char) = chars.next() {
+            write_exception(char, text);
+        }
+        rest = chars.as_str();
+    }
+    text.push_str(rest);
+    text.push('"');
+}
+
+fn write_exception(char: char, text: &mut String) {
+    match char {
+        '"' => text.push_str("\\\""),
+        '\\' => text.push_str("\\\\"),
+        '\u{8}' => text.push_str("\\b"),
+        '\t' => text.push_str("\\t"),
+        '\n' => text.push_str("\\n"),
+        '\u{c}' => text.push_str("\\f"),
+        '\r' => text.push_str("\\r"),
+        _ => {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
             }
         }
     }
-    text.push('"');
 }
 
 /// A finite double as CPython's `repr` writes it (spec 4, rule 7). The standard library differs on exact ties, so the

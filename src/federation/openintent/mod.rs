@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 
 use crate::base::clock::Clock;
-use crate::openintent::canonical::canonical;
+use crate::openintent::canonical::canonical_without;
 use crate::openintent::did::{self, DidFault};
 use crate::openintent::json::Object;
 use crate::openintent::trust::normalize;
@@ -58,8 +58,15 @@ pub use settings::{
 use targets::Targets;
 pub use trust::{Source, TeamTrust, Trust, TrustedServer};
 
-/// What is never part of what an exchange is known by: it differs from attempt to attempt.
-const OF_THE_ATTEMPT: [&str; 4] = ["signature", "created_at", "timestamp", "ucan"];
+/// What is no part of the content that an exchange is known by: what differs from attempt to attempt, and who has sent it.
+/// The keys of an exchange say that, whatever spelling of the URL came.
+const OF_NO_CONTENT: [&str; 5] = [
+    "signature",
+    "created_at",
+    "timestamp",
+    "ucan",
+    "source_server",
+];
 
 /// The instance as a server of OpenIntent.
 pub struct OpenIntent {
@@ -311,15 +318,9 @@ fn key_of(kind: &str, party: &str, name: &str) -> [u8; 32] {
     dedup_key(kind, &[party, name])
 }
 
-/// A digest of what was sent, but for what differs from attempt to attempt. Who has sent it is no part of it: the keys of
-/// an exchange say that, whatever spelling of the URL came.
+/// A digest of the content of what was sent.
 fn digest_of(object: &Object) -> [u8; 32] {
-    let mut object = object.clone();
-    object.remove("source_server");
-    for name in OF_THE_ATTEMPT {
-        object.remove(name);
-    }
-    Sha256::digest(canonical(&object)).into()
+    Sha256::digest(canonical_without(object, &OF_NO_CONTENT)).into()
 }
 
 /// What a stored team's events are appended for.

@@ -549,10 +549,11 @@ fn repeated(
 /// A received intent as an event: a message where it names an agent who can be told of it.
 fn event_of(arrival: &Arrival, local_id: &str, now: Millis) -> Event {
     let envelope = &arrival.envelope;
-    let mut payload = arrival.object.clone();
-    for name in ["signature", "ucan"] {
-        payload.remove(name);
-    }
+    let is_shown = |(name, _): &(&String, &Json)| !["signature", "ucan"].contains(&name.as_str());
+    let members = arrival.object.iter().filter(is_shown);
+    let mut payload: Object = members
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     payload.insert("local_intent_id".to_owned(), Json::from(local_id));
     let agent = envelope.agent_id.as_deref();
     let agent = agent.filter(|agent| agent.parse::<AgentId>().is_ok());
