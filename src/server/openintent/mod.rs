@@ -26,7 +26,8 @@ use crate::openintent::json::{Json, Object};
 use answer::Answer;
 use caller::Caller;
 
-/// How large a body may be, in bytes (spec 4, rule 10).
+/// How large a body may be, in bytes (spec 4, rule 10): envelopes carry tokens and the state of an intent, and are not events
+/// yet.
 const BODY_MAX_BYTES: usize = 1024 * 1024;
 
 /// What is mounted at `/api/v1/federation`.
@@ -70,8 +71,7 @@ struct Sent {
 
 impl Sent {
     async fn read(app: &App, parts: Parts, body: Body) -> Result<Self, Answer> {
-        let max = app.max_body_bytes.min(BODY_MAX_BYTES);
-        let body = body::read(app, &parts.headers, body, max).await?;
+        let body = body::read(app, &parts.headers, body, BODY_MAX_BYTES).await?;
         let json = Json::read(&body).map_err(|fault| Answer::no_json(&fault))?;
         let Json::Object(object) = json else {
             return Err(Answer::no_object(&json));
