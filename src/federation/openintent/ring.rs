@@ -36,7 +36,7 @@ impl Keys {
     /// was known first.
     pub fn signing(&self, now: Millis) -> &SigningKey {
         let mut published = self.0.iter().filter(|key| key.counts(now)).rev();
-        let oldest = published.clone().last();
+        let oldest = published.clone().next_back();
         let heard_of = published.find(|key| key.created_at <= now - HELD_BACK);
         // There is always one: none is kept without.
         heard_of.or(oldest).unwrap_or_else(|| self.newest())
