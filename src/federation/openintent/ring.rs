@@ -32,13 +32,14 @@ pub struct SigningKey {
 }
 
 impl Keys {
-    /// The one that signs at a time: the newest, once the others had time to hear of it.
+    /// The one that signs at a time: the newest that the others had time to hear of. Where all are young the oldest, which
+    /// was known first.
     pub fn signing(&self, now: Millis) -> &SigningKey {
         let mut published = self.0.iter().filter(|key| key.counts(now)).rev();
-        let newest = published.clone().next();
+        let oldest = published.clone().next_back();
         let heard_of = published.find(|key| key.created_at <= now - HELD_BACK);
         // There is always one: none is kept without.
-        heard_of.or(newest).unwrap_or_else(|| self.newest())
+        heard_of.or(oldest).unwrap_or_else(|| self.newest())
     }
 
     #[expect(clippy::indexing_slicing, reason = "`opened` keeps no empty ring")]
@@ -166,5 +167,7 @@ mod tests {
         assert_eq!(first.signing(50_000).number, 1, "there is no other");
         let at_once = Keys(vec![key(1, 0, Some(50_000)), key(2, 50_000, None)]);
         assert_eq!(at_once.signing(50_001).number, 2, "nothing else counts");
+        let young = Keys(vec![key(1, 49_000, Some(100_000)), key(2, 50_000, None)]);
+        assert_eq!(young.signing(50_001).number, 1, "it was known first");
     }
 }

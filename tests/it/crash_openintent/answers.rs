@@ -109,8 +109,8 @@ async fn what_does_not_pass_is_an_end_that_a_replay_can_undo() {
         true => Says::with(503, "{}"),
         false => Says::taken(&came.body, "late"),
     });
-    let letter = letters.as_array().unwrap().iter();
-    let letter = letter.filter(|letter| letter["event_id"] == **id).next();
+    let mut letter = letters.as_array().unwrap().iter();
+    let letter = letter.find(|letter| letter["event_id"] == **id);
     let letter = letter.unwrap()["id"].as_str().unwrap().to_owned();
     let replay = format!("{LETTERS}/{letter}/replay");
     let replayed = station.access().post(&replay, "").await;
