@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::dispatch::origin_of;
-use super::receive::{REPEATED, event, is_fresh, object};
+use super::event::{event, object};
+use super::proof::is_fresh;
+use super::receive::REPEATED;
 use super::{OpenIntent, Party, Refusal, TeamTrust, TrustedServer, digest_of, key_of, team_gone};
 use crate::log::Log;
 use crate::openintent::canonical::canonical;

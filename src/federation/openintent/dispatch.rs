@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::receive::{event, object};
+use super::event::{event, object};
 use super::{OpenIntent, Refusal, key_of, team_gone};
 use crate::base::random;
 use crate::log::Log;

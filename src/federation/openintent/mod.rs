@@ -15,6 +15,8 @@ mod dispatch;
 mod documents;
 mod entry;
 mod errand;
+mod event;
+mod proof;
 mod receive;
 mod refusal;
 mod ring;

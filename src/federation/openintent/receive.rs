@@ -1,33 +1,23 @@
 //! An envelope comes in: whom it is from, whether that is proved, what it may do, and what becomes of it (spec 13.6).
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{OpenIntent, Party, Refusal, TeamTrust, chains, digest_of, key_of, team_gone};
-use crate::base::clock::rfc3339;
+use super::event::of_intent;
+use super::proof::check_freshness;
+use super::{OpenIntent, Party, Refusal, TeamTrust, digest_of, key_of, team_gone};
 use crate::log::Log;
 use crate::openintent::did::spellings;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
     AgentVisibility, DelegationScope, FederationEnvelope, FederationPolicy, ReceiveResult,
 };
-use crate::openintent::signature::{self, SignatureFault};
-use crate::openintent::stamp;
 use crate::openintent::trust::{Needs, normalize};
-use crate::openintent::ucan::Chain;
-use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
 use crate::protocol::id::{AgentId, TeamId};
 use crate::protocol::mac::hex;
-use crate::protocol::summary;
 use crate::store::openintent::{
     ExchangeKeys, ExchangeKind, ExchangeRecord, ExchangeState, NewExchange,
 };
 use crate::store::record::{Millis, NewEvent, Outcome};
-
-/// The type of a received intent that names no agent.
-const INTENT_RECEIVED: &str = "com.openintent.intent.received";
 
 const ACCEPTED: &str = "Intent received and accepted for processing";
 pub(super) const REPEATED: &str = "Already processed (idempotent)";
@@ -53,11 +43,17 @@ struct Terms {
 }
 
 impl OpenIntent {
-    /// Judges an envelope and stores what is taken.
+    /// Judges an envelope and stores what is taken. `admit` counts it, once it is proved: what strangers make up takes
+    /// nothing from those whose name they use.
     ///
     /// # Errors
     /// Why nothing was stored.
-    pub async fn receive(&self, log: &Log, arrival: Arrival) -> Result<ReceiveResult, Refusal> {
+    pub async fn receive(
+        &self,
+        log: &Log,
+        arrival: Arrival,
+        admit: impl FnOnce() -> Result<(), Refusal> + Send,
+    ) -> Result<ReceiveResult, Refusal> {
         let envelope = &arrival.envelope;
         let party = normalize(&envelope.source_server);
         let team = arrival.team.clone();
@@ -81,6 +77,7 @@ impl OpenIntent {
             }
             None => None,
         };
+        admit()?;
         let keys = keys_of(envelope, &party);
         let digest = digest_of(&arrival.object);
         let dispatch_id = envelope.dispatch_id.clone();
@@ -132,115 +129,6 @@ impl OpenIntent {
                 "the envelope is for {target}, and this is {}",
                 self.server_url
             ))),
-        }
-    }
-
-    /// Whether an object was signed with a key that its server publishes now.
-    pub(super) async fn check_signature(
-        &self,
-        from: &Party<'_>,
-        object: &Object,
-    ) -> Result<(), Refusal> {
-        let unproved = |why: String| {
-            Refusal::Forbidden(format!(
-                "the signature of {} proves nothing: {why}",
-                from.url
-            ))
-        };
-        if let Some(secret) = from.secret
-            && signature::verify_with_secret(object, secret.reveal()).is_ok()
-        {
-            return Ok(());
-        }
-        let keys = self.keys_of(from, false).await.map_err(unproved)?;
-        match signature::verify(object, &keys) {
-            Ok(()) => return Ok(()),
-            Err(SignatureFault::Wrong) => {}
-            // No other key makes it one.
-            Err(fault) => return Err(unproved(fault.to_string())),
-        }
-        let newer = self.keys_of(from, true).await.map_err(unproved)?;
-        // Whatever does not fit is verified again only where there is another key to try.
-        match newer == keys {
-            true => Err(unproved(SignatureFault::Wrong.to_string())),
-            false => signature::verify(object, &newer).map_err(|fault| unproved(fault.to_string())),
-        }
-    }
-
-    /// Verifies a token's whole chain (spec 10.4). Answers the scope that it grants.
-    async fn check_token(
-        &self,
-        team: &TeamId,
-        trust: &TeamTrust,
-        from: &Party<'_>,
-        token: &str,
-        now: Millis,
-    ) -> Result<DelegationScope, Refusal> {
-        let now_secs = now.div_euclid(1000);
-        let changes = self.changes();
-        let digest = chains::digest(team.as_str(), from.url, token);
-        if let Some(scope) = self.chains.scope(&digest, changes, now_secs) {
-            return Ok(scope);
-        }
-        let refused =
-            |why: String| Refusal::Forbidden(format!("the delegation token is refused: {why}"));
-        let chain = Chain::read(token).map_err(|fault| refused(fault.to_string()))?;
-        let leaf = chain.leaf();
-        if !self.is_did_of(trust, &leaf.iss, from.url) {
-            let why = format!("its issuer `{}` is not {}", leaf.iss, from.url);
-            return Err(refused(why));
-        }
-        let mut keys = BTreeMap::new();
-        for issuer in chain.issuers() {
-            if keys.contains_key(issuer) {
-                continue;
-            }
-            let known = self.issuer_keys(trust, from, issuer).await;
-            keys.insert(issuer.to_owned(), known.map_err(refused)?);
-        }
-        let keys_by_did = |did: &str| keys.get(did).map(|it| it.to_vec()).unwrap_or_default();
-        let is_root = |did: &str| self.is_own_did(did) || trust.by_did(did).is_some();
-        let scope = chain
-            .verify(&self.dids, now_secs, &keys_by_did, &is_root)
-            .map_err(|fault| refused(fault.to_string()))?;
-        let expires = leaf.scope.expires_at.as_deref().and_then(stamp::read);
-        let expires = expires.map_or(leaf.exp, |at| leaf.exp.min(at.div_euclid(1000)));
-        self.chains
-            .remember(digest, scope.clone(), changes, now_secs, expires);
-        Ok(scope)
-    }
-
-    pub(super) fn is_own_did(&self, did: &str) -> bool {
-        self.dids.iter().any(|own| own == did)
-    }
-
-    /// Whether a DID is that of the server at a URL, by either spelling or because the team said so.
-    pub(super) fn is_did_of(&self, trust: &TeamTrust, did: &str, url: &str) -> bool {
-        let is_spelled = || spellings(url).iter().any(|it| it == did);
-        is_spelled() || trust.by_did(did).is_some_and(|server| server.url == url)
-    }
-
-    /// The keys of a token's issuer: this server, one that the team trusts, or the one that shows the token. Nobody else
-    /// is asked. A DID says neither scheme nor, as the SDK spells it, what is port and what is path: where a stranger shows a
-    /// token of somebody who is trusted, the trusted one is asked.
-    async fn issuer_keys(
-        &self,
-        trust: &TeamTrust,
-        from: &Party<'_>,
-        issuer: &str,
-    ) -> Result<super::PublicKeys, String> {
-        if self.is_own_did(issuer) {
-            return self
-                .keys_of(&Party::of(trust, &self.server_url), false)
-                .await;
-        }
-        let is_from = self.is_did_of(trust, issuer, from.url);
-        match trust.by_did(issuer) {
-            Some(server) if !(is_from && trust.is_listed(from.url)) => {
-                self.keys_of(&Party::of(trust, &server.url), false).await
-            }
-            None if !is_from => Err(format!("nobody here knows its issuer `{issuer}`")),
-            _ => self.keys_of(from, false).await,
         }
     }
 
@@ -379,7 +267,7 @@ impl OpenIntent {
         let now = exchange.now;
         let (dispatch_id, local_id) = (exchange.dispatch_id.clone(), exchange.local_id.clone());
         let (keys, digest) = (exchange.keys, exchange.digest);
-        let event = event_of(arrival, &local_id, now);
+        let event = of_intent(arrival, &local_id, now);
         let mut new = NewEvent::new(team.clone(), &event, now, None);
         new.exchange = Some(exchange.into());
         let mut events = vec![new];
@@ -431,39 +319,6 @@ fn allows(policy: &FederationPolicy, agent: &str) -> bool {
     let allowed = policy.governance.get("allowed_agents");
     let allowed = allowed.and_then(Json::as_array);
     allowed.is_none_or(|allowed| allowed.iter().any(|it| it.as_str() == Some(agent)))
-}
-
-fn check_freshness(
-    envelope: &FederationEnvelope,
-    now: Millis,
-    is_signed: bool,
-    may_lack_time: bool,
-) -> Result<(), Refusal> {
-    if !is_signed {
-        return Ok(());
-    }
-    let stale = |why: &str| {
-        Err(Refusal::Forbidden(format!(
-            "the envelope is not fresh: {why}"
-        )))
-    };
-    let Some(created_at) = &envelope.created_at else {
-        return match may_lack_time {
-            true => Ok(()),
-            false => stale("it has no `created_at`, which is needed where no API key is shown"),
-        };
-    };
-    is_fresh(created_at, now).or_else(stale)
-}
-
-/// Whether a time stamp lies in the window of signed messages (spec 13.6).
-pub(super) fn is_fresh(stamp: &str, now: Millis) -> Result<(), &'static str> {
-    match stamp::read(stamp) {
-        None => Err("its time cannot be read"),
-        Some(at) if signature::is_fresh(at, now) => Ok(()),
-        Some(at) if at < now => Err("it is older than 300 s; check both clocks"),
-        Some(_) => Err("it is more than 60 s ahead; check both clocks"),
-    }
 }
 
 fn keys_of(envelope: &FederationEnvelope, party: &str) -> ExchangeKeys {
@@ -544,79 +399,4 @@ fn repeated(
         local_intent_id: Some(known.local_id),
         message: REPEATED.to_owned(),
     })
-}
-
-/// A received intent as an event: a message where it names an agent who can be told of it.
-fn event_of(arrival: &Arrival, local_id: &str, now: Millis) -> Event {
-    let envelope = &arrival.envelope;
-    let is_shown = |(name, _): &(&String, &Json)| !["signature", "ucan"].contains(&name.as_str());
-    let members = arrival.object.iter().filter(is_shown);
-    let mut payload: Object = members
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    payload.insert("local_intent_id".to_owned(), Json::from(local_id));
-    let agent = envelope.agent_id.as_deref();
-    let agent = agent.filter(|agent| agent.parse::<AgentId>().is_ok());
-    let from = envelope.source_server.as_str();
-    let (kind, data) = match agent {
-        Some(agent) => {
-            let title = envelope.intent_title.as_str();
-            let body = match envelope.intent_description.as_str() {
-                "" => title.to_owned(),
-                description => format!("{title}\n\n{description}"),
-            };
-            let members = [
-                ("from", Json::from(from)),
-                ("to", Json::from(agent)),
-                ("body", Json::from(body)),
-                ("message_type", Json::from("openintent.intent")),
-                ("correlation_id", Json::from(envelope.dispatch_id.as_str())),
-                ("payload", Json::Object(payload)),
-            ];
-            (AGENT_MESSAGE, object(members))
-        }
-        None => (INTENT_RECEIVED, Json::Object(payload)),
-    };
-    let to = agent.map(|agent| format!(" → {agent}")).unwrap_or_default();
-    let what = match envelope.intent_title.as_str() {
-        "" => &envelope.intent_id,
-        title => title,
-    };
-    let told = format!("[intent] {from}{to}: {what}");
-    event(kind, local_id, from, &told, &data, now)
-}
-
-/// An object of some members.
-pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
-    let members = members
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value));
-    Json::Object(members.collect())
-}
-
-/// An event of OpenIntent.
-pub(super) fn event(
-    kind: &str,
-    id: &str,
-    source: &str,
-    told: &str,
-    data: &Json,
-    now: Millis,
-) -> Event {
-    let summary = summary::one_line(told);
-    Event {
-        id: id.to_owned(),
-        source: source.to_owned(),
-        kind: kind.to_owned(),
-        subject: None,
-        time: Some(rfc3339(now)),
-        datacontenttype: Some("application/json".to_owned()),
-        dataschema: None,
-        extensions: BTreeMap::from([
-            ("kitesource".to_owned(), "openintent".into()),
-            ("kitesummary".to_owned(), summary.as_str().into()),
-        ]),
-        // Written by us: it always reads.
-        data: RawValue::from_string(data.to_string()).ok().map(Data::Json),
-    }
 }

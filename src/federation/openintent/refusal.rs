@@ -36,6 +36,14 @@ pub enum Refusal {
     /// The same name for something else: 409. The SDK looks for some letters in it, see the server's answer.
     #[error("{0}")]
     Conflict(String),
+    /// More than the operator allows: 429.
+    #[error("{why}")]
+    TooMany {
+        /// More than what.
+        why: String,
+        /// When to come again.
+        retry_after_secs: Option<u64>,
+    },
     /// The team's quota is used up: 402.
     #[error("the quota of the team is used up")]
     Exhausted,

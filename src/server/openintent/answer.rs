@@ -127,6 +127,15 @@ impl From<Refusal> for Answer {
                     ..Self::new(StatusCode::BAD_REQUEST, detail)
                 };
             }
+            Refusal::TooMany {
+                why,
+                retry_after_secs,
+            } => {
+                return Self {
+                    retry_after_secs,
+                    ..Self::new(StatusCode::TOO_MANY_REQUESTS, why)
+                };
+            }
             Refusal::Store(error) => return error.into(),
             Refusal::Bad(_) => StatusCode::BAD_REQUEST,
             Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,

@@ -9,7 +9,7 @@ use super::super::error::ApiError;
 use super::super::limit::Sender;
 use super::super::state::App;
 use super::answer::Answer;
-use crate::federation::openintent::OpenIntent;
+use crate::federation::openintent::{OpenIntent, Refusal};
 use crate::openintent::http_signature::{self, CONTENT_DIGEST};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
@@ -22,14 +22,21 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Whose key a request shows, if it shows one.
-    pub(super) async fn of(app: &App, parts: &Parts) -> Result<Option<Self>, Answer> {
+    /// Whose key a request shows, if it shows one. It must allow something.
+    pub(super) async fn of(
+        app: &App,
+        parts: &Parts,
+        needed: Permission,
+    ) -> Result<Option<Self>, Answer> {
         let Some(shown) = parts.headers.get("x-api-key") else {
             return Ok(None);
         };
         let key = app.access.key(shown.to_str().unwrap_or_default()).await?;
         match key {
-            Some(key) => Ok(Some(Self { key })),
+            Some(key) => {
+                key.require(needed)?;
+                Ok(Some(Self { key }))
+            }
             None => {
                 let answer = Answer::unauthorized();
                 let counted = app.access.failed(parts, ApiError::unauthorized(""));
@@ -41,17 +48,16 @@ impl Caller {
         }
     }
 
-    /// The team of the key, which must allow something.
-    pub(super) fn team(&self, needed: Permission) -> Result<&TeamId, Answer> {
-        self.key.require(needed)?;
-        Ok(&self.key.team)
+    /// The team of the key.
+    pub(super) fn team(&self) -> &TeamId {
+        &self.key.team
     }
 }
 
 /// The team that a request without a body is for: by its key, or by a signature of the server that it says to be from.
 pub(super) async fn team_of(app: &App, parts: &Parts) -> Result<TeamId, Answer> {
-    if let Some(caller) = Caller::of(app, parts).await? {
-        return caller.team(Permission::Read).cloned();
+    if let Some(caller) = Caller::of(app, parts, Permission::Read).await? {
+        return Ok(caller.team().clone());
     }
     let Some(node) = &app.openintent else {
         return Err(Answer::unauthorized());
@@ -113,9 +119,12 @@ pub(super) fn admit(
     parts: &Parts,
     team: &TeamId,
     caller: Option<&Caller>,
-) -> Result<(), Answer> {
+) -> Result<(), Refusal> {
     let key = caller.map(|caller| caller.key.prefix.as_str());
     let sender = Sender::of(parts, team, key);
-    app.rates.admit(&sender, 1, app.clock.unix_millis())?;
-    Ok(())
+    let admitted = app.rates.admit(&sender, 1, app.clock.unix_millis());
+    admitted.map_err(|refused| Refusal::TooMany {
+        why: refused.text().to_owned(),
+        retry_after_secs: refused.retry_after_secs(),
+    })
 }

@@ -23,6 +23,7 @@ use super::body;
 use super::state::App;
 use crate::federation::openintent::OpenIntent;
 use crate::openintent::json::{Json, Object};
+use crate::protocol::permission::Permission;
 use answer::Answer;
 use caller::Caller;
 
@@ -85,7 +86,7 @@ impl Sent {
 
     /// Whose key it shows. None is fine here; a wrong one is not.
     async fn caller(&self, app: &App) -> Result<Option<Caller>, Answer> {
-        Caller::of(app, &self.parts).await
+        Caller::of(app, &self.parts, Permission::Write).await
     }
 }
 

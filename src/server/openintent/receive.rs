@@ -19,7 +19,6 @@ use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DelegationScope, FederationEnvelope, FederationPolicy};
 use crate::openintent::signature;
 use crate::protocol::id::TeamId;
-use crate::protocol::permission::Permission;
 
 /// What other writers call the members of an intent (spec 13.6).
 const SNAPSHOT: [(&str, &str); 5] = [
@@ -37,10 +36,7 @@ pub(super) async fn post(
 ) -> Result<Response, Answer> {
     let sent = Sent::read(&app, parts, body).await?;
     let caller = sent.caller(&app).await?;
-    let team = match &caller {
-        Some(caller) => Some(caller.team(Permission::Write)?.clone()),
-        None => None,
-    };
+    let team = caller.as_ref().map(|caller| caller.team().clone());
     let is_signed = signature::is_signed(&sent.object);
     let mut signed_for: Option<TeamId> = None;
     if team.is_none() && !is_signed {
@@ -64,7 +60,6 @@ pub(super) async fn post(
         Some(team) => team,
         None => node.team_of(&envelope).await?,
     };
-    admit(&app, &sent.parts, &team, caller.as_ref())?;
     let scope = sent.object.get("delegation_scope");
     let limit = scope.and_then(|scope| scope.get("budget_limit")).cloned();
     let arrival = Arrival {
@@ -74,7 +69,9 @@ pub(super) async fn post(
         team,
         is_vouched_for,
     };
-    let result = node.receive(&app.log, arrival).await?;
+    let team = arrival.team.clone();
+    let admit = || admit(&app, &sent.parts, &team, caller.as_ref());
+    let result = node.receive(&app.log, arrival, admit).await?;
     Ok(Answer::ok(&result.to_json()))
 }
 
