@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::dial::{Answer, Dial, DialFault, Limits};
 use super::hook::Hook;
-use super::openintent::{Errand, ErrandTarget};
+use super::openintent::{Errand, ErrandTarget, shown_key};
 use super::paperclip::Paperclip;
 use super::works::Works;
 use crate::protocol::event::Event;
@@ -99,12 +99,16 @@ impl Target {
         }
     }
 
-    /// What an answer, or the lack of one, means.
-    pub(super) fn judge(&self, answer: Result<&Answer, &DialFault>) -> Attempted {
+    /// What an answer, or the lack of one, means. `headers` went with the post: no secret of theirs gets into the words.
+    pub(super) fn judge(
+        &self,
+        answer: Result<&Answer, &DialFault>,
+        headers: &[(&'static str, String)],
+    ) -> Attempted {
         match self {
             Self::Hook(hook) => hook.judge(answer),
             Self::Paperclip(paperclip) => paperclip.judge(answer),
-            Self::OpenIntent(target) => target.judge(answer),
+            Self::OpenIntent(target) => target.judge(answer, shown_key(headers)),
         }
     }
 

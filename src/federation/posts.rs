@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::delivery::{Attempted, Request, Target, Unposted};
 use super::line::Line;
+use super::openintent::{learnt, shown_key};
 use super::works::{Busy, Works};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::Due;
@@ -182,7 +183,7 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
     let dial = target.dial(&works);
     let answer = dial.post(&url, &headers, body, target.limits()).await;
     let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut attempted = target.judge(answer.as_ref());
+    let mut attempted = target.judge(answer.as_ref(), &headers);
     if let (Attempted::AgentMissing(reason), Some(message)) = (&mut attempted, message) {
         // Before the row is settled: what a crash repeats is the same event again.
         if let Err(why) = works
@@ -193,7 +194,8 @@ async fn attempt(works: Arc<Works>, line: Arc<Line>, known: Known, row: Due) -> 
         }
     }
     if let (Attempted::Delivered, Some(errand), Ok(answer)) = (&attempted, errand, &answer) {
-        works.note_answer(&known.team, errand, &answer.body).await;
+        let note = learnt(&answer.body, shown_key(&headers));
+        works.note_answer(&known.team, errand, note).await;
     }
     Ended::Made(Attempt {
         attempted,

@@ -8,14 +8,14 @@ use tokio::time::sleep;
 
 use super::dial::Dial;
 use super::line::Lines;
-use super::openintent::{Errand, OpenIntent, learnt};
+use super::openintent::{Errand, OpenIntent};
 use super::pace::WINDOW_MAX;
 use super::paperclip::Paperclip;
 use crate::base::clock::{Clock, rfc3339};
 use crate::log::Announcer;
 use crate::protocol::id::{InstanceId, TeamId};
 use crate::protocol::undeliverable::Undeliverable;
-use crate::store::openintent::ExchangeKind;
+use crate::store::openintent::{ExchangeKind, ExchangeNote};
 use crate::store::record::{Dedup, NewEvent, Outcome};
 use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
@@ -105,8 +105,7 @@ impl Works {
     }
 
     /// Keeps what another server answered to a dispatch, however long the store is away: it is settled after that.
-    pub(super) async fn note_answer(&self, team: &TeamId, errand: Errand, answer: &[u8]) {
-        let note = learnt(answer);
+    pub(super) async fn note_answer(&self, team: &TeamId, errand: Errand, note: ExchangeNote) {
         loop {
             let (team, id, now) = (
                 team.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::callback::CALLBACK_SENT;
 use super::dispatch::{INTENT_DISPATCHED, origin_of};
 use super::{OpenIntent, TrustedServer};
-use crate::federation::delivery::{Attempted, Request, Unposted, excerpt};
+use crate::federation::delivery::{Attempted, Request, Unposted, excerpt, said};
 use crate::federation::dial::{Answer, Dial, DialFault, Limits};
 use crate::openintent::did::key_id;
 use crate::openintent::http_signature;
@@ -90,7 +90,7 @@ impl ErrandTarget {
         let key = self.api_key(url.as_str()).await;
         // The store is away: the event is as good as it was.
         if let Some(key) = key.map_err(|error| Unposted::Now(error.to_string()))? {
-            headers.push(("x-api-key", key));
+            headers.push((API_KEY, key));
         }
         // Behind all that may have to wait.
         let now = self.node.clock.unix_millis();
@@ -150,13 +150,17 @@ impl ErrandTarget {
 
     /// What an answer, or the lack of one, means: 2xx is a success, what passes is tried again, all else ends it (spec
     /// 14.2).
-    pub(in crate::federation) fn judge(&self, answer: Result<&Answer, &DialFault>) -> Attempted {
+    pub(in crate::federation) fn judge(
+        &self,
+        answer: Result<&Answer, &DialFault>,
+        key: &str,
+    ) -> Attempted {
         let answer = match answer {
             Ok(answer) => answer,
             Err(fault) => return Attempted::failed(fault.to_string()),
         };
         let status = answer.status;
-        let error = format!("{} ({status}){}", words(status), excerpt(&answer.body, ""));
+        let error = format!("{} ({status}){}", words(status), excerpt(&answer.body, key));
         match status {
             200..=299 => Attempted::Delivered,
             408 | 425 | 429 | 500..=599 => Attempted::PeerFailed {
@@ -169,6 +173,18 @@ impl ErrandTarget {
 }
 
 const CONTENT_TYPE: &str = "application/json";
+
+const API_KEY: &str = "x-api-key";
+
+/// The longest word that another server may have for an intent, and how much of what it says is kept, in characters.
+const REMOTE_ID_MAX_CHARS: usize = 2048;
+const MESSAGE_MAX_CHARS: usize = 500;
+
+/// The key that a post shows; empty where it shows none. Whatever comes back may repeat it.
+pub(in crate::federation) fn shown_key<'a>(headers: &'a [(&'static str, String)]) -> &'a str {
+    let key = headers.iter().find(|(name, _)| *name == API_KEY);
+    key.map_or("", |(_, key)| key)
+}
 
 /// The server that a normalised URL is of: the one below whose own URL it is; else the only one at its origin (spec 13.7).
 /// Where several share an origin, none of them gets the key of another.
@@ -189,20 +205,27 @@ fn server_of<'a>(servers: &'a [TrustedServer], url: &str) -> Option<&'a TrustedS
     })
 }
 
-/// What is learnt of a dispatch by the answer to its post.
-pub(in crate::federation) fn learnt(body: &[u8]) -> ExchangeNote {
+/// What is learnt of a dispatch by the answer to its post, which showed this key.
+pub(in crate::federation) fn learnt(body: &[u8], key: &str) -> ExchangeNote {
     let body = Json::read(body).ok();
-    let said = body.as_ref().and_then(|body| body.get("accepted"));
-    let state = match said.and_then(Json::as_bool) {
+    let accepted = body.as_ref().and_then(|body| body.get("accepted"));
+    let state = match accepted.and_then(Json::as_bool) {
         Some(false) => ExchangeState::Rejected,
         // Whoever answers a success and does not say no has taken it.
         _ => ExchangeState::Delivered,
     };
     let result = body.and_then(|body| ReceiveResult::from_json(&body).ok());
+    let remote_id = result.as_ref().and_then(|it| it.local_intent_id.clone());
+    let is_name = |id: &String| {
+        let is_short = id.chars().count() <= REMOTE_ID_MAX_CHARS;
+        is_short && (key.is_empty() || !id.contains(key))
+    };
+    let words = result.map(|it| said(&it.message, &[key], MESSAGE_MAX_CHARS));
+    let message = words.and_then(|words| Some(words.strip_prefix(": ")?.to_owned()));
     ExchangeNote {
         state: Some(state),
-        remote_id: result.as_ref().and_then(|it| it.local_intent_id.clone()),
-        message: result.map(|it| it.message).filter(|it| !it.is_empty()),
+        remote_id: remote_id.filter(is_name),
+        message,
     }
 }
 
@@ -242,6 +265,25 @@ mod tests {
             source: Source::Command,
             created_at: None,
         }
+    }
+
+    #[test]
+    fn what_a_server_says_never_repeats_the_key_that_it_was_shown() {
+        let headers = [
+            ("x-source-server", "s".to_owned()),
+            (API_KEY, "k3y".to_owned()),
+        ];
+        assert_eq!(shown_key(&headers), "k3y");
+        assert_eq!(shown_key(&headers[..1]), "");
+        let body = br#"{"dispatch_id":"d","accepted":true,"local_intent_id":"i","message":"got\u001b k3y"}"#;
+        let note = learnt(body, "k3y");
+        assert_eq!(note.message.as_deref(), Some("got (token)"));
+        assert_eq!(note.remote_id.as_deref(), Some("i"));
+        let long = format!(
+            r#"{{"accepted":true,"local_intent_id":"{}"}}"#,
+            "x".repeat(5000)
+        );
+        assert_eq!(learnt(long.as_bytes(), "").remote_id, None);
     }
 
     #[test]

@@ -49,7 +49,7 @@ use chains::Chains;
 pub use dispatch::DispatchRequest;
 use documents::{Documents, PublicKeys};
 pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_key, check_did};
-pub(super) use errand::{Errand, ErrandTarget, learnt};
+pub(super) use errand::{Errand, ErrandTarget, learnt, shown_key};
 pub use receive::Arrival;
 pub use refusal::Refusal;
 pub use ring::{Keys, Ring, SigningKey};
