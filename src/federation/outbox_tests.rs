@@ -206,6 +206,7 @@ impl Instance {
             transit: Transit::default(),
             pass: None,
             exchange: None,
+            change: None,
         };
         let submitted = self.log.submit(numbers.map(event).collect()).await.unwrap();
         submitted.appended().await.unwrap();

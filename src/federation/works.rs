@@ -96,7 +96,9 @@ impl Works {
             match self.announcer.clone().announce(new).await {
                 Ok(Outcome::Stored(_) | Outcome::Duplicate { .. }) => return Ok(()),
                 Ok(Outcome::Exhausted) => return Err("its quota is used up"),
-                Ok(Outcome::NotAdmitted | Outcome::NoTeam) => return Err("the team is gone"),
+                Ok(Outcome::NotAdmitted | Outcome::Stale | Outcome::NoTeam) => {
+                    return Err("the team is gone");
+                }
                 // The settler says that the store is away, and nothing is settled meanwhile.
                 Err(error) if error.is_outage() => sleep(ANNOUNCE_INTERVAL).await,
                 Err(_) => return Err("the store does not take it"),

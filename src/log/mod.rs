@@ -330,6 +330,7 @@ mod tests {
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
             exchange: None,
+            change: None,
         }
     }
 

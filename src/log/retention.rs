@@ -123,6 +123,7 @@ mod tests {
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
             exchange: None,
+            change: None,
         };
         let batch = Batch {
             events: times.map(event).collect(),

@@ -80,7 +80,7 @@ pub(super) async fn send(
         }
         Outcome::Exhausted => return Err(ApiError::exhausted(usage)),
         Outcome::NotAdmitted => return Err(not_admitted()),
-        Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
+        Outcome::Stale | Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
     };
     let accepted = MessageAccepted {
         id,

@@ -173,7 +173,7 @@ pub(super) async fn store_new(app: &App, new: NewEvent) -> Result<EventAnswer, A
         Outcome::Duplicate { id, .. } => Ok(EventAnswer::DuplicateIgnored { id }),
         Outcome::Exhausted => Err(ApiError::exhausted(usage)),
         Outcome::NotAdmitted => Err(not_admitted()),
-        Outcome::NoTeam => Err(ApiError::not_found("the team is gone")),
+        Outcome::Stale | Outcome::NoTeam => Err(ApiError::not_found("the team is gone")),
     }
 }
 
@@ -217,7 +217,9 @@ pub(super) async fn published(
             Outcome::Duplicate { id, .. } => (id, PublishStatus::DuplicateIgnored),
             Outcome::Exhausted => (own, PublishStatus::QuotaExhausted),
             Outcome::NotAdmitted => return Err(not_admitted()),
-            Outcome::NoTeam => return Err(ApiError::not_found("the team is gone")),
+            Outcome::Stale | Outcome::NoTeam => {
+                return Err(ApiError::not_found("the team is gone"));
+            }
         };
         Ok(PublishResult { id, status })
     });

@@ -158,6 +158,8 @@ pub struct NewExchange {
     pub local_id: String,
     /// How it begins.
     pub state: ExchangeState,
+    /// Whose it is among the team's agents: of an intent who does it, of a dispatch who sent it.
+    pub agent: Option<String>,
     /// What was answered, where that is not said by the state.
     pub message: Option<String>,
     /// What else is to be known of it, as a JSON object.
@@ -194,12 +196,16 @@ pub struct ExchangeRecord {
     pub local_id: String,
     /// How it stands.
     pub state: ExchangeState,
+    /// [`NewExchange::agent`].
+    pub agent: Option<String>,
     /// What the other server calls it, once that is known.
     pub remote_id: Option<String>,
     /// What was answered last.
     pub message: Option<String>,
-    /// [`NewExchange::record`].
+    /// [`NewExchange::record`], as the last [`ExchangeChange`] left it.
     pub record: String,
+    /// How many changes the record has had.
+    pub version: i64,
     /// When it came.
     pub created_at: Millis,
     /// When something was last learnt of it.
@@ -215,6 +221,47 @@ pub struct ExchangeNote {
     pub remote_id: Option<String>,
     /// What was answered.
     pub message: Option<String>,
+}
+
+/// What an event changes of an exchange, in its own transaction: the record, and how it stands. It is stored only where
+/// nobody has changed the record since; else [`Outcome::Stale`] is what becomes of it.
+///
+/// Several events may belong to one change. They are submitted together, the first has the record, and all or none of them
+/// are stored. What is worked on is told of to its end: a used up quota stops none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeChange {
+    /// [`ExchangeRecord::own_key`] of the exchange.
+    pub own_key: [u8; 32],
+    /// The [`ExchangeRecord::version`] that this was made from.
+    pub version: i64,
+    /// By what the events of one change are known: a random number.
+    pub token: i64,
+    /// The new record and state; only the first of several events has them.
+    pub to: Option<ExchangeTurn>,
+}
+
+/// What an exchange is after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeTurn {
+    /// How it stands then. Where that may not follow, it stands as before.
+    pub state: Option<ExchangeState>,
+    /// What is known of it then, as a JSON object.
+    pub record: String,
+}
+
+/// Which exchanges are listed: those of one kind, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExchangeFilter {
+    /// What they are.
+    pub kind: ExchangeKind,
+    /// How they stand.
+    pub state: Option<ExchangeState>,
+    /// [`NewExchange::agent`].
+    pub agent: Option<String>,
+    /// Only those behind the one that came then and has this local id: where the last list ended.
+    pub before: Option<(Millis, String)>,
+    /// How many at most.
+    pub max: u32,
 }
 
 /// How many exchanges a team has had.
@@ -361,6 +408,9 @@ pub trait OpenIntentStore: Send + Sync + 'static {
         note: ExchangeNote,
         now: Millis,
     ) -> Result<bool>;
+
+    /// Exchanges of a team, the one that came last first; of those that came at once the one with the highest local id.
+    async fn exchanges(&self, team: TeamId, filter: ExchangeFilter) -> Result<Vec<ExchangeRecord>>;
 
     /// How many exchanges a team has had.
     async fn exchange_counts(&self, team: TeamId) -> Result<ExchangeCounts>;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::federation::{Pass, PeerNumber};
-use super::openintent::NewExchange;
+use super::openintent::{ExchangeChange, NewExchange};
 use crate::protocol::event::{Event, Header, name_key};
 use crate::protocol::forward::Transit;
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
@@ -50,6 +50,8 @@ pub struct NewEvent {
     /// What it is to OpenIntent: kept together with it, and what it is known again by. Beside it `dedup` counts for
     /// nothing.
     pub exchange: Option<Arc<NewExchange>>,
+    /// What it changes of an exchange.
+    pub change: Option<Arc<ExchangeChange>>,
 }
 
 /// A change of whether a team's events are taken.
@@ -99,6 +101,7 @@ impl NewEvent {
             transit: Transit::of(event),
             pass: None,
             exchange: None,
+            change: None,
         }
     }
 
@@ -162,6 +165,8 @@ pub enum Outcome {
         /// Whether the fingerprints agree; true where there are none.
         same: bool,
     },
+    /// What it changes of an exchange was changed by another meanwhile: nothing was stored. Only events with a change hear this.
+    Stale,
     /// The team's quota is used up.
     Exhausted,
     /// The peer that it came from may not send any more, or not with this token.

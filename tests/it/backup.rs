@@ -215,6 +215,7 @@ fn event(name: &str, created_at: i64) -> NewEvent {
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,
+        change: None,
     }
 }
 
@@ -368,6 +369,7 @@ fn new_exchange(name: &str, own: u8) -> NewExchange {
         party: "https://other.example".to_owned(),
         local_id: name.to_owned(),
         state: ExchangeState::Accepted,
+        agent: None,
         message: Some("taken".to_owned()),
         record: "{}".to_owned(),
         now: 200_000,

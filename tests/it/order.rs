@@ -74,6 +74,7 @@ fn event(team: &TeamId, name: String) -> NewEvent {
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,
+        change: None,
         id: name,
     }
 }

@@ -250,6 +250,7 @@ async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreEr
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,
+        change: None,
     };
     let events = (0..count).map(event).collect();
     let month = "2026-11".to_owned();

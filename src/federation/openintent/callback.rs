@@ -171,7 +171,9 @@ impl OpenIntent {
             Outcome::Stored(_) => (TAKEN, true),
             Outcome::Duplicate { same, .. } => (REPEATED, same),
             Outcome::Exhausted => return Err(Refusal::Exhausted),
-            Outcome::NotAdmitted | Outcome::NoTeam => return Err(team_gone(&team).into()),
+            Outcome::NotAdmitted | Outcome::Stale | Outcome::NoTeam => {
+                return Err(team_gone(&team).into());
+            }
         };
         if let Some(state) = state_after(&callback).filter(|_| counts) {
             let note = ExchangeNote {
@@ -259,6 +261,7 @@ fn exchange(callback: &FederationCallback, object: &Object, now: Millis) -> NewE
         party: String::new(),
         local_id: format!("cb-{}", hex(&own[..16])),
         state: ExchangeState::Accepted,
+        agent: None,
         message: None,
         record: "{}".to_owned(),
         now,

@@ -133,7 +133,9 @@ impl OpenIntent {
                 known.ok_or_else(|| team_gone(team))?.local_id
             }
             Outcome::Exhausted => return Err(Refusal::Exhausted),
-            Outcome::NotAdmitted | Outcome::NoTeam => return Err(team_gone(team).into()),
+            Outcome::NotAdmitted | Outcome::Stale | Outcome::NoTeam => {
+                return Err(team_gone(team).into());
+            }
         };
         Ok(DispatchResult {
             dispatch_id,
@@ -257,6 +259,7 @@ fn exchange(request: &DispatchRequest, dispatch_id: &str, now: Millis) -> NewExc
         party: normalize(&request.target_server),
         local_id: dispatch_id.to_owned(),
         state: ExchangeState::Queued,
+        agent: None,
         message: None,
         record: Json::Object(record).to_string(),
         now,

@@ -93,6 +93,7 @@ impl OpenIntent {
             dispatch_id,
             party,
             state: ExchangeState::Accepted,
+            agent: None,
             message: None,
             record: String::new(),
             now,
@@ -289,7 +290,9 @@ impl OpenIntent {
                 repeated(dispatch_id, keys.own, digest, known)
             }
             Some(Outcome::Exhausted) => Err(Refusal::Exhausted),
-            Some(Outcome::NotAdmitted | Outcome::NoTeam) | None => Err(team_gone(&team).into()),
+            Some(Outcome::NotAdmitted | Outcome::Stale | Outcome::NoTeam) | None => {
+                Err(team_gone(&team).into())
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::store::openintent::NewExchange;
 use crate::store::record::{Millis, NewEvent};
 
 /// How many parameters there are.
-const PARAMETERS: usize = 11;
+const PARAMETERS: usize = 12;
 
 /// The parts of the insertion; all of them empty where no event is an exchange.
 #[derive(Default)]
@@ -34,12 +34,13 @@ impl Parts {
     pub(super) fn with(first: usize) -> Self {
         let types = [
             "bytea", "bytea", "text", "bytea", "text", "text", "text", "text", "text", "text",
-            "bigint",
+            "bigint", "text",
         ];
         let value = |(at, kind): (usize, &str)| format!(", ${}::{kind}[]", first + at);
         Self {
             values: types.into_iter().enumerate().map(value).collect(),
-            columns: ", own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message, record, entered_at",
+            columns: ", own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message, record, entered_at,
+                agent",
             known: "
                 UNION ALL
                 SELECT input.place, first.local_id, first.created_at, NULL,
@@ -59,9 +60,9 @@ impl Parts {
             and_first: " AND NOT is_repeat",
             kept: ", exchanged AS (
                 INSERT INTO exchanges (team, own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message,
-                                       record, created_at, updated_at)
+                                       record, created_at, updated_at, agent)
                 SELECT number, own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message, record,
-                       entered_at, entered_at
+                       entered_at, entered_at, agent
                 FROM fresh WHERE own_key IS NOT NULL)",
         }
     }
@@ -80,6 +81,7 @@ pub(super) struct Columns<'a> {
     messages: Vec<Option<String>>,
     records: Vec<Option<&'a str>>,
     times: Vec<Option<Millis>>,
+    agents: Vec<Option<String>>,
 }
 
 impl<'a> Columns<'a> {
@@ -105,6 +107,9 @@ impl<'a> Columns<'a> {
                 .collect(),
             records: of_each(exchanges(), |it| it.record.as_str()),
             times: of_each(exchanges(), |it| it.now),
+            agents: exchanges()
+                .map(|it| it.and_then(|it| it.agent.as_deref()).map(storable))
+                .collect(),
         })
     }
 
@@ -122,6 +127,7 @@ impl<'a> Columns<'a> {
             &self.messages,
             &self.records,
             &self.times,
+            &self.agents,
         ]
     }
 }

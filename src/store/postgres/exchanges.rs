@@ -12,14 +12,14 @@ use super::{column, digest, parsed, unsigned};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::openintent::{
-    ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState,
-    NewExchange,
+    ExchangeCounts, ExchangeFilter, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord,
+    ExchangeState, NewExchange,
 };
 use crate::store::record::Millis;
 
 /// The columns of an exchange, for [`exchange_in`].
 const COLUMNS: &str = "kind, digest, own_key, dispatch_id, party, local_id, state, remote_id, message, record, created_at,
-    updated_at";
+    updated_at, agent, version";
 
 fn exchange_in(row: &Row) -> Result<ExchangeRecord> {
     Ok(ExchangeRecord {
@@ -35,6 +35,8 @@ fn exchange_in(row: &Row) -> Result<ExchangeRecord> {
         record: column(row, 9)?,
         created_at: column(row, 10)?,
         updated_at: column(row, 11)?,
+        agent: column(row, 12)?,
+        version: column(row, 13)?,
     })
 }
 
@@ -73,8 +75,8 @@ pub(super) async fn enter(
     let insert = client
         .prepare_cached(
             "INSERT INTO exchanges (team, own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message,
-                                    record, created_at, updated_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12
+                                    record, created_at, updated_at, agent)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13
              WHERE NOT EXISTS (SELECT FROM exchanges WHERE team + 0 = $1 AND own_key = $2)
                    AND NOT EXISTS (SELECT FROM exchanges WHERE team + 0 = $1 AND alias_key = $3)",
         )
@@ -93,7 +95,8 @@ pub(super) async fn enter(
     let message = exchange.message.as_deref().map(storable);
     let to_lock: [&(dyn ToSql + Sync); 1] = [&team];
     let to_select: [&(dyn ToSql + Sync); 3] = [&team, &own, &alias];
-    let to_insert: [&(dyn ToSql + Sync); 12] = [
+    let agent = exchange.agent.as_deref().map(storable);
+    let to_insert: [&(dyn ToSql + Sync); 13] = [
         &team,
         &own,
         &alias,
@@ -106,6 +109,7 @@ pub(super) async fn enter(
         &message,
         &exchange.record,
         &exchange.now,
+        &agent,
     ];
     // One round trip, as in the append.
     let (begun, locked, first, inserted, committed) = tokio::join!(
@@ -151,7 +155,7 @@ pub(super) async fn find_dispatch(
     let select = client.prepare_cached(&sql).await?;
     let row = client.query_opt(&select, &[&storable(id)]).await?;
     let with_team = |row: &Row| {
-        let team = parsed(column(row, 12)?, TeamId::try_from)?;
+        let team = parsed(column(row, 14)?, TeamId::try_from)?;
         Ok((team, exchange_in(row)?))
     };
     row.as_ref().map(with_team).transpose()
@@ -210,6 +214,29 @@ pub(super) fn turn(
         from = from.word(),
         to = to.word()
     )
+}
+
+pub(super) async fn list(
+    client: &Object,
+    team: i64,
+    filter: &ExchangeFilter,
+) -> Result<Vec<ExchangeRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM exchanges
+         WHERE team = $1 AND kind = $2 AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR agent = $4)
+               AND ($5::bigint IS NULL OR (created_at, local_id COLLATE \"C\") < ($5, $6::text))
+         ORDER BY created_at DESC, local_id COLLATE \"C\" DESC LIMIT $7"
+    );
+    let select = client.prepare_cached(&sql).await?;
+    let before = filter.before.as_ref();
+    let (time, id) = (before.map(|it| it.0), before.map(|it| storable(&it.1)));
+    let state = filter.state.map(ExchangeState::word);
+    let agent = filter.agent.as_deref().map(storable);
+    let max = i64::from(filter.max);
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&team, &filter.kind.word(), &state, &agent, &time, &id, &max];
+    let rows = client.query(&select, &values).await?;
+    rows.iter().map(exchange_in).collect()
 }
 
 pub(super) async fn counts(client: &Object, team: i64) -> Result<ExchangeCounts> {

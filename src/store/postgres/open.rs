@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/0005_identity.sql"),
     include_str!("../migrations/postgres/0006_connecting.sql"),
     include_str!("../migrations/postgres/0007_openintent.sql"),
+    include_str!("../migrations/postgres/0008_work.sql"),
 ];
 
 /// What two servers that start together agree on: only one of them migrates at a time. `kite` in ASCII.

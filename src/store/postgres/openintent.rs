@@ -6,8 +6,8 @@ use super::{Postgres, exchanges, signing_keys, trust, within};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::openintent::{
-    ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, NewExchange,
-    OpenIntentStore, SigningKeyRecord, TrustedRecord,
+    ExchangeCounts, ExchangeFilter, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord,
+    NewExchange, OpenIntentStore, SigningKeyRecord, TrustedRecord,
 };
 use crate::store::record::Millis;
 
@@ -130,6 +130,15 @@ impl OpenIntentStore for Postgres {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
             exchanges::note(&client, team, (kind, &local_id), &note, now).await
+        })
+        .await
+    }
+
+    async fn exchanges(&self, team: TeamId, filter: ExchangeFilter) -> Result<Vec<ExchangeRecord>> {
+        within(async {
+            let client = self.client().await?;
+            let team = self.number(&client, &team).await?;
+            exchanges::list(&client, team, &filter).await
         })
         .await
     }

@@ -273,6 +273,7 @@ pub(super) async fn follow(
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
             exchange: None,
+            change: None,
         };
         Ok((unsigned(column(row, 0)?), event))
     };

@@ -11,6 +11,7 @@ use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{Pass, PeerNumber};
 use crate::store::limits::{MAX_SEQ, NAMESAKES_MAX};
+use crate::store::openintent::ExchangeChange;
 use crate::store::peers::{KnownPeers, Peers};
 use crate::store::record::{
     Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
@@ -38,6 +39,8 @@ struct Counter {
     is_told: bool,
     is_changed: bool,
     peers: Arc<Peers>,
+    /// The exchanges that this batch has changed, and by which changes.
+    turned: HashMap<[u8; 32], i64>,
 }
 
 /// Stores a batch; see [`crate::store::Store::append`].
@@ -105,6 +108,7 @@ fn counter(
             is_told: row.get(3)?,
             is_changed: false,
             peers: Arc::default(),
+            turned: HashMap::new(),
         };
         Ok((counter, row.get(4)?))
     };
@@ -162,6 +166,12 @@ impl Appending<'_, '_> {
         {
             return Ok(Some(first));
         }
+        if let Some(change) = &event.change {
+            return Ok(match self.is_stale(change)? {
+                true => Some(Outcome::Stale),
+                false => None,
+            });
+        }
         match event.turn {
             Some(turn) if counter.is_told == (turn == QuotaTurn::Exhausted) => {
                 return Ok(Some(Outcome::known(event)));
@@ -191,6 +201,15 @@ impl Appending<'_, '_> {
             .known(counter.number, dedup, event, is_federated)
     }
 
+    /// Whether the exchange is another one by now. What goes along with a change is as fresh as that.
+    fn is_stale(&self, change: &ExchangeChange) -> Result<bool> {
+        if change.to.is_none() {
+            return Ok(self.counter.turned.get(&change.own_key) != Some(&change.token));
+        }
+        let version = exchanges::version(self.transaction, self.counter.number, &change.own_key)?;
+        Ok(version != Some(change.version))
+    }
+
     fn store(&mut self, event: &NewEvent) -> Result<Appended> {
         let counter = &mut *self.counter;
         let seq = counter.last_seq + 1;
@@ -209,6 +228,17 @@ impl Appending<'_, '_> {
         ])?;
         if let Some(exchange) = &event.exchange {
             exchanges::insert(self.transaction, counter.number, exchange)?;
+        }
+        if let Some(change) = &event.change
+            && let Some(turn) = &change.to
+        {
+            exchanges::turn_to(
+                self.transaction,
+                counter.number,
+                (change, turn),
+                event.created_at,
+            )?;
+            counter.turned.insert(change.own_key, change.token);
         }
         counter.last_seq = seq;
         counter.is_changed = true;

@@ -8,14 +8,14 @@ use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
 use crate::store::federation::PeerNumber;
 use crate::store::openintent::{
-    ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState,
-    NewExchange,
+    ExchangeChange, ExchangeCounts, ExchangeFilter, ExchangeKeys, ExchangeKind, ExchangeNote,
+    ExchangeRecord, ExchangeState, ExchangeTurn, NewExchange,
 };
 use crate::store::record::{Millis, Outcome};
 
 /// The columns of an exchange, for [`exchange_in`].
 const COLUMNS: &str = "kind, digest, own_key, dispatch_id, party, local_id, state, remote_id, message, record, created_at,
-    updated_at";
+    updated_at, agent, version";
 
 fn exchange_in(row: &Row<'_>) -> rusqlite::Result<ExchangeRecord> {
     Ok(ExchangeRecord {
@@ -31,6 +31,8 @@ fn exchange_in(row: &Row<'_>) -> rusqlite::Result<ExchangeRecord> {
         record: row.get(9)?,
         created_at: row.get(10)?,
         updated_at: row.get(11)?,
+        agent: row.get(12)?,
+        version: row.get(13)?,
     })
 }
 
@@ -72,8 +74,8 @@ pub(super) fn insert(
     transaction
         .prepare_cached(
             "INSERT INTO exchanges (team, own_key, alias_key, kind, digest, dispatch_id, party, local_id, state, message,
-                                    record, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+                                    record, created_at, updated_at, agent)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)",
         )?
         .execute(params![
             team,
@@ -87,7 +89,8 @@ pub(super) fn insert(
             exchange.state.word(),
             exchange.message,
             exchange.record,
-            exchange.now
+            exchange.now,
+            exchange.agent
         ])?;
     Ok(())
 }
@@ -137,7 +140,7 @@ pub(super) fn find_dispatch(
         "SELECT {COLUMNS}, (SELECT id FROM teams WHERE number = exchanges.team)
          FROM exchanges WHERE kind = 'dispatch' AND local_id = ?1 LIMIT 1"
     );
-    let with_team = |row: &Row<'_>| Ok((parsed(row, 12, TeamId::try_from)?, exchange_in(row)?));
+    let with_team = |row: &Row<'_>| Ok((parsed(row, 14, TeamId::try_from)?, exchange_in(row)?));
     let found = connection.prepare_cached(&sql)?.query_row([id], with_team);
     Ok(found.optional()?)
 }
@@ -171,6 +174,72 @@ pub(super) fn note(
             now
         ])?;
     Ok(true)
+}
+
+/// How often the record of an exchange was changed.
+pub(super) fn version(
+    transaction: &Transaction<'_>,
+    team: i64,
+    own_key: &[u8; 32],
+) -> Result<Option<i64>> {
+    let found = transaction
+        .prepare_cached("SELECT version FROM exchanges WHERE own_key = ?1 AND team = ?2")?
+        .query_row(params![own_key, team], |row| row.get(0));
+    Ok(found.optional()?)
+}
+
+/// Makes an exchange what a change says.
+pub(super) fn turn_to(
+    transaction: &Transaction<'_>,
+    team: i64,
+    (change, turn): (&ExchangeChange, &ExchangeTurn),
+    now: Millis,
+) -> Result<()> {
+    let from = turn.state.map_or_else(Vec::new, ExchangeState::may_follow);
+    transaction
+        .prepare_cached(
+            "UPDATE exchanges
+             SET record = ?3,
+                 version = version + 1,
+                 state = CASE WHEN instr(?5, ',' || state || ',') > 0 THEN ?4 ELSE state END,
+                 updated_at = ?6
+             WHERE own_key = ?1 AND team = ?2",
+        )?
+        .execute(params![
+            change.own_key,
+            team,
+            turn.record,
+            turn.state.map(ExchangeState::word),
+            format!(",{},", from.join(",")),
+            now
+        ])?;
+    Ok(())
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    team: &TeamId,
+    filter: &ExchangeFilter,
+) -> Result<Vec<ExchangeRecord>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM exchanges
+         WHERE team = ?1 AND kind = ?2 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR agent = ?4)
+               AND (?5 IS NULL OR (created_at, local_id) < (?5, ?6))
+         ORDER BY created_at DESC, local_id DESC LIMIT ?7"
+    );
+    let before = filter.before.as_ref();
+    let values = params![
+        team_number(connection, team)?,
+        filter.kind.word(),
+        filter.state.map(ExchangeState::word),
+        filter.agent,
+        before.map(|(time, _)| time),
+        before.map(|(_, id)| id),
+        filter.max
+    ];
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map(values, exchange_in)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Takes note that the forward of a dispatch ended without a delivery, or is on its way again. Forwards to other peers,

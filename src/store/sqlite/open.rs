@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/sqlite/0008_identity.sql"),
     include_str!("../migrations/sqlite/0009_connecting.sql"),
     include_str!("../migrations/sqlite/0010_openintent.sql"),
+    include_str!("../migrations/sqlite/0011_work.sql"),
 ];
 
 /// What is left of a write-ahead log that grew while a reader held it back, in bytes.

@@ -6,8 +6,8 @@ use super::{Sqlite, exchanges, signing_keys, trust};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::openintent::{
-    ExchangeCounts, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, NewExchange,
-    OpenIntentStore, SigningKeyRecord, TrustedRecord,
+    ExchangeCounts, ExchangeFilter, ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord,
+    NewExchange, OpenIntentStore, SigningKeyRecord, TrustedRecord,
 };
 use crate::store::record::Millis;
 
@@ -91,6 +91,11 @@ impl OpenIntentStore for Sqlite {
         now: Millis,
     ) -> Result<bool> {
         self.write(move |t| exchanges::note(t, &team, (kind, &local_id), note, now))
+            .await
+    }
+
+    async fn exchanges(&self, team: TeamId, filter: ExchangeFilter) -> Result<Vec<ExchangeRecord>> {
+        self.query(move |c| exchanges::list(c, &team, &filter))
             .await
     }
 

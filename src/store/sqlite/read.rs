@@ -265,6 +265,7 @@ pub(super) fn follow(
             transit: crate::protocol::forward::Transit::default(),
             pass: None,
             exchange: None,
+            change: None,
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));

@@ -146,6 +146,7 @@ fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,
+        change: None,
     }
 }
 

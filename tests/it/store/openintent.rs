@@ -62,6 +62,7 @@ fn exchange(name: &str, own: u8, alias: Option<u8>) -> NewExchange {
         party: "https://other.example".to_owned(),
         local_id: name.to_owned(),
         state: ExchangeState::Accepted,
+        agent: None,
         message: Some("taken".to_owned()),
         record: r#"{"title":"é"}"#.to_owned(),
         now: 40,

@@ -1,0 +1,6 @@
+-- Who an exchange belongs to among the agents, and how often its record was changed.
+ALTER TABLE exchanges ADD COLUMN agent TEXT;
+ALTER TABLE exchanges ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+
+-- For lists, the newest first.
+CREATE INDEX exchanges_by_time ON exchanges (team, kind, created_at, local_id);
