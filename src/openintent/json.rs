@@ -114,6 +114,15 @@ impl Json {
         }
     }
 
+    /// The nearest double of a number.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Integer(integer) => integer.digits().parse().ok(),
+            Self::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// `true` or `false`.
     pub fn as_bool(&self) -> Option<bool> {
         match self {

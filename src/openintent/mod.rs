@@ -31,3 +31,4 @@ pub mod signature;
 pub mod stamp;
 pub mod trust;
 pub mod ucan;
+pub mod work;

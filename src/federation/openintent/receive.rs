@@ -12,6 +12,7 @@ use crate::openintent::model::{
     AgentVisibility, DelegationScope, FederationEnvelope, FederationPolicy, ReceiveResult,
 };
 use crate::openintent::trust::{Needs, normalize};
+use crate::openintent::work::Intent;
 use crate::protocol::id::{AgentId, TeamId};
 use crate::protocol::mac::hex;
 use crate::store::openintent::{
@@ -93,14 +94,14 @@ impl OpenIntent {
             dispatch_id,
             party,
             state: ExchangeState::Accepted,
-            agent: None,
+            agent: envelope.agent_id.clone(),
             message: None,
             record: String::new(),
             now,
         };
         let terms = self.terms(envelope, granted, arrival.budget_limit.as_ref());
         let declined = self.decline(&team, &trust, envelope, &terms, now).await?;
-        exchange.record = record(envelope, &terms).to_string();
+        exchange.record = record(envelope, &terms).to_json().to_string();
         match declined {
             Some(why) => self.keep_declined(team, exchange, why).await,
             None => self.take(log, (team, &trust), &arrival, exchange).await,
@@ -343,32 +344,21 @@ fn local_id(dispatch_id: &str, keys: &ExchangeKeys, salt: u32) -> String {
 }
 
 /// What is kept of an intent beside its event.
-fn record(envelope: &FederationEnvelope, terms: &Terms) -> Json {
-    let mut record = Object::from([
-        (
-            "intent_id".to_owned(),
-            Json::from(envelope.intent_id.as_str()),
-        ),
-        (
-            "intent_title".to_owned(),
-            Json::from(envelope.intent_title.as_str()),
-        ),
-        ("policy".to_owned(), terms.policy.to_json()),
-    ]);
-    let mut put = |name: &str, value: Option<Json>| {
-        if let Some(value) = value {
-            record.insert(name.to_owned(), value);
-        }
-    };
-    put("scope", terms.scope.as_ref().map(DelegationScope::to_json));
-    put("agent_id", envelope.agent_id.as_deref().map(Json::from));
-    put(
-        "callback_url",
-        envelope.callback_url.as_deref().map(Json::from),
-    );
-    put("ucan", envelope.ucan.as_deref().map(Json::from));
-    put("trace_id", envelope.trace_id().map(Json::from));
-    Json::Object(record)
+fn record(envelope: &FederationEnvelope, terms: &Terms) -> Intent {
+    Intent {
+        intent_id: envelope.intent_id.clone(),
+        title: envelope.intent_title.clone(),
+        description: envelope.intent_description.clone(),
+        state: envelope.intent_state.clone(),
+        constraints: envelope.intent_constraints.clone(),
+        agent_id: envelope.agent_id.clone(),
+        scope: terms.scope.clone(),
+        policy: terms.policy.clone(),
+        callback_url: envelope.callback_url.clone(),
+        ucan: envelope.ucan.clone(),
+        trace_id: envelope.trace_id().map(str::to_owned),
+        ..Intent::default()
+    }
 }
 
 fn declined(dispatch_id: String, message: String) -> ReceiveResult {

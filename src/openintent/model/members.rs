@@ -128,6 +128,18 @@ impl<'j> Members<'j> {
         Ok(object.cloned().unwrap_or_default())
     }
 
+    /// A list whose items some reading takes; empty when it is missing.
+    pub(in crate::openintent) fn list<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&Json) -> Option<T>,
+    ) -> Result<Vec<T>, ModelFault> {
+        let items = self.read(name, "a list of such things", |value| {
+            value.as_array()?.iter().map(read).collect()
+        })?;
+        Ok(items.unwrap_or_default())
+    }
+
     /// A model; an empty object is none.
     pub(in crate::openintent) fn nested<T>(
         &self,

@@ -25,7 +25,8 @@ pub(super) use members::{Members, Writer};
 pub use outcome::{DispatchResult, ReceiveResult};
 pub use peer::{FederatedAgent, PeerInfo};
 pub use words::{
-    AgentVisibility, CallbackEventType, DispatchStatus, PeerRelationship, TrustPolicy,
+    AgentVisibility, CallbackEventType, DispatchState, DispatchStatus, IntentStatus,
+    PeerRelationship, TrustPolicy,
 };
 
 #[cfg(test)]

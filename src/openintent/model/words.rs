@@ -141,6 +141,54 @@ words! {
     Pending = "pending",
 }
 
+words! {
+    /// How an intent stands at the server that works on it (spec 14.1).
+    ///
+    /// ```
+    /// use kite::openintent::model::IntentStatus;
+    ///
+    /// assert!(IntentStatus::Failed.is_final());
+    /// assert_eq!(IntentStatus::of("running"), Some(IntentStatus::Running));
+    /// ```
+    IntentStatus, "`declined`, `accepted`, `running`, `completed` or `failed`",
+    /// It was not taken.
+    Declined = "declined",
+    /// It was taken, and nobody works on it yet.
+    #[default]
+    Accepted = "accepted",
+    /// An agent works on it.
+    Running = "running",
+    /// Done.
+    Completed = "completed",
+    /// It will not be done.
+    Failed = "failed",
+}
+
+words! {
+    /// How a dispatch stands at the server that sent it (spec 14.1).
+    ///
+    /// ```
+    /// use kite::openintent::model::DispatchState;
+    ///
+    /// assert!(DispatchState::Rejected.is_final());
+    /// assert!(!DispatchState::Undelivered.is_final());
+    /// ```
+    DispatchState, "`queued`, `undelivered`, `delivered`, `rejected`, `completed` or `failed`",
+    /// It is on its way.
+    #[default]
+    Queued = "queued",
+    /// It is a dead letter; a replay may still deliver it.
+    Undelivered = "undelivered",
+    /// The other server has taken it.
+    Delivered = "delivered",
+    /// The other server does not want it.
+    Rejected = "rejected",
+    /// The work is done.
+    Completed = "completed",
+    /// The work will not be done.
+    Failed = "failed",
+}
+
 impl PeerRelationship {
     /// Whether the peer may dispatch to this server.
     pub fn delegates_to_us(self) -> bool {
@@ -157,5 +205,19 @@ impl CallbackEventType {
     /// Whether it ends the dispatch.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed)
+    }
+}
+
+impl IntentStatus {
+    /// Whether nothing follows it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Declined | Self::Completed | Self::Failed)
+    }
+}
+
+impl DispatchState {
+    /// Whether nothing follows it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Rejected | Self::Completed | Self::Failed)
     }
 }

@@ -1,0 +1,9 @@
+//! What is done about intents: what an agent says of its work, what becomes of the intent by it, and what is told of both.
+
+mod intent;
+mod report;
+mod shown;
+
+pub use intent::Intent;
+pub use report::{Verb, WorkReport};
+pub use shown::{Assignment, BudgetShare, DispatchShown, IntentShown};
