@@ -1,6 +1,7 @@
 //! What is done about intents: what an agent says of its work, what becomes of the intent by it, and what is told of both.
 
 mod intent;
+pub mod merge;
 mod report;
 mod shown;
 
