@@ -72,10 +72,6 @@ impl OpenIntent {
         let Some(url) = &envelope.callback_url else {
             return Ok(None);
         };
-        // A URL that is not called is no fault of the intent (spec 11.6).
-        let Ok(target) = self.callable(url) else {
-            return Ok(None);
-        };
         let dispatch_id = envelope.dispatch_id.as_str();
         let callback = FederationCallback {
             dispatch_id: dispatch_id.to_owned(),
@@ -86,19 +82,41 @@ impl OpenIntent {
             idempotency_key: Some(format!("accept-{dispatch_id}")),
             timestamp: None,
         };
-        let data = object([
-            ("url", Json::from(url.as_str())),
-            ("callback", callback.to_json()),
-        ]);
         // Of two with one dispatch id that come at once, one alone is told.
         let key: [u8; 32] = Sha256::new()
             .chain_update(b"openintent-acceptance")
             .chain_update(keys.own)
             .finalize()
             .into();
-        let id = format!("cb-{}", hex(&key[..16]));
         let told = format!("[callback] → {}: accepted", origin_of(url));
-        let mut event = event(CALLBACK_SENT, &id, &self.server_url, &told, &data, now);
+        let sent = self
+            .callback_event((team, trust), url, (&callback, &key), &told, now)
+            .await?;
+        Ok(sent.map(|mut new| {
+            new.dedup = Some(Dedup {
+                key,
+                fingerprint: None,
+            });
+            new
+        }))
+    }
+
+    /// A callback on its way to a URL, where that is called and there is room for one more server.
+    pub(super) async fn callback_event(
+        &self,
+        (team, trust): (&TeamId, &TeamTrust),
+        url: &str,
+        (callback, key): (&FederationCallback, &[u8; 32]),
+        told: &str,
+        now: Millis,
+    ) -> Result<Option<NewEvent>, Refusal> {
+        // A URL that is not called is no fault of the intent (spec 11.6).
+        let Ok(target) = self.callable(url) else {
+            return Ok(None);
+        };
+        let data = object([("url", Json::from(url)), ("callback", callback.to_json())]);
+        let id = format!("cb-{}", hex(&key[..16]));
+        let mut event = event(CALLBACK_SENT, &id, &self.server_url, told, &data, now);
         // Whoever is trusted may name addresses without end: they use up no room of others'.
         let origin = target.origin();
         let is_known = |server: &TrustedServer| origin_of(&server.url) == origin;
@@ -107,18 +125,14 @@ impl OpenIntent {
         let address = match addressed {
             Ok(address) => address,
             Err(StoreError::Failed(why)) => {
-                tracing::warn!(%team, why, "an intent is taken without a callback");
+                tracing::warn!(%team, why, "a callback is not sent");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
-        let dedup = Dedup {
-            key,
-            fingerprint: None,
-        };
-        Ok(Some(NewEvent::new(team.clone(), &event, now, Some(dedup))))
+        Ok(Some(NewEvent::new(team.clone(), &event, now, None)))
     }
 
     /// Judges a callback, stores it and applies it to its dispatch.
