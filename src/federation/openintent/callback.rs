@@ -35,9 +35,6 @@ pub(super) const CALLBACK_SENT: &str = "com.openintent.callback.sent";
 /// server sends a few of one dispatch at a time.
 const TRIES_MAX: usize = 64;
 
-/// The time that work took, in seconds.
-const DURATION: &str = "duration_seconds";
-
 const TAKEN: &str = "Callback received";
 
 /// A callback as it came.
@@ -221,9 +218,7 @@ impl OpenIntent {
         dispatch_id: &str,
     ) -> Result<(), Refusal> {
         let dispatch = self.dispatch_of(Some(team.clone()), dispatch_id).await?;
-        let mut kept = dispatch_in(&dispatch.record)?;
-        // The intent's own time runs on while another server works: it is not used twice.
-        kept.usage.remove(DURATION);
+        let kept = dispatch_in(&dispatch.record)?;
         if !kept.is_passed_on || kept.usage.is_empty() {
             return Ok(());
         }
