@@ -2,11 +2,13 @@
 
 use super::budget::{KINDS_MAX, NAME_MAX_CHARS};
 use super::merge::{compose, patch};
-use super::turn::RECORD_MAX_BYTES;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
     CallbackEventType, FederationCallback, Members, ModelFault, Writer,
 };
+
+/// How much is kept of a dispatch, as JSON: what the largest intent may have become, and its attestation.
+const RECORD_MAX_BYTES: usize = 1024 * 1024;
 
 /// How much is kept of a word to people, in characters.
 const MESSAGE_MAX_CHARS: usize = 1000;
