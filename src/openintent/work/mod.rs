@@ -26,3 +26,6 @@ pub use report::{Verb, WorkReport};
 pub use shown::{Assignment, BudgetShare, DispatchShown, IntentShown};
 pub use told::Told;
 pub use turn::{RECORD_MAX_BYTES, Reporter, Turn};
+
+#[cfg(test)]
+mod tests;
