@@ -11,7 +11,9 @@
 
 mod callback;
 mod chains;
+mod delegation;
 mod dispatch;
+mod dispatches;
 mod documents;
 mod entry;
 mod errand;

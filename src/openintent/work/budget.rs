@@ -5,7 +5,7 @@ use super::shown::BudgetShare;
 use crate::openintent::json::{Json, Object};
 
 /// The limits of a budget, each with the usage that counts against it.
-const LIMITS: [(&str, &str); 4] = [
+pub(super) const LIMITS: [(&str, &str); 4] = [
     ("max_llm_tokens", "llm_tokens"),
     ("cost_ceiling_usd", "cost_usd"),
     ("max_tool_calls", "tool_calls"),
@@ -22,8 +22,8 @@ const WARNED_FROM: f64 = 0.8;
 const TOLERANCE: f64 = 1e-9;
 
 /// How many kinds of usage there may be, and how long their names: they come back in every attestation.
-const KINDS_MAX: usize = 32;
-const NAME_MAX_CHARS: usize = 64;
+pub(super) const KINDS_MAX: usize = 32;
+pub(super) const NAME_MAX_CHARS: usize = 64;
 
 /// Adds usage up, member by member. Integers stay integers.
 ///

@@ -5,6 +5,8 @@
 //! ```
 
 mod budget;
+mod delegation;
+mod dispatch;
 mod fault;
 mod intent;
 pub mod log;
@@ -16,6 +18,8 @@ mod told;
 mod turn;
 
 pub use budget::shares;
+pub use delegation::{Delegated, DelegationFault};
+pub use dispatch::{Dispatch, message_of};
 pub use fault::WorkFault;
 pub use intent::Intent;
 pub use report::{Verb, WorkReport};

@@ -37,6 +37,11 @@ impl ListPlace {
         let is_name = !id.contains('\0');
         Some(Self(at.parse().ok()?, id.to_owned())).filter(|_| is_name)
     }
+
+    /// When the last one before it came, and what it is called here.
+    pub(in crate::federation::openintent) fn into_parts(self) -> (Millis, String) {
+        (self.0, self.1)
+    }
 }
 
 impl std::fmt::Display for ListPlace {
@@ -62,7 +67,7 @@ impl OpenIntent {
             kind: ExchangeKind::Intent,
             state: status.map(super::state_of),
             agent,
-            before: before.map(|place| (place.0, place.1)),
+            before: before.map(ListPlace::into_parts),
             max: BATCH,
         };
         let now = self.clock.unix_millis();

@@ -158,7 +158,7 @@ impl OpenIntent {
 }
 
 /// What is kept of an intent, and how it stands.
-fn read(record: &ExchangeRecord) -> Result<(Intent, IntentStatus), StoreError> {
+pub(super) fn read(record: &ExchangeRecord) -> Result<(Intent, IntentStatus), StoreError> {
     let broken = |why: String| {
         let id = &record.local_id;
         StoreError::Failed(format!(
