@@ -66,7 +66,7 @@ pub(super) struct DispatchArgs {
 pub(super) fn run(args: DispatchArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
     let body = body(args)?;
-    let answer = block_on_call(async { offered(api.dispatch(&body).await) })?;
+    let answer = block_on_call(async { offered(api.dispatch(&body, None).await) })?;
     context.out.answer(&answer, words)?;
     Ok(Exit::Done)
 }
