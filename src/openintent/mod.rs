@@ -32,3 +32,4 @@ pub mod stamp;
 pub mod trust;
 pub mod ucan;
 pub mod work;
+pub mod workflow;

@@ -11,6 +11,7 @@
 
 mod callback;
 mod chains;
+mod delegation;
 mod dispatch;
 mod documents;
 mod entry;
@@ -44,7 +45,7 @@ use crate::store::seal::Sealer;
 use crate::store::{Store, StoreError};
 
 use super::dial::Dial;
-pub use callback::{CallbackArrival, KnownDispatch};
+pub use callback::{CallbackArrival, KnownDispatch, dispatch_in};
 use chains::Chains;
 pub use dispatch::DispatchRequest;
 use documents::{Documents, PublicKeys};

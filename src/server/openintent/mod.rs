@@ -7,6 +7,7 @@ mod answer;
 mod callback;
 mod caller;
 mod dispatch;
+mod dispatches;
 mod fields;
 mod receive;
 mod show;
@@ -51,7 +52,8 @@ pub(super) fn well_known() -> Router<Arc<App>> {
         .method_not_allowed_fallback(async || Answer::wrong_method())
 }
 
-/// What admins manage of OpenIntent, below `/api/openintent`.
+/// What is managed of OpenIntent, below `/api/openintent`: admins say whom the team trusts, keys that may read see what
+/// became of its dispatches.
 pub(super) fn managed_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/trust", get(trust::get))
@@ -60,6 +62,8 @@ pub(super) fn managed_routes() -> Router<Arc<App>> {
             "/trust/servers",
             put(trust::put_server).delete(trust::delete_server),
         )
+        .route("/dispatches", get(dispatches::get_all))
+        .route("/dispatches/{id}", get(dispatches::get_one))
 }
 
 /// A request with a body, as far as the order of judgement goes: its JSON, then who sent it (spec 13.1).
