@@ -22,7 +22,7 @@ use crate::protocol::trust::{
     TeamTrustShown, TrustPolicyDraft, TrustedServerDraft, TrustedServerShown,
 };
 
-pub use work::{WorkPage, WorkQuery};
+pub use work::{WorkPage, WorkQuery, call_back_to};
 
 /// Where a server says what it is (section 1).
 const MANIFEST_PATH: &str = "/.well-known/openintent-federation.json";
@@ -232,7 +232,7 @@ async fn text(server: &str, request: RequestBuilder) -> Result<String, ClientErr
     }
     let text = String::from_utf8_lossy(&body).into_owned();
     match status.as_u16() {
-        200 => Ok(text),
+        200..=299 => Ok(text),
         status => Err(Refusal::read(status, None, &text).into()),
     }
 }

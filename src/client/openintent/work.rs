@@ -1,12 +1,14 @@
 //! The calls about work on intents: what agents say of intents that came in, and what became of those that went out. They
 //! go to the own server alone.
 
+use std::path::Path;
+
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
 
-use super::super::ClientError;
 use super::super::api::{Answer, Api, escape};
-use super::{Stranger, text, value};
+use super::super::{ClientError, http};
+use super::text;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DispatchState, IntentStatus, ModelFault};
 use crate::openintent::work::{Assignment, DispatchShown, IntentShown, Verb, WorkReport};
@@ -127,32 +129,28 @@ impl Api {
         self.read(request, read).await
     }
 
-    /// Posts a callback to a path of the own server, with its key.
+    /// Posts a callback to a path of the own server, with its key; the text of the answer.
     ///
     /// # Errors
     /// As every call.
-    pub async fn call_back(
-        &self,
-        path: &str,
-        callback: &Object,
-    ) -> Result<Answer<Json>, ClientError> {
+    pub async fn call_back(&self, path: &str, callback: &Object) -> Result<String, ClientError> {
         let request = self.openintent(Method::POST, path);
         let request = carrying(request, &Json::from(callback.clone()));
-        self.read(request, |answer| Ok(answer.clone())).await
+        text(&self.server().http_base, request).await
     }
 }
 
-impl Stranger {
-    /// Posts a callback to the URL that this was made for, whatever its path; without any key.
-    ///
-    /// # Errors
-    /// As every call.
-    pub async fn call_back(&self, callback: &Object) -> Result<Answer<Json>, ClientError> {
-        let request = self.http.post(&self.base);
-        let request = carrying(request, &Json::from(callback.clone()));
-        let text = text(&self.base, request).await?;
-        value(&self.base, text, |answer| Ok(answer.clone()))
-    }
+/// Posts a callback to a URL, whatever its path, and shows it no key; the text of the answer, which may be anything.
+///
+/// # Errors
+/// When it cannot be reached, or answers with anything but success.
+pub async fn call_back_to(
+    url: &str,
+    ca_file: Option<&Path>,
+    callback: &Object,
+) -> Result<String, ClientError> {
+    let request = http::client(url, ca_file)?.post(url);
+    text(url, carrying(request, &Json::from(callback.clone()))).await
 }
 
 /// Where intents are, and where dispatches are, in kite's own API.
