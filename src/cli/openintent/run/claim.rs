@@ -116,7 +116,9 @@ fn changed(file: &str, record: &RunRecord, has_id: bool) -> CommandError {
     );
     let hint = match has_id {
         true => "change it back to go on with the run, or give another run another `--run-id`",
-        false => "change it back to go on with the run, or give the run up and begin anew: `--fresh`",
+        false => {
+            "change it back to go on with the run, or give the run up and begin anew: `--fresh`"
+        }
     };
     CommandError::new(Kind::Failed, message).with_hint(hint)
 }

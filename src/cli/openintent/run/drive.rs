@@ -275,7 +275,10 @@ impl Ended {
             Self::Over if run.is_completed() => return Ok(Exit::Done),
             Self::Over => return Ok(Exit::SomeFailed),
             Self::OutOfTime => (Kind::NothingCame, "the time is over before the workflow is"),
-            Self::Interrupted => (Kind::Interrupted, "interrupted before the workflow was over"),
+            Self::Interrupted => (
+                Kind::Interrupted,
+                "interrupted before the workflow was over",
+            ),
         };
         Err(CommandError::new(kind, message).with_hint(hint))
     }

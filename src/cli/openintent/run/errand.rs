@@ -45,7 +45,10 @@ pub(super) fn dispatch(of: Of<'_>, step: &Step, server: &str, start: &Start) -> 
     let trace = Object::from([("trace_id".to_owned(), of.run_id.into())]);
     let some = |object: &Object| (!object.is_empty()).then(|| Json::from(object.clone()));
     // With a scope the other server may pass a part of the work on, which takes a token.
-    let can_be_passed_on = step.scope.as_ref().map(|scope| scope.max_delegation_depth > 0);
+    let can_be_passed_on = step
+        .scope
+        .as_ref()
+        .map(|scope| scope.max_delegation_depth > 0);
     let members = [
         ("target_server", Some(Json::from(server))),
         ("intent_id", Some(name.as_str().into())),
@@ -58,7 +61,10 @@ pub(super) fn dispatch(of: Of<'_>, step: &Step, server: &str, start: &Start) -> 
             "delegation_scope",
             step.scope.as_ref().map(DelegationScope::to_json),
         ),
-        ("federation_policy", policy(step).map(FederationPolicy::to_json)),
+        (
+            "federation_policy",
+            policy(step).map(FederationPolicy::to_json),
+        ),
         ("trace_context", Some(trace.into())),
         ("idempotency_key", Some(name.as_str().into())),
         (

@@ -53,7 +53,9 @@ pub(super) fn inputs(inputs: Vec<(String, Json)>) -> Result<Object, CommandError
     let mut all = Object::new();
     for (name, value) in inputs {
         if all.contains_key(&name) {
-            return Err(CommandError::usage(format!("`--input {name}` is given twice")));
+            return Err(CommandError::usage(format!(
+                "`--input {name}` is given twice"
+            )));
         }
         all.insert(name, value);
     }

@@ -3,8 +3,8 @@
 mod claim;
 mod drive;
 mod errand;
-mod file;
 mod federation;
+mod file;
 mod shown;
 mod telling;
 mod tree;

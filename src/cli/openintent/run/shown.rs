@@ -18,7 +18,10 @@ pub(super) fn plan(workflow: &Workflow) -> String {
     for peer in &federation.peers {
         let own = peer.trust_policy.map(|it| format!(", {}", it.word()));
         let (url, word) = (&peer.url, peer.relationship.word());
-        lines.push(format!("  trust {url} as {word}{}", own.unwrap_or_default()));
+        lines.push(format!(
+            "  trust {url} as {word}{}",
+            own.unwrap_or_default()
+        ));
     }
     if let Some(cost) = &workflow.max_cost_usd {
         lines.push(format!("  at most {cost} USD"));
@@ -80,7 +83,12 @@ pub(super) fn report(run: &Run<'_>, run_id: &str, word: &str) -> String {
     let word = word.replace('_', " ");
     let rows: Vec<(&Step, &Progress)> = workflow.steps.iter().zip(run.steps()).collect();
     let headings = &["step", "status", "agent", "tries", "time", "used"];
-    let table = render::table(&rows, headings, |(step, progress)| row(step, progress), None);
+    let table = render::table(
+        &rows,
+        headings,
+        |(step, progress)| row(step, progress),
+        None,
+    );
     let mut lines = vec![format!("{}: {word} (run {run_id})", workflow.name), table];
     let told = rows.iter().filter_map(|(step, progress)| {
         let words = outcome(progress)?;
