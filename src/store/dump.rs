@@ -263,6 +263,8 @@ pub(super) static EXCHANGES: Table = Table {
         ("record", Text),
         ("created_at", Integer),
         ("updated_at", Integer),
+        ("agent", Text),
+        ("version", Integer),
     ],
     order: "own_key, team",
 };

@@ -50,7 +50,7 @@ pub struct NewEvent {
     /// What it is to OpenIntent: kept together with it, and what it is known again by. Beside it `dedup` counts for
     /// nothing.
     pub exchange: Option<Arc<NewExchange>>,
-    /// What it changes of an exchange.
+    /// What it changes of an exchange. Beside it `dedup` counts for nothing.
     pub change: Option<Arc<ExchangeChange>>,
 }
 
@@ -110,11 +110,11 @@ impl NewEvent {
         name_key(&self.source, &self.id)
     }
 
-    /// What it is known again by, where it is no exchange.
+    /// What it is known again by, where it has nothing to do with an exchange.
     pub(super) fn name(&self) -> Option<&Dedup> {
-        match self.exchange {
-            None => self.dedup.as_ref(),
-            Some(_) => None,
+        match (&self.exchange, &self.change) {
+            (None, None) => self.dedup.as_ref(),
+            _ => None,
         }
     }
 

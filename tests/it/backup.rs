@@ -304,7 +304,8 @@ async fn furnish(home: &Home) {
     openintent(&*store).await;
     drop(store);
     home.is_left().await;
-    // A forward that waits, a dead letter whose event is gone from the log, an attempt, a claim, a redeemed invitation.
+    // A forward that waits, a dead letter whose event is gone from the log, an attempt, a claim, a redeemed invitation,
+    // exchanges that have changed.
     home.sql(
         "UPDATE invites SET joiner_key = digest, peer_id = 'id-of-b', redeemed_at = 2;
          INSERT INTO kept_events (team, seq, id, type, text)
@@ -317,7 +318,8 @@ async fn furnish(home: &Home) {
                                  created_at, queued_at)
              SELECT team, 'attempt', number, 9, 'e9', 'com.acme.note', 1, 503, 'away', 7, 9001, 9000 FROM peers;
          UPDATE peer_states SET failures = 1, retry_at = 2, last_success_at = 3, last_error = 'away', latency_ms = 4,
-             claim = 5, claimed_until = 6;",
+             claim = 5, claimed_until = 6;
+         UPDATE exchanges SET version = 7;",
     );
 }
 
@@ -369,7 +371,7 @@ fn new_exchange(name: &str, own: u8) -> NewExchange {
         party: "https://other.example".to_owned(),
         local_id: name.to_owned(),
         state: ExchangeState::Accepted,
-        agent: None,
+        agent: Some("alpha".to_owned()),
         message: Some("taken".to_owned()),
         record: "{}".to_owned(),
         now: 200_000,

@@ -8,7 +8,7 @@
 //! Where an event goes is decided before, by the peers that the node remembers. The statement stores nothing of a team
 //! whose peers have changed since; the node learns their version from the lock, reads them and comes again with what is
 //! left. A team that never had a peer has nothing to remember, and its statement says nothing of forwards. Nor does one
-//! say anything of exchanges where there are none.
+//! say anything of exchanges, or of changes of them, where there are none.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::append_exchanges::{Columns, Parts};
-use super::{column, json, peers, signed, unsigned};
+use super::append_changes::STALE;
+use super::{append_changes, append_exchanges, column, json, peers, signed, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{Pass, PeerNumber};
@@ -41,20 +41,48 @@ const LOCK: &str = "
 /// The number behind the last parameter of the insertion, without and with peers.
 const BEHIND: [usize; 2] = [15, 20];
 
-/// The insertion, for batches with peers or without, and with exchanges or without.
-fn insertion(has_peers: bool, has_exchanges: bool) -> String {
-    let exchanges = match has_exchanges {
-        false => Parts::default(),
-        true => Parts::with(BEHIND[usize::from(has_peers)]),
-    };
-    let Parts {
+/// What a batch has to do with exchanges.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dealings {
+    None,
+    /// New ones.
+    Exchanges,
+    /// Changes, and perhaps new ones.
+    Changes,
+}
+
+/// The insertion, for batches with peers or without, and for what they have to do with exchanges.
+fn insertion(has_peers: bool, dealings: Dealings) -> String {
+    let behind = BEHIND[usize::from(has_peers)];
+    let append_exchanges::Parts {
         values: exchange_values,
         columns: exchange_columns,
         known: known_exchanges,
         is_repeat,
         and_first,
         kept,
-    } = exchanges;
+    } = match dealings {
+        Dealings::None => append_exchanges::Parts::default(),
+        Dealings::Exchanges | Dealings::Changes => append_exchanges::Parts::with(behind),
+    };
+    let append_changes::Parts {
+        values: change_values,
+        columns: change_columns,
+        leader,
+        stale,
+        and_not_stale,
+        is_second,
+        together,
+        unseen,
+        and_first: and_not_left,
+        or_exempt,
+        turned,
+        found: found_stale,
+    } = match dealings {
+        Dealings::None | Dealings::Exchanges => append_changes::Parts::none(),
+        Dealings::Changes => append_changes::Parts::with(behind + append_exchanges::PARAMETERS),
+    };
+    let and_first = and_not_left.unwrap_or(and_first);
     let forwarding = |sql: &'static str| if has_peers { sql } else { "" };
     // What else is known of each event: whether a peer brings it, whether its key is its name, the peers that it goes to,
     // and those that it does not go to.
@@ -97,26 +125,26 @@ fn insertion(has_peers: bool, has_exchanges: bool) -> String {
     format!(
         "WITH input AS (
              SELECT teams.number, teams.last_seq, teams.quota_told,
-                    CASE WHEN teams.usage_month >= $11 THEN teams.events_used ELSE 0 END AS used, given.*
+                    CASE WHEN teams.usage_month >= $11 THEN teams.events_used ELSE 0 END AS used, given.*{leader}
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-                         $9::bytea[], $10::bytea[], $12::boolean[], $14::bigint[]{values}{exchange_values})
+                         $9::bytea[], $10::bytea[], $12::boolean[], $14::bigint[]{values}{exchange_values}{change_values})
                   WITH ORDINALITY AS given (team, id, type, source, kitesource, agent_to, created_at, text, key,
-                                            fingerprint, turn, version{columns}{exchange_columns}, place)
+                                            fingerprint, turn, version{columns}{exchange_columns}{change_columns}, place)
              JOIN teams ON teams.id = given.team AND teams.peers_version = given.version
          ), known AS (
              SELECT input.place, dedup.event_id, dedup.created_at, dedup.fingerprint, NULL::boolean AS same
              FROM input JOIN dedup ON dedup.team = input.number AND dedup.key = input.key
              {at_home}{known_exchanges}
-         ), unseen AS (
-             SELECT input.*{is_repeat}
+         ){stale}, unseen AS (
+             SELECT input.*{is_repeat}{is_second}
              FROM input
              WHERE NOT EXISTS (SELECT FROM known WHERE known.place = input.place)
-                   AND (turn IS NULL OR turn <> quota_told)
-         ), unknown AS (
-             SELECT unseen.*, turn IS NOT NULL OR $13::bigint IS NULL OR
+                   AND (turn IS NULL OR turn <> quota_told){and_not_stale}
+         ){together}, unknown AS (
+             SELECT {unseen}.*, turn IS NOT NULL OR $13::bigint IS NULL{or_exempt} OR
                     used + count(*) FILTER (WHERE turn IS NULL{and_first}) OVER (PARTITION BY number ORDER BY place) <= $13
                     AS fits
-             FROM unseen
+             FROM {unseen}
          ), fresh AS (
              SELECT unknown.*, last_seq + row_number() OVER (PARTITION BY number ORDER BY place) AS seq
              FROM unknown WHERE fits{and_first}
@@ -125,7 +153,7 @@ fn insertion(has_peers: bool, has_exchanges: bool) -> String {
              SELECT number, seq, id, type, source, kitesource, agent_to, created_at, text FROM fresh
          ), remembered AS (
              {remembered}
-         ){forwards}{kept}, counted AS (
+         ){forwards}{kept}{turned}, counted AS (
              UPDATE teams
              SET last_seq = teams.last_seq + counts.events,
                  events_used = CASE WHEN usage_month >= $11 THEN events_used ELSE 0 END + counts.counted,
@@ -143,7 +171,7 @@ fn insertion(has_peers: bool, has_exchanges: bool) -> String {
          UNION ALL
          SELECT place, NULL, NULL, NULL, NULL, NULL FROM unknown WHERE NOT fits
          UNION ALL
-         SELECT place, NULL, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told"
+         SELECT place, NULL, NULL, NULL, NULL, NULL FROM input WHERE turn = quota_told{found_stale}"
     )
 }
 
@@ -404,11 +432,17 @@ impl<'a> Round<'a> {
             .map(Sent::declined_text)
             .collect::<Result<_>>()?;
 
-        let exchanges = Columns::of(events());
+        let changes = append_changes::Columns::of(events());
+        let exchanges = append_exchanges::Columns::of(events(), changes.is_some());
+        let dealings = match (&changes, &exchanges) {
+            (Some(_), _) => Dealings::Changes,
+            (None, Some(_)) => Dealings::Exchanges,
+            (None, None) => Dealings::None,
+        };
         let has_peers = self.sent.iter().any(|sent| sent.version != 0);
         let lock = client.prepare_cached(LOCK).await?;
         let insert = client
-            .prepare_cached(&insertion(has_peers, exchanges.is_some()))
+            .prepare_cached(&insertion(has_peers, dealings))
             .await?;
         let to_lock: [&(dyn ToSql + Sync); 2] = [&teams, &batch.month];
         let mut to_insert: Vec<&(dyn ToSql + Sync)> = vec![
@@ -435,6 +469,9 @@ impl<'a> Round<'a> {
         if let Some(exchanges) = &exchanges {
             to_insert.extend(exchanges.values());
         }
+        if let Some(changes) = &changes {
+            to_insert.extend(changes.values());
+        }
         // Polled in this order, and each sends what it has before it waits: one round trip.
         let (begun, locked, inserted, committed) = tokio::join!(
             biased;
@@ -453,10 +490,13 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Whether the database has said nothing of an exchange, since it may repeat one before it.
+/// Whether the database has said nothing of an exchange, since it may repeat one before it, or may have been changed by
+/// one before it.
 fn is_left(fate: &Fate, event: &NewEvent, found: &HashMap<usize, Found>) -> bool {
     match fate {
-        Fate::Sent(at) => event.exchange.is_some() && !found.contains_key(at),
+        Fate::Sent(at) => {
+            (event.exchange.is_some() || event.change.is_some()) && !found.contains_key(at)
+        }
         Fate::Repeats(_) | Fate::Refused => false,
     }
 }
@@ -466,6 +506,7 @@ fn is_left(fate: &Fate, event: &NewEvent, found: &HashMap<usize, Found>) -> bool
 enum Found {
     Stored(Seq),
     Refused,
+    Stale,
     Known {
         id: String,
         created_at: Millis,
@@ -477,8 +518,10 @@ enum Found {
 
 impl Found {
     fn in_row(row: &Row) -> Result<Self> {
-        if let Some(seq) = column::<Option<i64>>(row, 1)? {
-            return Ok(Self::Stored(unsigned(seq)));
+        match column::<Option<i64>>(row, 1)? {
+            Some(STALE) => return Ok(Self::Stale),
+            Some(seq) => return Ok(Self::Stored(unsigned(seq))),
+            None => {}
         }
         let Some(id) = column(row, 2)? else {
             return Ok(Self::Refused);
@@ -506,6 +549,7 @@ impl Found {
             Self::Stored(seq) => Outcome::Stored(*seq),
             Self::Refused if event.turn.is_some() => Outcome::known(event),
             Self::Refused => Outcome::Exhausted,
+            Self::Stale => Outcome::Stale,
             Self::Known {
                 id,
                 created_at,

@@ -10,7 +10,7 @@ use crate::store::openintent::NewExchange;
 use crate::store::record::{Millis, NewEvent};
 
 /// How many parameters there are.
-const PARAMETERS: usize = 12;
+pub(super) const PARAMETERS: usize = 12;
 
 /// The parts of the insertion; all of them empty where no event is an exchange.
 #[derive(Default)]
@@ -85,10 +85,13 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Those of some events; `None` where none is an exchange.
-    pub(super) fn of(events: impl Iterator<Item = &'a NewEvent> + Clone) -> Option<Self> {
+    /// Those of some events; `None` where none is an exchange, unless they are needed.
+    pub(super) fn of(
+        events: impl Iterator<Item = &'a NewEvent> + Clone,
+        is_needed: bool,
+    ) -> Option<Self> {
         let exchanges = || events.clone().map(|event| event.exchange.as_deref());
-        if exchanges().all(|exchange| exchange.is_none()) {
+        if !is_needed && exchanges().all(|exchange| exchange.is_none()) {
             return None;
         }
         Some(Self {

@@ -216,6 +216,7 @@ pub(super) fn turn(
     )
 }
 
+/// The time alone is a bound of the index: a page far behind begins where it is.
 pub(super) async fn list(
     client: &Object,
     team: i64,
@@ -224,8 +225,10 @@ pub(super) async fn list(
     let sql = format!(
         "SELECT {COLUMNS} FROM exchanges
          WHERE team = $1 AND kind = $2 AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR agent = $4)
-               AND ($5::bigint IS NULL OR (created_at, local_id COLLATE \"C\") < ($5, $6::text))
-         ORDER BY created_at DESC, local_id COLLATE \"C\" DESC LIMIT $7"
+               AND created_at <= coalesce($5::bigint, {latest})
+               AND ($5 IS NULL OR (created_at, local_id COLLATE \"C\") < ($5, $6::text))
+         ORDER BY created_at DESC, local_id COLLATE \"C\" DESC LIMIT $7",
+        latest = Millis::MAX
     );
     let select = client.prepare_cached(&sql).await?;
     let before = filter.before.as_ref();

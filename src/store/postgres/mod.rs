@@ -6,6 +6,7 @@
 mod access;
 mod address;
 mod append;
+mod append_changes;
 mod append_exchanges;
 pub(super) mod dump;
 mod exchanges;

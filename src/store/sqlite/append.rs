@@ -1,6 +1,6 @@
 //! The batch: dedup, numbers, events and usage in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
@@ -39,8 +39,8 @@ struct Counter {
     is_told: bool,
     is_changed: bool,
     peers: Arc<Peers>,
-    /// The exchanges that this batch has changed, and by which changes.
-    turned: HashMap<[u8; 32], i64>,
+    /// The exchanges that this batch has changed, and the tokens of the changes.
+    turned: HashSet<([u8; 32], i64)>,
 }
 
 /// Stores a batch; see [`crate::store::Store::append`].
@@ -108,7 +108,7 @@ fn counter(
             is_told: row.get(3)?,
             is_changed: false,
             peers: Arc::default(),
-            turned: HashMap::new(),
+            turned: HashSet::new(),
         };
         Ok((counter, row.get(4)?))
     };
@@ -204,7 +204,8 @@ impl Appending<'_, '_> {
     /// Whether the exchange is another one by now. What goes along with a change is as fresh as that.
     fn is_stale(&self, change: &ExchangeChange) -> Result<bool> {
         if change.to.is_none() {
-            return Ok(self.counter.turned.get(&change.own_key) != Some(&change.token));
+            let own = (change.own_key, change.token);
+            return Ok(!self.counter.turned.contains(&own));
         }
         let version = exchanges::version(self.transaction, self.counter.number, &change.own_key)?;
         Ok(version != Some(change.version))
@@ -238,7 +239,7 @@ impl Appending<'_, '_> {
                 (change, turn),
                 event.created_at,
             )?;
-            counter.turned.insert(change.own_key, change.token);
+            counter.turned.insert((change.own_key, change.token));
         }
         counter.last_seq = seq;
         counter.is_changed = true;

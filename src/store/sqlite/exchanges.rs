@@ -216,6 +216,7 @@ pub(super) fn turn_to(
     Ok(())
 }
 
+/// The time alone is a bound of the index: a page far behind begins where it is.
 pub(super) fn list(
     connection: &Connection,
     team: &TeamId,
@@ -224,8 +225,9 @@ pub(super) fn list(
     let sql = format!(
         "SELECT {COLUMNS} FROM exchanges
          WHERE team = ?1 AND kind = ?2 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR agent = ?4)
-               AND (?5 IS NULL OR (created_at, local_id) < (?5, ?6))
-         ORDER BY created_at DESC, local_id DESC LIMIT ?7"
+               AND created_at <= coalesce(?5, {latest}) AND (?5 IS NULL OR (created_at, local_id) < (?5, ?6))
+         ORDER BY created_at DESC, local_id DESC LIMIT ?7",
+        latest = Millis::MAX
     );
     let before = filter.before.as_ref();
     let values = params![

@@ -74,6 +74,7 @@ macro_rules! contract {
     };
 }
 
+mod changes;
 mod federation;
 mod openintent;
 

@@ -46,14 +46,14 @@ contract! {
 }
 
 /// Keys that begin with a number.
-fn keys(own: u8, alias: Option<u8>) -> ExchangeKeys {
+pub(super) fn keys(own: u8, alias: Option<u8>) -> ExchangeKeys {
     ExchangeKeys {
         own: [own; 32],
         alias: alias.map(|alias| [alias; 32]),
     }
 }
 
-fn exchange(name: &str, own: u8, alias: Option<u8>) -> NewExchange {
+pub(super) fn exchange(name: &str, own: u8, alias: Option<u8>) -> NewExchange {
     NewExchange {
         kind: ExchangeKind::Intent,
         keys: keys(own, alias),
@@ -78,7 +78,7 @@ fn dispatch(name: &str, own: u8) -> NewExchange {
 }
 
 /// The event of an exchange.
-fn with(team: &str, exchange: NewExchange) -> NewEvent {
+pub(super) fn with(team: &str, exchange: NewExchange) -> NewEvent {
     let local_id = exchange.local_id.clone();
     NewEvent {
         exchange: Some(Arc::new(exchange)),
@@ -86,11 +86,11 @@ fn with(team: &str, exchange: NewExchange) -> NewEvent {
     }
 }
 
-fn intent(name: &str, own: u8, alias: Option<u8>) -> NewEvent {
+pub(super) fn intent(name: &str, own: u8, alias: Option<u8>) -> NewEvent {
     with("acme", exchange(name, own, alias))
 }
 
-fn repeats(name: &str, same: bool) -> Outcome {
+pub(super) fn repeats(name: &str, same: bool) -> Outcome {
     Outcome::Duplicate {
         id: name.to_owned(),
         created_at: 40,
@@ -280,7 +280,7 @@ async fn an_exchange_of_nobody_spoils_nothing_for_others(store: &dyn Store) {
 }
 
 /// The peer of `acme` that stands for another server.
-async fn target(store: &dyn Store) -> PeerNumber {
+pub(super) async fn target(store: &dyn Store) -> PeerNumber {
     let peer = NewPeer {
         kind: PeerKind::OpenIntent,
         ..draft("other")
