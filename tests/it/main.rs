@@ -51,6 +51,7 @@ mod openintent;
 mod openintent_cli;
 mod openintent_delegation;
 mod openintent_vectors;
+mod openintent_work;
 mod order;
 mod outages;
 mod paperclip;
