@@ -105,11 +105,17 @@ impl Workflow {
 
     /// What the run must be given and is not: the values of `$trigger.NAME`.
     pub fn missing(&self, given: &Object) -> Vec<Fault> {
-        let inputs = self.steps.iter().flat_map(|step| step.inputs.iter().flatten());
+        let inputs = self
+            .steps
+            .iter()
+            .flat_map(|step| step.inputs.iter().flatten());
         let missing = inputs.filter_map(|input| match &input.source {
             Source::Trigger(name) if !given.contains_key(name) => Some(Fault::new(
                 input.at,
-                format!("`{}` is not given: say `--input {name}=VALUE`", input.written),
+                format!(
+                    "`{}` is not given: say `--input {name}=VALUE`",
+                    input.written
+                ),
             )),
             _ => None,
         });
@@ -139,7 +145,9 @@ fn whole(node: &Node, findings: &mut Findings) -> Option<Workflow> {
     for draft in &drafts {
         let own = names.needs(draft, findings);
         let inputs = draft.wires.as_ref().map(|wires| {
-            let read = wires.iter().filter_map(|wire| names.input(wire, draft, &own, findings));
+            let read = wires
+                .iter()
+                .filter_map(|wire| names.input(wire, draft, &own, findings));
             read.collect()
         });
         steps.push(Step {
@@ -248,7 +256,9 @@ fn governance(file: &Section<'_>, findings: &mut Findings) -> Governance {
             true => governance.timeout = Some(Duration::from_secs_f64(value * 3600.0)),
             false => findings.fault(
                 hours.at,
-                format!("`governance.timeout_hours` must be more than 0 and at most {TIMEOUT_MAX_HOURS}"),
+                format!(
+                    "`governance.timeout_hours` must be more than 0 and at most {TIMEOUT_MAX_HOURS}"
+                ),
             ),
         }
     }
@@ -282,7 +292,8 @@ fn drafts(
         findings.fault(workflow.at, "there are no steps: add one below `workflow:`");
     }
     if entries.len() > STEPS_MAX {
-        let message = format!("there are more than {STEPS_MAX} steps: make several workflows of it");
+        let message =
+            format!("there are more than {STEPS_MAX} steps: make several workflows of it");
         findings.fault(workflow.at, message);
         return None;
     }
@@ -403,7 +414,9 @@ impl<'d> Names<'d> {
                 wire.written
             )),
             Wired::Own(Source::Initial(key)) if !draft.step.initial_state.contains_key(&key) => {
-                Err(format!("{what} asks for `{key}`, which its `initial_state` does not have"))
+                Err(format!(
+                    "{what} asks for `{key}`, which its `initial_state` does not have"
+                ))
             }
             Wired::Own(source) => Ok(source),
             Wired::Of { step, key } => match self.find(step) {
@@ -414,7 +427,9 @@ impl<'d> Names<'d> {
                 Some(number) if !needs.contains(&number) => Err(format!(
                     "{what} is from `{step}`, which it does not wait for: add it to `depends_on`"
                 )),
-                Some(number) => self.output(number, key).map_err(|why| format!("{what} {why}")),
+                Some(number) => self
+                    .output(number, key)
+                    .map_err(|why| format!("{what} {why}")),
             },
         };
         match source {

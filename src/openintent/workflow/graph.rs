@@ -85,10 +85,7 @@ mod tests {
 
     #[test]
     fn a_circle_is_told_without_what_only_leads_to_it() {
-        assert_eq!(
-            Graph::new(vec![vec![1], vec![2], vec![1]]),
-            Err(vec![1, 2])
-        );
+        assert_eq!(Graph::new(vec![vec![1], vec![2], vec![1]]), Err(vec![1, 2]));
         assert_eq!(Graph::new(vec![vec![0]]), Err(vec![0]));
     }
 

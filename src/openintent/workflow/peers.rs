@@ -45,9 +45,8 @@ const PEER_KEYS: [&str; 3] = ["relationship", "trust_policy", "url"];
 impl Federation {
     pub(super) fn read(section: &Section<'_>, findings: &mut Findings) -> Self {
         section.check_keys(&KEYS, &["enabled", "server_url"], findings);
-        let [one, other] = ["visibility", "visibility_default"].map(|key| {
-            section.word(key, AgentVisibility::WANTED, AgentVisibility::of, findings)
-        });
+        let [one, other] = ["visibility", "visibility_default"]
+            .map(|key| section.word(key, AgentVisibility::WANTED, AgentVisibility::of, findings));
         if let (Some(one), Some(other)) = (&one, &other)
             && one.value != other.value
         {
@@ -55,15 +54,17 @@ impl Federation {
                            them";
             findings.fault(other.at, message);
         }
-        let trust = section.word("trust_policy", TrustPolicy::WANTED, TrustPolicy::of, findings);
+        let trust = section.word(
+            "trust_policy",
+            TrustPolicy::WANTED,
+            TrustPolicy::of,
+            findings,
+        );
         let did = section.text("server_did", findings);
         let did = did.filter(|did| {
             let is_one = did.value.starts_with("did:web:");
             if !is_one {
-                let message = format!(
-                    "`{}` is no DID of a server: use did:web:HOST",
-                    did.value
-                );
+                let message = format!("`{}` is no DID of a server: use did:web:HOST", did.value);
                 findings.fault(did.at, message);
             }
             is_one
@@ -107,7 +108,12 @@ fn peers(section: &Section<'_>, findings: &mut Findings) -> Vec<Peer> {
                 peer.check_keys(&PEER_KEYS, &["public_key", "server_did"], findings);
                 let words = PeerRelationship::WANTED;
                 let relationship = peer.word("relationship", words, PeerRelationship::of, findings);
-                let trust = peer.word("trust_policy", TrustPolicy::WANTED, TrustPolicy::of, findings);
+                let trust = peer.word(
+                    "trust_policy",
+                    TrustPolicy::WANTED,
+                    TrustPolicy::of,
+                    findings,
+                );
                 let Some(url) = peer.text("url", findings) else {
                     if peer.get("url").is_none() {
                         let message = "a peer needs its URL: `url: https://partner.example`";
@@ -126,7 +132,10 @@ fn peers(section: &Section<'_>, findings: &mut Findings) -> Vec<Peer> {
         if !is_server(&url, at, findings) {
             continue;
         }
-        if peers.iter().any(|peer| normalize(&peer.url) == normalize(&url)) {
+        if peers
+            .iter()
+            .any(|peer| normalize(&peer.url) == normalize(&url))
+        {
             findings.fault(at, format!("`{url}` is a peer twice: remove one of them"));
             continue;
         }

@@ -92,7 +92,10 @@ fn planned(workflow: &Workflow, number: usize) -> Json {
         .put_some("server", step.place.server.as_deref())
         .put("depends_on", needs)
         .put("attempts_max", i64::from(step.retry.attempts))
-        .put_nested("delegation_scope", step.scope.as_ref().map(DelegationScope::to_json))
+        .put_nested(
+            "delegation_scope",
+            step.scope.as_ref().map(DelegationScope::to_json),
+        )
         .put_nested("federation_policy", has_policy.then_some(policy))
         .end()
 }

@@ -103,7 +103,9 @@ impl Retry {
         let factor = match self.growth {
             Growth::Constant => 1,
             Growth::Linear => tries.max(1),
-            Growth::Exponential => 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX),
+            Growth::Exponential => 1_u32
+                .checked_shl(tries.saturating_sub(1))
+                .unwrap_or(u32::MAX),
         };
         self.first.saturating_mul(factor).min(self.longest)
     }

@@ -28,12 +28,7 @@ impl<'n> Section<'n> {
         Self::new(String::new(), node.at, node, findings)
     }
 
-    fn new(
-        path: String,
-        at: Position,
-        node: &'n Node,
-        findings: &mut Findings,
-    ) -> Option<Self> {
+    fn new(path: String, at: Position, node: &'n Node, findings: &mut Findings) -> Option<Self> {
         let Some(entries) = node.entries() else {
             let what = match path.is_empty() {
                 true => "the file".to_owned(),
@@ -109,7 +104,12 @@ impl<'n> Section<'n> {
     pub(super) fn text(&self, key: &str, findings: &mut Findings) -> Option<Found<String>> {
         let entry = self.get(key)?;
         let text = entry.node.as_text().filter(|text| !text.trim().is_empty());
-        self.found(entry, text.map(|text| text.into_owned()), "a text", findings)
+        self.found(
+            entry,
+            text.map(|text| text.into_owned()),
+            "a text",
+            findings,
+        )
     }
 
     /// A number that is not below zero, as it was written.

@@ -129,9 +129,8 @@ impl Draft {
             );
             findings.warn(entry.at, message);
         }
-        let visibility = ["federation_visibility", "visibility"].map(|key| {
-            section.word(key, AgentVisibility::WANTED, AgentVisibility::of, findings)
-        });
+        let visibility = ["federation_visibility", "visibility"]
+            .map(|key| section.word(key, AgentVisibility::WANTED, AgentVisibility::of, findings));
         let depends_on = section.texts("depends_on", findings);
         let step = Step {
             name: name.to_owned(),

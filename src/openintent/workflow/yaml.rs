@@ -305,12 +305,7 @@ fn foreign_tag(at: Position) -> Fault {
 }
 
 /// The value of a scalar. Only what stands without quotes can be anything but a text.
-fn scalar(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    at: Position,
-) -> Result<Json, Fault> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Result<Json, Fault> {
     if let Some(tag) = tag {
         match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
             (false, _) => return Err(foreign_tag(at)),
@@ -415,9 +410,18 @@ mod tests {
         for (text, wanted) in [
             ("a: [yes, ~, null, Null]", r#"{"a":["yes",null,null,null]}"#),
             ("a: [true, TRUE, 'true']", r#"{"a":[true,true,"true"]}"#),
-            ("a: [1, +1, -7, 007, 0x1F, 0o17]", r#"{"a":[1,1,-7,7,31,15]}"#),
-            ("a: [1., .5, -1.50, 1e3, 1.5E-3]", r#"{"a":[1.0,0.5,-1.5,1000.0,0.0015]}"#),
-            ("a: [1.2.3, 1e, ., -, 0x, 1_000]", r#"{"a":["1.2.3","1e",".","-","0x","1_000"]}"#),
+            (
+                "a: [1, +1, -7, 007, 0x1F, 0o17]",
+                r#"{"a":[1,1,-7,7,31,15]}"#,
+            ),
+            (
+                "a: [1., .5, -1.50, 1e3, 1.5E-3]",
+                r#"{"a":[1.0,0.5,-1.5,1000.0,0.0015]}"#,
+            ),
+            (
+                "a: [1.2.3, 1e, ., -, 0x, 1_000]",
+                r#"{"a":["1.2.3","1e",".","-","0x","1_000"]}"#,
+            ),
             ("a: !!str 5", r#"{"a":"5"}"#),
             ("a: 100000000000000000000", r#"{"a":100000000000000000000}"#),
             ("a: |\n  one\n  two\n", r#"{"a":"one\ntwo\n"}"#),
