@@ -13,6 +13,7 @@ mod intents;
 mod listed;
 mod outcome;
 mod patience;
+mod run;
 mod scope;
 mod shown;
 mod status;
@@ -36,6 +37,7 @@ Examples:
   kite openintent trust add https://partner.example
   kite openintent dispatch --to https://partner.example --intent intent_01 --title 'Look at the data'
   kite openintent intents complete fed-0192f0c1 --result '{\"rows\": 7}'
+  kite openintent run pipeline.yaml
   kite openintent ucan inspect - < token.txt
 
 `kite help openintent` explains how servers come to take each other's intents.")]
@@ -51,6 +53,7 @@ enum OpenIntentVerb {
     Agents(agents::AgentsArgs),
     Dispatch(Box<dispatch::DispatchArgs>),
     Dispatches(dispatches::DispatchesArgs),
+    Run(run::RunArgs),
     Intents(intents::IntentsArgs),
     Callback(callback::CallbackArgs),
     Identity(identity::IdentityArgs),
@@ -67,6 +70,7 @@ impl OpenIntentArgs {
             OpenIntentVerb::Agents(args) => agents::run(args, context),
             OpenIntentVerb::Dispatch(args) => dispatch::run(*args, context),
             OpenIntentVerb::Dispatches(args) => args.run(context),
+            OpenIntentVerb::Run(args) => run::run(args, context),
             OpenIntentVerb::Intents(args) => args.run(context),
             OpenIntentVerb::Callback(args) => callback::run(args, context),
             OpenIntentVerb::Identity(args) => args.run(context),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::dispatch::origin_of;
+use super::dispatches::read;
 use super::event::{event, object, of_callback};
 use super::proof::is_fresh;
 use super::receive::REPEATED;
@@ -12,12 +13,11 @@ use super::{OpenIntent, Party, Refusal, TeamTrust, TrustedServer, digest_of, key
 use crate::base::random;
 use crate::log::Log;
 use crate::openintent::canonical::canonical;
-use crate::openintent::json::{Json, JsonFault, Object};
+use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
     CallbackEventType, FederationCallback, FederationEnvelope, ReceiveResult,
 };
 use crate::openintent::signature;
-use crate::openintent::work::Dispatch;
 use crate::protocol::event::{Extension, TO_INSTANCE};
 use crate::protocol::id::TeamId;
 use crate::protocol::mac::hex;
@@ -33,10 +33,10 @@ pub(super) const CALLBACK_SENT: &str = "com.openintent.callback.sent";
 
 /// How often a dispatch is read again because another callback of it was faster. Each time one of them got through, and a
 /// server sends a few of one dispatch at a time.
-const TRIES_MAX: usize = 64;
+const TRIES_MAX: usize = 100;
 
-/// The time that work took, in seconds.
-const DURATION: &str = "duration_seconds";
+/// How long whoever has had no turn until then is asked to wait, in seconds.
+const BUSY_SECS: u64 = 1;
 
 const TAKEN: &str = "Callback received";
 
@@ -79,10 +79,6 @@ impl OpenIntent {
         let Some(url) = &envelope.callback_url else {
             return Ok(None);
         };
-        // A URL that is not called is no fault of the intent (spec 11.6).
-        let Ok(target) = self.callable(url) else {
-            return Ok(None);
-        };
         let dispatch_id = envelope.dispatch_id.as_str();
         let callback = FederationCallback {
             dispatch_id: dispatch_id.to_owned(),
@@ -93,19 +89,41 @@ impl OpenIntent {
             idempotency_key: Some(format!("accept-{dispatch_id}")),
             timestamp: None,
         };
-        let data = object([
-            ("url", Json::from(url.as_str())),
-            ("callback", callback.to_json()),
-        ]);
         // Of two with one dispatch id that come at once, one alone is told.
         let key: [u8; 32] = Sha256::new()
             .chain_update(b"openintent-acceptance")
             .chain_update(keys.own)
             .finalize()
             .into();
-        let id = format!("cb-{}", hex(&key[..16]));
         let told = format!("[callback] → {}: accepted", origin_of(url));
-        let mut event = event(CALLBACK_SENT, &id, &self.server_url, &told, &data, now);
+        let sent = self
+            .callback_event((team, trust), url, (&callback, &key), &told, now)
+            .await?;
+        Ok(sent.map(|mut new| {
+            new.dedup = Some(Dedup {
+                key,
+                fingerprint: None,
+            });
+            new
+        }))
+    }
+
+    /// A callback on its way to a URL, where that is called and there is room for one more server.
+    pub(super) async fn callback_event(
+        &self,
+        (team, trust): (&TeamId, &TeamTrust),
+        url: &str,
+        (callback, key): (&FederationCallback, &[u8; 32]),
+        told: &str,
+        now: Millis,
+    ) -> Result<Option<NewEvent>, Refusal> {
+        // A URL that is not called is no fault of the intent (spec 11.6).
+        let Ok(target) = self.callable(url) else {
+            return Ok(None);
+        };
+        let data = object([("url", Json::from(url)), ("callback", callback.to_json())]);
+        let id = format!("cb-{}", hex(&key[..16]));
+        let mut event = event(CALLBACK_SENT, &id, &self.server_url, told, &data, now);
         // Whoever is trusted may name addresses without end: they use up no room of others'.
         let origin = target.origin();
         let is_known = |server: &TrustedServer| origin_of(&server.url) == origin;
@@ -114,18 +132,14 @@ impl OpenIntent {
         let address = match addressed {
             Ok(address) => address,
             Err(StoreError::Failed(why)) => {
-                tracing::warn!(%team, why, "an intent is taken without a callback");
+                tracing::warn!(%team, why, "a callback is not sent");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
-        let dedup = Dedup {
-            key,
-            fingerprint: None,
-        };
-        Ok(Some(NewEvent::new(team.clone(), &event, now, Some(dedup))))
+        Ok(Some(NewEvent::new(team.clone(), &event, now, None)))
     }
 
     /// Judges a callback, stores it and applies it to its dispatch.
@@ -152,7 +166,7 @@ impl OpenIntent {
         let trust = self.trust.of(&team).await?;
         let from = Party::of(&trust, &dispatch.party);
         self.check_callback(&from, &arrival, now).await?;
-        let message = self.keep(log, &team, dispatch, &arrival, now).await?;
+        let message = self.apply(log, &team, dispatch, &arrival, now).await?;
         let dispatch_id = arrival.callback.dispatch_id;
         if arrival.callback.event_type.is_final() {
             self.account_for(log, &team, &dispatch_id).await?;
@@ -166,7 +180,7 @@ impl OpenIntent {
     }
 
     /// Stores a callback, and in the same transaction what it makes of its dispatch. Answers what is said of it.
-    async fn keep(
+    async fn apply(
         &self,
         log: &Log,
         team: &TeamId,
@@ -177,7 +191,7 @@ impl OpenIntent {
         let callback = &arrival.callback;
         let exchange = Arc::new(exchange(callback, &arrival.object, now));
         for _ in 0..TRIES_MAX {
-            let mut kept = dispatch_in(&dispatch)?;
+            let mut kept = read(&dispatch)?;
             let is_over = dispatch.state.is_final();
             match is_over {
                 // What comes after the end is told, and changes nothing (spec 13.8).
@@ -207,10 +221,10 @@ impl OpenIntent {
             let again = self.dispatch_of(Some(team.clone()), &callback.dispatch_id);
             dispatch = again.await?.record;
         }
-        Err(StoreError::Away(format!(
-            "a dispatch was changed {TRIES_MAX} times while a callback of it was read"
-        ))
-        .into())
+        Err(Refusal::TooMany {
+            why: "too much is told of the dispatch at the same time: try again".to_owned(),
+            retry_after_secs: Some(BUSY_SECS),
+        })
     }
 
     /// What a dispatch that has ended used counts for the intent that it passed on, once, however often its end is told.
@@ -221,9 +235,7 @@ impl OpenIntent {
         dispatch_id: &str,
     ) -> Result<(), Refusal> {
         let dispatch = self.dispatch_of(Some(team.clone()), dispatch_id).await?;
-        let mut kept = dispatch_in(&dispatch.record)?;
-        // The intent's own time runs on while another server works: it is not used twice.
-        kept.usage.remove(DURATION);
+        let kept = read(&dispatch.record)?;
         if !kept.is_passed_on || kept.usage.is_empty() {
             return Ok(());
         }
@@ -231,12 +243,12 @@ impl OpenIntent {
         let accounted = self.account(log, team, &kept.intent_id, &key, &kept.usage);
         match accounted.await {
             // It is told again, and then counted.
-            Err(Refusal::Store(error)) => Err(error.into()),
+            Err(refusal @ (Refusal::Store(_) | Refusal::TooMany { .. })) => Err(refusal),
             Err(refusal) => {
                 tracing::info!(%team, dispatch_id, %refusal, "what a dispatch used is not counted");
                 Ok(())
             }
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -313,24 +325,6 @@ fn exchange(callback: &FederationCallback, object: &Object, now: Millis) -> NewE
         record: "{}".to_owned(),
         now,
     }
-}
-
-/// What is kept of a dispatch.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn dispatch_in(record: &ExchangeRecord) -> Result<Dispatch, StoreError> {
-    let unreadable = |why: String| {
-        StoreError::Failed(format!(
-            "what is kept of the dispatch `{}` cannot be read: {why}",
-            record.local_id
-        ))
-    };
-    let json: Json = record
-        .record
-        .parse()
-        .map_err(|fault: JsonFault| unreadable(fault.to_string()))?;
-    Dispatch::from_json(&json).map_err(|fault| unreadable(fault.to_string()))
 }
 
 /// How a dispatch stands after a callback.

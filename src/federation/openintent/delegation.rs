@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::dispatch::DispatchRequest;
 use super::errand::AGE_MAX;
+use super::work::read;
 use super::{OpenIntent, Refusal, TeamTrust};
 use crate::base::random;
 use crate::openintent::did::did_of_url;
-use crate::openintent::json::{Json, JsonFault};
+use crate::openintent::json::Json;
 use crate::openintent::model::DelegationScope;
 use crate::openintent::scope::ScopeFault;
 use crate::openintent::trust::normalize;
@@ -16,7 +17,6 @@ use crate::openintent::ucan::{LIFETIME_SECS, UCANToken, UcanFault, UcanProblem};
 use crate::openintent::work::{DelegationFault, Intent};
 use crate::protocol::id::TeamId;
 use crate::protocol::mac::hex;
-use crate::store::StoreError;
 use crate::store::openintent::ExchangeKind;
 use crate::store::record::Millis;
 
@@ -47,16 +47,7 @@ impl OpenIntent {
                 "the intent has ended here: nothing of it is passed on".to_owned(),
             ));
         }
-        let unreadable = |why: String| {
-            StoreError::Failed(format!(
-                "what is kept of the intent `{id}` cannot be read: {why}"
-            ))
-        };
-        let json: Json = found
-            .record
-            .parse()
-            .map_err(|fault: JsonFault| unreadable(fault.to_string()))?;
-        let intent = Intent::from_json(&json).map_err(|fault| unreadable(fault.to_string()))?;
+        let (intent, _) = read(&found)?;
         Ok(Some(intent))
     }
 
@@ -126,8 +117,8 @@ impl DispatchRequest {
     pub(super) fn trace(&mut self) {
         let policy = self.federation_policy.as_ref();
         let is_wanted = policy.is_some_and(|policy| {
-            let says = |name: &&str| policy.observability.get(*name) == Some(&Json::Bool(true));
-            TRACED.iter().any(|name| says(&name))
+            let says = |name| policy.observability.get(name) == Some(&Json::Bool(true));
+            TRACED.into_iter().any(says)
         });
         if is_wanted {
             let trace = self.trace_context.get_or_insert_default();
@@ -180,20 +171,5 @@ impl From<DelegationFault> for Refusal {
             DelegationFault::Scope(_) => Self::member("delegation_scope", words),
             DelegationFault::Depth(_) | DelegationFault::Budget(_) => Self::Bad(words),
         }
-    }
-}
-
-// TEMPORARY until the work's side brings it.
-impl OpenIntent {
-    #[expect(clippy::unused_async)]
-    pub(super) async fn account(
-        &self,
-        _log: &crate::log::Log,
-        _team: &TeamId,
-        _intent: &str,
-        _key: &str,
-        _usage: &crate::openintent::json::Object,
-    ) -> Result<(), Refusal> {
-        Ok(())
     }
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::callback::CallbackArrival;
-use super::receive::Arrival;
 use crate::base::clock::rfc3339;
 use crate::openintent::json::{Json, Object};
-use crate::openintent::model::{CallbackEventType, FederationCallback};
+use crate::openintent::model::{CallbackEventType, FederationCallback, FederationEnvelope};
 use crate::openintent::work::{Dispatch, message_of};
 use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
 use crate::protocol::id::AgentId;
@@ -22,18 +21,21 @@ const CALLBACK_RECEIVED: &str = "com.openintent.callback.received";
 /// The type of a received intent that names no agent.
 const INTENT_RECEIVED: &str = "com.openintent.intent.received";
 
-/// A received intent as an event: a message where it names an agent who can be told of it.
-pub(super) fn of_intent(arrival: &Arrival, local_id: &str, now: Millis) -> Event {
-    let envelope = &arrival.envelope;
+/// An intent as an event from whoever gave it: a message where it names an agent who can be told of it.
+pub(super) fn of_intent(
+    (envelope, object): (&FederationEnvelope, &Object),
+    from: &str,
+    local_id: &str,
+    now: Millis,
+) -> Event {
     let is_shown = |(name, _): &(&String, &Json)| !["signature", "ucan"].contains(&name.as_str());
-    let members = arrival.object.iter().filter(is_shown);
+    let members = object.iter().filter(is_shown);
     let mut payload: Object = members
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     payload.insert("local_intent_id".to_owned(), Json::from(local_id));
     let agent = envelope.agent_id.as_deref();
     let agent = agent.filter(|agent| agent.parse::<AgentId>().is_ok());
-    let from = envelope.source_server.as_str();
     let (kind, data) = match agent {
         Some(agent) => {
             let title = envelope.intent_title.as_str();
@@ -49,7 +51,7 @@ pub(super) fn of_intent(arrival: &Arrival, local_id: &str, now: Millis) -> Event
                 ("correlation_id", Json::from(envelope.dispatch_id.as_str())),
                 ("payload", Json::Object(payload)),
             ];
-            (AGENT_MESSAGE, object(members))
+            (AGENT_MESSAGE, self::object(members))
         }
         None => (INTENT_RECEIVED, Json::Object(payload)),
     };

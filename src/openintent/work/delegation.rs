@@ -1,5 +1,6 @@
 //! What is left of an intent's scope and conditions where its work is passed on to another server.
 
+use super::budget::LIMITS;
 use super::intent::Intent;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DelegationScope, FederationPolicy};
@@ -7,16 +8,6 @@ use crate::openintent::scope::ScopeFault;
 
 /// The operation that a scope denies where the work is not to be passed on.
 const DELEGATE: &str = "intent.delegate";
-
-/// The limits of a budget, and what is used of each.
-const LIMITS: [(&str, &str); 4] = [
-    ("max_llm_tokens", "llm_tokens"),
-    ("cost_ceiling_usd", "cost_usd"),
-    ("max_tool_calls", "tool_calls"),
-    ("max_duration_seconds", DURATION),
-];
-
-const DURATION: &str = "duration_seconds";
 
 /// How often work may be passed on, as a policy has it.
 const DEPTH: &str = "max_delegation_depth";
@@ -89,11 +80,10 @@ impl Intent {
             let further = Json::from(depth - 1);
             policy.governance.insert(DEPTH.to_owned(), further);
         }
+        let usage = self.used(now_unix_ms);
         for (limit, used) in LIMITS {
-            let Some(amount) = policy.budget.get(limit) else {
-                continue;
-            };
-            let Some(left) = left(amount, &self.used(used, now_unix_ms)) else {
+            let amount = policy.budget.get(limit);
+            let Some(left) = amount.and_then(|amount| left(amount, usage.get(used))) else {
                 continue;
             };
             if left.as_f64().is_none_or(|left| left <= 0.0) {
@@ -102,16 +92,6 @@ impl Intent {
             policy.budget.insert(limit.to_owned(), left);
         }
         Ok(policy)
-    }
-
-    /// How much was used of something. Time that nobody counts is counted from when the work began.
-    fn used(&self, name: &str, now_unix_ms: i64) -> Json {
-        let elapsed = || {
-            let began = self.started_at.filter(|_| name == DURATION)?;
-            Some(Json::from((now_unix_ms - began).max(0) / 1000))
-        };
-        let used = self.usage.get(name).cloned();
-        used.or_else(elapsed).unwrap_or_else(|| Json::from(0))
     }
 }
 
@@ -142,13 +122,16 @@ fn keep_to_allowed(own: &Object, asked: &mut Object) {
 }
 
 /// What is left of a limit, never below zero; nothing where the limit is no number.
-fn left(limit: &Json, used: &Json) -> Option<Json> {
+fn left(limit: &Json, used: Option<&Json>) -> Option<Json> {
+    let amount = limit.as_f64()?;
+    let Some(used) = used else {
+        return Some(limit.clone());
+    };
     if let (Some(limit), Some(used)) = (limit.as_i64(), used.as_i64()) {
         return Some(Json::from(limit.saturating_sub(used).max(0)));
     }
-    let limit = limit.as_f64()?;
     let used = used.as_f64().unwrap_or(0.0);
-    Some(Json::Float((limit - used).max(0.0)))
+    Some(Json::Float((amount - used).max(0.0)))
 }
 
 #[cfg(test)]
@@ -274,7 +257,7 @@ mod tests {
             let passed = begun.delegate(None, None, now);
             passed.map(|it| it.policy.unwrap().budget["max_duration_seconds"].clone())
         };
-        assert_eq!(left(30_500), Ok(40.into()));
+        assert_eq!(left(30_500), Ok(Json::Float(39.5)));
         let over = Err(DelegationFault::Budget("max_duration_seconds"));
         assert_eq!(left(70_000), over);
     }

@@ -1,16 +1,14 @@
 //! What is kept of a dispatch at the server that sent it, and what a callback makes of that.
 
+use super::budget::{KINDS_MAX, NAME_MAX_CHARS};
 use super::merge::{compose, patch};
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
     CallbackEventType, FederationCallback, Members, ModelFault, Writer,
 };
 
-/// How much is kept of a dispatch, as JSON: as much as one body may bring.
+/// How much is kept of a dispatch, as JSON: what the largest intent may have become, and its attestation.
 const RECORD_MAX_BYTES: usize = 1024 * 1024;
-
-/// How many members of a usage are kept; there are four usual ones.
-const USAGE_MAX: usize = 64;
 
 /// How much is kept of a word to people, in characters.
 const MESSAGE_MAX_CHARS: usize = 1000;
@@ -181,16 +179,19 @@ fn number_of(callback: &FederationCallback) -> Option<i64> {
     digits.parse().ok().filter(|_| is_number)
 }
 
-/// The members of a usage that can be added up.
+/// The members of a usage that can be added up to an intent's.
 fn numbers(usage: &Object) -> Object {
-    let is_amount = |value: &Json| match value {
-        Json::Integer(integer) => !integer.is_negative(),
-        Json::Float(number) => *number >= 0.0,
-        _ => false,
+    let is_amount = |(name, value): &(&String, &Json)| {
+        let is_number = match value {
+            Json::Integer(_) => value.as_i64().is_some_and(|number| number >= 0),
+            Json::Float(number) => *number >= 0.0,
+            _ => false,
+        };
+        is_number && name.chars().count() <= NAME_MAX_CHARS
     };
-    let amounts = usage.iter().filter(|(_, value)| is_amount(value));
+    let amounts = usage.iter().filter(is_amount);
     let amounts = amounts.map(|(name, value)| (name.clone(), value.clone()));
-    amounts.take(USAGE_MAX).collect()
+    amounts.take(KINDS_MAX).collect()
 }
 
 #[cfg(test)]
