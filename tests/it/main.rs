@@ -49,6 +49,7 @@ mod login;
 mod nodes;
 mod openintent;
 mod openintent_cli;
+mod openintent_document;
 mod openintent_vectors;
 mod order;
 mod outages;

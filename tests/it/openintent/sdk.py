@@ -5,6 +5,7 @@ An order is an object with `do`, the name of a function below, and its arguments
 """
 
 import asyncio
+import inspect
 import json
 import math
 import random
@@ -92,6 +93,26 @@ def identity(url, seed):
     seed = bytes.fromhex(seed)
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     return security.ServerIdentity(url, private_key_bytes=seed, public_key_bytes=public)
+
+
+def names():
+    """Every public name of the federation: what is exported, and what each of that has."""
+    import openintent.federation as federation
+    from openintent.server.federation import FederationState, configure_federation, create_federation_router
+
+    clients = [it for it in vars(OpenIntentClient) if "federat" in it]
+    clients += [it for it in vars(AsyncOpenIntentClient) if "federat" in it]
+    parts = {it: getattr(federation, it) for it in federation.__all__}
+    parts.update({it: getattr(OpenIntentClient, it) for it in clients})
+    parts.update({it.__name__: it for it in (FederationState, configure_federation, create_federation_router)})
+    found = set(parts)
+    for part in parts.values():
+        if isinstance(part, type):
+            found.update(it for it in vars(part) if not it.startswith("_"))
+            found.update(getattr(part, "__dataclass_fields__", ()))
+        else:
+            found.update(inspect.signature(part).parameters)
+    return sorted(found - {"self", "func"})
 
 
 def objects(seed, count):
