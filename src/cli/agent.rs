@@ -78,9 +78,9 @@ impl AgentArgs {
     }
 }
 
-/// The agent that a command acts as: the one that was named, else that of the profile.
+/// The agent that a command acts as: the one that was named, else that of the environment or the profile.
 pub(super) fn acting(given: Option<AgentId>, settings: &Settings) -> Result<AgentId, CommandError> {
-    let own = || settings.identity.as_ref().map(|own| own.id.clone());
+    let own = || settings.acting.clone();
     given.or_else(own).ok_or_else(CommandError::no_agent)
 }
 

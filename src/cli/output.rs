@@ -356,6 +356,11 @@ fn shown() -> MutexGuard<'static, WeakProgressBar> {
 pub struct Spinner(Option<ProgressBar>);
 
 impl Spinner {
+    /// Whether anybody sees it.
+    pub fn is_shown(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Shows other words.
     pub fn say(&self, words: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {

@@ -1,6 +1,8 @@
 //! The calls of OpenIntent (OpenIntent rules, section 13.9): to the own server with its key, to others without any, and
 //! what admins say of whom the team trusts.
 
+mod work;
+
 use std::path::Path;
 
 use reqwest::header::CONTENT_TYPE;
@@ -15,9 +17,12 @@ use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
     DispatchResult, FederatedAgent, FederationManifest, FederationStatus,
 };
+use crate::protocol::id::AgentId;
 use crate::protocol::trust::{
     TeamTrustShown, TrustPolicyDraft, TrustedServerDraft, TrustedServerShown,
 };
+
+pub use work::{WorkPage, WorkQuery, call_back_to};
 
 /// Where a server says what it is (section 1).
 const MANIFEST_PATH: &str = "/.well-known/openintent-federation.json";
@@ -27,11 +32,17 @@ const STATUS_PATH: &str = "/api/v1/federation/status";
 const AGENTS_PATH: &str = "/api/v1/federation/agents";
 const DISPATCH_PATH: &str = "/api/v1/federation/dispatch";
 
+/// The path of callbacks, where their URL names no other (section 13.8).
+pub const CALLBACK_PATH: &str = "/api/v1/federation/callback";
+
 /// The longest answer of a server that is not one's own, in bytes (section 6.4).
 const ANSWER_MAX_BYTES: usize = 256 * 1024;
 
 /// The header that says which server asks (section 12).
 const SOURCE_HEADER: &str = "X-Source-Server";
+
+/// The header that says which own agent dispatches.
+const AGENT_HEADER: &str = "X-Agent-ID";
 
 impl Api {
     /// GET status.
@@ -56,12 +67,21 @@ impl Api {
         self.read(request, agents).await
     }
 
-    /// POST dispatch. Not repeated: a server that does not know the request's key again would dispatch twice.
-    pub async fn dispatch(&self, body: &Object) -> Result<Answer<DispatchResult>, ClientError> {
+    /// POST dispatch; `from` is the own agent that is told what becomes of it. Without an idempotency key it must not be
+    /// repeated: it would be dispatched twice.
+    pub async fn dispatch(
+        &self,
+        body: &Object,
+        from: Option<&AgentId>,
+    ) -> Result<Answer<DispatchResult>, ClientError> {
         let request = self
             .openintent(Method::POST, DISPATCH_PATH)
             .header(CONTENT_TYPE, "application/json")
             .body(Json::from(body.clone()).to_string());
+        let request = match from {
+            Some(agent) => request.header(AGENT_HEADER, agent.as_str().as_bytes()),
+            None => request,
+        };
         self.read(request, |answer| {
             DispatchResult::from_json(answer).map_err(|fault| fault.to_string())
         })
@@ -212,7 +232,7 @@ async fn text(server: &str, request: RequestBuilder) -> Result<String, ClientErr
     }
     let text = String::from_utf8_lossy(&body).into_owned();
     match status.as_u16() {
-        200 => Ok(text),
+        200..=299 => Ok(text),
         status => Err(Refusal::read(status, None, &text).into()),
     }
 }

@@ -24,6 +24,10 @@ pub struct Environment {
     pub data_dir: Option<PathBuf>,
     /// `KITE_SECRET_KEY`, else `KITE_HOOK_SECRET_CIPHER_KEY` as deployments of the hosted server name it.
     pub secret_key: Option<Secret>,
+    /// `KITE_AGENT_ID`: which agent a command acts as.
+    pub agent_id: Option<String>,
+    /// `KITE_INTENT_ID`: the intent that a command is about.
+    pub intent_id: Option<String>,
     /// `KITE_FEDERATION_TOKEN`: what opens the hook of another instance.
     pub federation_token: Option<Secret>,
     /// `PAPERCLIP_API_KEY`.
@@ -58,6 +62,8 @@ impl Environment {
             secret_key: set("KITE_SECRET_KEY")
                 .or_else(|| set("KITE_HOOK_SECRET_CIPHER_KEY"))
                 .map(Secret::from),
+            agent_id: set("KITE_AGENT_ID"),
+            intent_id: set("KITE_INTENT_ID"),
             federation_token: set("KITE_FEDERATION_TOKEN")
                 .map(|token| Secret::from(token.trim().to_owned())),
             paperclip_key: set("PAPERCLIP_API_KEY").map(|key| Secret::from(key.trim().to_owned())),

@@ -10,6 +10,7 @@ pub mod file;
 pub mod identity;
 pub mod login;
 pub mod paths;
+pub mod runs;
 pub mod settings;
 
 mod private;
@@ -20,4 +21,5 @@ pub use file::{ConfigFile, Profile};
 pub use identity::{Identity, instance_id};
 pub use login::Login;
 pub use paths::Paths;
+pub use runs::{RunLease, RunRecord, RunSubject};
 pub use settings::{Flags, Settings};

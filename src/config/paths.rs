@@ -74,6 +74,16 @@ impl Paths {
             .join("locks")
             .join(format!("client-{name}.lock"))
     }
+
+    /// The file that a run of a workflow is kept in while it is not over.
+    pub fn run_file(&self, key: &str) -> PathBuf {
+        self.data_dir.join("runs").join(format!("{key}.json"))
+    }
+
+    /// The file whose lock says that such a run goes on.
+    pub fn run_lock(&self, key: &str) -> PathBuf {
+        self.data_dir.join("locks").join(format!("run-{key}.lock"))
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::credentials::{Credentials, Store};
 use super::{ConfigError, ConfigFile, Environment, Identity, Paths, Profile};
 use crate::base::secret::Secret;
 use crate::protocol::address;
-use crate::protocol::id::TeamId;
+use crate::protocol::id::{AgentId, TeamId};
 use crate::protocol::token::{Token, TokenError, TokenKind};
 
 /// The server of a machine that never logged in (spec 3.1).
@@ -44,6 +44,8 @@ pub struct Settings {
     pub team: Option<TeamId>,
     /// The agent that this profile is.
     pub identity: Option<Identity>,
+    /// The agent that commands act as: the environment's, else this profile's.
+    pub acting: Option<AgentId>,
     /// A CA to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
     /// What Paperclip is called with.
@@ -89,9 +91,15 @@ impl Settings {
             Some(team) => Some(team),
             None => file.text(&profile, "auth", "team_id")?,
         };
+        let identity = Identity::load(&file, &profile)?;
+        let acting = match &environment.agent_id {
+            Some(agent) => Some(agent.parse()?),
+            None => identity.as_ref().map(|own| own.id.clone()),
+        };
         Ok(Self {
             key: KeySource::find(&file, &profile, environment)?,
-            identity: Identity::load(&file, &profile)?,
+            identity,
+            acting,
             config_is_exposed: file.is_exposed(),
             team: team.map(TeamId::try_from).transpose()?,
             ca_file: given(&flags.ca_file).map(PathBuf::from),

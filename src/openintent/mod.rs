@@ -34,6 +34,7 @@ pub mod stamp;
 pub mod trust;
 pub mod ucan;
 pub mod work;
+pub mod workflow;
 
 /// The examples of the document.
 #[cfg(doctest)]

@@ -31,6 +31,7 @@ mod item;
 mod shell;
 #[cfg(test)]
 mod target;
+mod variables;
 
 use std::io;
 

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::Item;
+use super::{Item, variables};
 use crate::base::process::{End, Job, last_words};
-use crate::protocol::agent::ReceivedMessage;
-use crate::protocol::id::AgentId;
 
 /// What is none of a command's business.
 const UNSET: [&str; 7] = [
@@ -47,8 +45,8 @@ pub(super) async fn run(
     for name in UNSET {
         command.env_remove(name);
     }
-    for (name, value) in variables(item) {
-        match value.filter(|value| !value.contains('\0')) {
+    for (name, value) in variables::of(item) {
+        match value {
             None => command.env_remove(name),
             Some(value) => command.env(name, value),
         };
@@ -86,22 +84,6 @@ fn shell(line: &str) -> Command {
     command
 }
 
-fn variables(item: &Item) -> [(&'static str, Option<String>); 5] {
-    [
-        ("KITE_EVENT_ID", Some(item.event.id.clone())),
-        ("KITE_EVENT_TYPE", Some(item.event.kind.clone())),
-        ("KITE_SEQ", Some(item.seq.to_string())),
-        ("KITE_SOURCE", Some(item.source_name())),
-        ("KITE_AGENT_REPLY_TO", reply_address(item)),
-    ]
-}
-
-/// Where an answer to a message goes; `None` for other events, and for a sender that nobody can write to.
-fn reply_address(item: &Item) -> Option<String> {
-    let address = ReceivedMessage::from_event(&item.event)?.reply_address();
-    address.parse::<AgentId>().ok().map(String::from)
-}
-
 /// What is wrong with an end.
 fn why(end: End, limit: Duration, stdout_max: Option<usize>) -> Option<String> {
     Some(match end {
@@ -126,22 +108,6 @@ pub(super) mod tests {
             r#"{{"specversion":"1.0","id":"i","source":"s","type":"com.acme.made","data":{data}}}"#
         );
         Item::read(7, "t".to_owned(), text).unwrap()
-    }
-
-    #[test]
-    fn only_a_message_has_somebody_to_answer_to() {
-        let message = |from: &str, extensions: &str| {
-            let text = format!(
-                r#"{{"specversion":"1.0","id":"i","source":"s","type":"com.kite.agent.message"{extensions},
-                "data":{{"from":"{from}","to":"b","body":""}}}}"#
-            );
-            reply_address(&Item::read(7, "t".to_owned(), text).unwrap())
-        };
-        let chain = r#","kitefedchain":"[\"far\"]""#;
-        assert_eq!(message("a", "").as_deref(), Some("a"));
-        assert_eq!(message("a", chain).as_deref(), Some("a@far"));
-        assert_eq!(message(r"a\u001b", chain), None);
-        assert_eq!(reply_address(&item("{}")), None);
     }
 
     #[test]

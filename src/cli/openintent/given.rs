@@ -11,6 +11,7 @@ use crate::base::secret::Secret;
 use crate::openintent::did::public_of_base64;
 use crate::openintent::identity::seed_of_file;
 use crate::openintent::json::{Json, Object};
+use crate::openintent::model::FederationPolicy;
 use crate::openintent::ucan::Chain;
 use crate::protocol::identity::InstanceKey;
 
@@ -62,6 +63,17 @@ pub(super) fn token(given: &str) -> Result<String, CommandError> {
 /// An object of JSON, given as [`text`] is.
 pub(super) fn object(what: &str, given: &str) -> Result<Object, CommandError> {
     parsed(what, text(what, given)?.as_bytes())
+}
+
+/// The conditions of work, given as [`text`] is; all that is said of them, and as they read.
+pub(super) fn policy(given: &str) -> Result<(Object, FederationPolicy), CommandError> {
+    let policy = object("`--policy`", given)?;
+    match FederationPolicy::from_json(&Json::from(policy.clone())) {
+        Ok(read) => Ok((policy, read)),
+        Err(fault) => Err(CommandError::usage(format!(
+            "`--policy` cannot be used: {fault}"
+        ))),
+    }
 }
 
 /// The object in a file; `-` is stdin.

@@ -1,16 +1,25 @@
 //! `kite openintent`: the servers that speak OpenIntent, what goes to them, and the signatures and tokens of it.
 
 mod agents;
+mod callback;
 mod discover;
 mod dispatch;
+mod dispatches;
 mod documents;
 mod envelope;
 mod given;
 mod identity;
+mod intents;
+mod listed;
+mod outcome;
+mod patience;
+mod run;
 mod scope;
+mod shown;
 mod status;
 mod trust;
 mod ucan;
+mod usage;
 
 use clap::{Args, Subcommand};
 
@@ -19,7 +28,7 @@ use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use crate::client::ClientError;
 
-/// Exchange intents with other servers by OpenIntent: dispatch, discover, trust, identity, tokens.
+/// Exchange intents with other servers by OpenIntent, and work on them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,6 +36,8 @@ Examples:
   kite openintent discover https://partner.example
   kite openintent trust add https://partner.example
   kite openintent dispatch --to https://partner.example --intent intent_01 --title 'Look at the data'
+  kite openintent intents complete fed-0192f0c1 --result '{\"rows\": 7}'
+  kite openintent run pipeline.yaml
   kite openintent ucan inspect - < token.txt
 
 `kite help openintent` explains how servers come to take each other's intents.")]
@@ -40,7 +51,11 @@ enum OpenIntentVerb {
     Status(status::StatusArgs),
     Discover(discover::DiscoverArgs),
     Agents(agents::AgentsArgs),
-    Dispatch(dispatch::DispatchArgs),
+    Dispatch(Box<dispatch::DispatchArgs>),
+    Dispatches(dispatches::DispatchesArgs),
+    Run(run::RunArgs),
+    Intents(intents::IntentsArgs),
+    Callback(callback::CallbackArgs),
     Identity(identity::IdentityArgs),
     Ucan(ucan::UcanArgs),
     Envelope(envelope::EnvelopeArgs),
@@ -53,7 +68,11 @@ impl OpenIntentArgs {
             OpenIntentVerb::Status(args) => status::run(args, context),
             OpenIntentVerb::Discover(args) => discover::run(args, context),
             OpenIntentVerb::Agents(args) => agents::run(args, context),
-            OpenIntentVerb::Dispatch(args) => dispatch::run(args, context),
+            OpenIntentVerb::Dispatch(args) => dispatch::run(*args, context),
+            OpenIntentVerb::Dispatches(args) => args.run(context),
+            OpenIntentVerb::Run(args) => run::run(args, context),
+            OpenIntentVerb::Intents(args) => args.run(context),
+            OpenIntentVerb::Callback(args) => callback::run(args, context),
             OpenIntentVerb::Identity(args) => args.run(context),
             OpenIntentVerb::Ucan(args) => args.run(context),
             OpenIntentVerb::Envelope(args) => args.run(context),

@@ -1,14 +1,16 @@
 //! What becomes of a dispatch is told to whoever sent it: callbacks that go out and that come in (spec 13.7, 13.8).
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::dispatch::origin_of;
-use super::event::{event, object};
+use super::dispatches::read;
+use super::event::{event, object, of_callback};
 use super::proof::is_fresh;
 use super::receive::REPEATED;
 use super::{OpenIntent, Party, Refusal, TeamTrust, TrustedServer, digest_of, key_of, team_gone};
+use crate::base::random;
 use crate::log::Log;
 use crate::openintent::canonical::canonical;
 use crate::openintent::json::{Json, Object};
@@ -21,15 +23,20 @@ use crate::protocol::id::TeamId;
 use crate::protocol::mac::hex;
 use crate::store::StoreError;
 use crate::store::openintent::{
-    ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeRecord, ExchangeState, NewExchange,
+    ExchangeChange, ExchangeKeys, ExchangeKind, ExchangeRecord, ExchangeState, ExchangeTurn,
+    NewExchange,
 };
 use crate::store::record::{Dedup, Millis, NewEvent, Outcome};
 
 /// The type of a callback on its way to another server.
 pub(super) const CALLBACK_SENT: &str = "com.openintent.callback.sent";
 
-/// The type of a callback that came in.
-const CALLBACK_RECEIVED: &str = "com.openintent.callback.received";
+/// How often a dispatch is read again because another callback of it was faster. Each time one of them got through, and a
+/// server sends a few of one dispatch at a time.
+const TRIES_MAX: usize = 100;
+
+/// How long whoever has had no turn until then is asked to wait, in seconds.
+const BUSY_SECS: u64 = 1;
 
 const TAKEN: &str = "Callback received";
 
@@ -72,10 +79,6 @@ impl OpenIntent {
         let Some(url) = &envelope.callback_url else {
             return Ok(None);
         };
-        // A URL that is not called is no fault of the intent (spec 11.6).
-        let Ok(target) = self.callable(url) else {
-            return Ok(None);
-        };
         let dispatch_id = envelope.dispatch_id.as_str();
         let callback = FederationCallback {
             dispatch_id: dispatch_id.to_owned(),
@@ -86,19 +89,41 @@ impl OpenIntent {
             idempotency_key: Some(format!("accept-{dispatch_id}")),
             timestamp: None,
         };
-        let data = object([
-            ("url", Json::from(url.as_str())),
-            ("callback", callback.to_json()),
-        ]);
         // Of two with one dispatch id that come at once, one alone is told.
         let key: [u8; 32] = Sha256::new()
             .chain_update(b"openintent-acceptance")
             .chain_update(keys.own)
             .finalize()
             .into();
-        let id = format!("cb-{}", hex(&key[..16]));
         let told = format!("[callback] → {}: accepted", origin_of(url));
-        let mut event = event(CALLBACK_SENT, &id, &self.server_url, &told, &data, now);
+        let sent = self
+            .callback_event((team, trust), url, (&callback, &key), &told, now)
+            .await?;
+        Ok(sent.map(|mut new| {
+            new.dedup = Some(Dedup {
+                key,
+                fingerprint: None,
+            });
+            new
+        }))
+    }
+
+    /// A callback on its way to a URL, where that is called and there is room for one more server.
+    pub(super) async fn callback_event(
+        &self,
+        (team, trust): (&TeamId, &TeamTrust),
+        url: &str,
+        (callback, key): (&FederationCallback, &[u8; 32]),
+        told: &str,
+        now: Millis,
+    ) -> Result<Option<NewEvent>, Refusal> {
+        // A URL that is not called is no fault of the intent (spec 11.6).
+        let Ok(target) = self.callable(url) else {
+            return Ok(None);
+        };
+        let data = object([("url", Json::from(url)), ("callback", callback.to_json())]);
+        let id = format!("cb-{}", hex(&key[..16]));
+        let mut event = event(CALLBACK_SENT, &id, &self.server_url, told, &data, now);
         // Whoever is trusted may name addresses without end: they use up no room of others'.
         let origin = target.origin();
         let is_known = |server: &TrustedServer| origin_of(&server.url) == origin;
@@ -107,18 +132,14 @@ impl OpenIntent {
         let address = match addressed {
             Ok(address) => address,
             Err(StoreError::Failed(why)) => {
-                tracing::warn!(%team, why, "an intent is taken without a callback");
+                tracing::warn!(%team, why, "a callback is not sent");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
-        let dedup = Dedup {
-            key,
-            fingerprint: None,
-        };
-        Ok(Some(NewEvent::new(team.clone(), &event, now, Some(dedup))))
+        Ok(Some(NewEvent::new(team.clone(), &event, now, None)))
     }
 
     /// Judges a callback, stores it and applies it to its dispatch.
@@ -145,52 +166,90 @@ impl OpenIntent {
         let trust = self.trust.of(&team).await?;
         let from = Party::of(&trust, &dispatch.party);
         self.check_callback(&from, &arrival, now).await?;
-        let CallbackArrival {
-            object, callback, ..
-        } = arrival;
-        let dispatch_id = callback.dispatch_id.as_str();
-        let exchange = exchange(&callback, &object, now);
-        let local_id = exchange.local_id.clone();
-        let data = event_data(&dispatch, &callback, &object);
-        let kind = callback.event_type.word();
-        let told = format!("[callback] {} of {dispatch_id}: {kind}", dispatch.party);
-        let event = event(
-            CALLBACK_RECEIVED,
-            &local_id,
-            &dispatch.party,
-            &told,
-            &data,
-            now,
-        );
-        let mut new = NewEvent::new(team.clone(), &event, now, None);
-        new.exchange = Some(exchange.into());
-        let (outcome, _) = log.append(new).await?;
-        // What says the same is applied once more, since a crash may have come between the two. What says something else
-        // under a key that was seen changes nothing (spec 13.8).
-        let (message, counts) = match outcome {
-            Outcome::Stored(_) => (TAKEN, true),
-            Outcome::Duplicate { same, .. } => (REPEATED, same),
-            Outcome::Exhausted => return Err(Refusal::Exhausted),
-            Outcome::NotAdmitted | Outcome::Stale | Outcome::NoTeam => {
-                return Err(team_gone(&team).into());
-            }
-        };
-        if let Some(state) = state_after(&callback).filter(|_| counts) {
-            let note = ExchangeNote {
-                state: Some(state),
-                ..ExchangeNote::default()
-            };
-            let id = dispatch.local_id.clone();
-            self.store
-                .note_exchange(team, ExchangeKind::Dispatch, id, note, now)
-                .await?;
+        let message = self.apply(log, &team, dispatch, &arrival, now).await?;
+        let dispatch_id = arrival.callback.dispatch_id;
+        if arrival.callback.event_type.is_final() {
+            self.account_for(log, &team, &dispatch_id).await?;
         }
         Ok(ReceiveResult {
-            dispatch_id: dispatch_id.to_owned(),
+            dispatch_id,
             accepted: true,
             local_intent_id: None,
             message: message.to_owned(),
         })
+    }
+
+    /// Stores a callback, and in the same transaction what it makes of its dispatch. Answers what is said of it.
+    async fn apply(
+        &self,
+        log: &Log,
+        team: &TeamId,
+        mut dispatch: ExchangeRecord,
+        arrival: &CallbackArrival,
+        now: Millis,
+    ) -> Result<&'static str, Refusal> {
+        let callback = &arrival.callback;
+        let exchange = Arc::new(exchange(callback, &arrival.object, now));
+        for _ in 0..TRIES_MAX {
+            let mut kept = read(&dispatch)?;
+            let is_over = dispatch.state.is_final();
+            match is_over {
+                // What comes after the end is told, and changes nothing (spec 13.8).
+                true => kept.count(),
+                false => kept.apply(callback, arrival.object.get("attestation")),
+            }
+            let event = of_callback(&dispatch, &kept, arrival, &exchange.local_id, now);
+            let mut new = NewEvent::new(team.clone(), &event, now, None);
+            new.exchange = Some(exchange.clone());
+            new.change = Some(Arc::new(ExchangeChange {
+                own_key: dispatch.own_key,
+                version: dispatch.version,
+                token: i64::from_le_bytes(random::bytes()),
+                to: Some(ExchangeTurn {
+                    state: state_after(callback),
+                    record: kept.to_json().to_string(),
+                }),
+            }));
+            let (outcome, _) = log.append(new).await?;
+            match outcome {
+                Outcome::Stored(_) => return Ok(TAKEN),
+                Outcome::Duplicate { .. } => return Ok(REPEATED),
+                Outcome::Stale => {}
+                Outcome::Exhausted => return Err(Refusal::Exhausted),
+                Outcome::NotAdmitted | Outcome::NoTeam => return Err(team_gone(team).into()),
+            }
+            let again = self.dispatch_of(Some(team.clone()), &callback.dispatch_id);
+            dispatch = again.await?.record;
+        }
+        Err(Refusal::TooMany {
+            why: "too much is told of the dispatch at the same time: try again".to_owned(),
+            retry_after_secs: Some(BUSY_SECS),
+        })
+    }
+
+    /// What a dispatch that has ended used counts for the intent that it passed on, once, however often its end is told.
+    async fn account_for(
+        &self,
+        log: &Log,
+        team: &TeamId,
+        dispatch_id: &str,
+    ) -> Result<(), Refusal> {
+        let dispatch = self.dispatch_of(Some(team.clone()), dispatch_id).await?;
+        let kept = read(&dispatch.record)?;
+        if !kept.is_passed_on || kept.usage.is_empty() {
+            return Ok(());
+        }
+        let key = format!("usage-of-{dispatch_id}");
+        let accounted = self.account(log, team, &kept.intent_id, &key, &kept.usage);
+        match accounted.await {
+            // It is told again, and then counted.
+            Err(refusal @ (Refusal::Store(_) | Refusal::TooMany { .. })) => Err(refusal),
+            Err(refusal) => {
+                tracing::info!(%team, dispatch_id, %refusal, "what a dispatch used is not counted");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// The dispatch that a callback is about. Without an API key nobody says whose it is: its id is a random one, and only
@@ -266,29 +325,6 @@ fn exchange(callback: &FederationCallback, object: &Object, now: Millis) -> NewE
         record: "{}".to_owned(),
         now,
     }
-}
-
-/// What the event of a callback holds: the callback without its signature, and what it is about.
-fn event_data(dispatch: &ExchangeRecord, callback: &FederationCallback, sent: &Object) -> Json {
-    let mut data: BTreeMap<String, Json> = sent.clone();
-    data.remove("signature");
-    data.insert(
-        "dispatch_id".to_owned(),
-        Json::from(dispatch.local_id.as_str()),
-    );
-    data.insert(
-        "event_type".to_owned(),
-        Json::from(callback.event_type.word()),
-    );
-    data.insert(
-        "source_server".to_owned(),
-        Json::from(dispatch.party.as_str()),
-    );
-    let record = dispatch.record.parse::<Json>();
-    if let Some(intent) = record.ok().as_ref().and_then(|it| it.get("intent_id")) {
-        data.insert("intent_id".to_owned(), intent.clone());
-    }
-    Json::Object(data)
 }
 
 /// How a dispatch stands after a callback.

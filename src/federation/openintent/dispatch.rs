@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{event, object};
-use super::{OpenIntent, Refusal, key_of, team_gone};
+use super::{OpenIntent, Refusal, TeamTrust, key_of, team_gone};
 use crate::base::random;
 use crate::log::Log;
 use crate::openintent::json::{Json, Object};
@@ -12,8 +12,11 @@ use crate::openintent::model::{
     PeerRelationship,
 };
 use crate::openintent::trust::normalize;
+use crate::openintent::work::Dispatch;
 use crate::protocol::event::{Extension, TO_INSTANCE};
-use crate::protocol::id::TeamId;
+use crate::protocol::id::{AgentId, TeamId};
+use crate::protocol::peer_url::PeerUrl;
+use crate::protocol::summary;
 use crate::store::openintent::{ExchangeKeys, ExchangeKind, ExchangeState, NewExchange};
 use crate::store::record::{Millis, NewEvent, Outcome};
 
@@ -25,6 +28,9 @@ const CALLBACK_BLOCKED: &str = "Invalid callback URL: blocked by SSRF protection
 const TARGET_BLOCKED: &str = "Invalid target server URL: blocked by SSRF protection";
 
 const INITIATED: &str = "Dispatch initiated";
+
+/// How large an envelope may be with its event around it: servers take no larger body (spec 4, rule 10).
+const ENVELOPE_MAX_BYTES: usize = 1024 * 1024;
 
 /// What somebody wants done elsewhere.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,6 +61,10 @@ pub struct DispatchRequest {
     pub idempotency_key: Option<String>,
     /// A delegation token that goes with it.
     pub ucan: Option<String>,
+    /// Whether this server issues one where there is none.
+    pub issue_token: bool,
+    /// The own agent that wants it done, and is told what becomes of it.
+    pub dispatched_by: Option<AgentId>,
 }
 
 impl OpenIntent {
@@ -66,35 +76,28 @@ impl OpenIntent {
         &self,
         log: &Log,
         team: &TeamId,
-        request: DispatchRequest,
+        mut request: DispatchRequest,
     ) -> Result<DispatchResult, Refusal> {
-        if let Some(callback) = &request.callback_url
-            && !self.is_own(&origin_of(callback))
-        {
-            self.callable(callback)
-                .map_err(|fault| fault.blocks(CALLBACK_BLOCKED))?;
+        // What was taken is answered as it was, whatever became of the intent and of whom the team trusts since.
+        if let Some(known) = self.known(team, &request).await? {
+            return Ok(initiated(known, request.target_server));
         }
-        if self.is_own(&request.target_server) {
-            return Err(Refusal::Bad(
-                "the target is this server: dispatch to another one".to_owned(),
-            ));
-        }
-        let target = self
-            .callable(&request.target_server)
-            .map_err(|fault| fault.blocks(TARGET_BLOCKED))?;
-        if target.url().query().is_some() {
-            return Err(Refusal::Bad(format!(
-                "{} is no server: leave out what is behind the `?`, since paths are put behind the address",
-                request.target_server
-            )));
-        }
-        self.check_relationship(team, &request.target_server)
-            .await?;
-        let scope = self.scope_of(team, &request).await?;
-
+        let target = self.target_of(&request)?;
+        let trust = self.trust.of(team).await?;
+        self.check_relationship(&trust, &request.target_server)?;
         let now = self.clock.unix_millis();
+        let given = self.given_intent(team, &request.intent_id).await?;
+        let mut scope = request.delegation_scope.clone();
+        if let Some(intent) = &given {
+            let policy = request.federation_policy.as_ref();
+            let passed = intent.delegate(scope.as_ref(), policy, now)?;
+            (scope, request.federation_policy) = (passed.scope, passed.policy);
+            request.fill(intent);
+        }
+        request.trace();
+        let token = self.token_for(&trust, &request, given.as_ref(), scope.as_ref(), now)?;
         let dispatch_id = random::uuid4();
-        let envelope = self.envelope(&request, scope, &dispatch_id);
+        let envelope = self.envelope(&request, scope, token, &dispatch_id);
         let data = object([
             ("url", Json::from(receive_url(&request.target_server))),
             ("envelope", envelope.to_json()),
@@ -122,33 +125,69 @@ impl OpenIntent {
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
         let mut new = NewEvent::new(team.clone(), &event, now, None);
-        let exchange = exchange(&request, &dispatch_id, now);
-        let keys = exchange.keys;
-        new.exchange = Some(exchange.into());
+        if new.text.len() > ENVELOPE_MAX_BYTES {
+            return Err(Refusal::Bad(
+                "the envelope is larger than the 1 MiB that a server takes: pass on less of the state".to_owned(),
+            ));
+        }
+        new.exchange = Some(exchange(&request, given.is_some(), &dispatch_id, now).into());
         let (outcome, _) = log.append(new).await?;
         let dispatch_id = match outcome {
             Outcome::Stored(_) => dispatch_id,
-            Outcome::Duplicate { .. } => {
-                let known = self.store.find_exchange(team.clone(), keys).await?;
-                known.ok_or_else(|| team_gone(team))?.local_id
-            }
+            Outcome::Duplicate { id, .. } => id,
             Outcome::Exhausted => return Err(Refusal::Exhausted),
             Outcome::NotAdmitted | Outcome::Stale | Outcome::NoTeam => {
                 return Err(team_gone(team).into());
             }
         };
-        Ok(DispatchResult {
-            dispatch_id,
-            status: DispatchStatus::Accepted,
-            target_server: request.target_server,
-            message: INITIATED.to_owned(),
-            remote_intent_id: None,
-        })
+        Ok(initiated(dispatch_id, request.target_server))
+    }
+
+    /// The dispatch that was made with the request's key before.
+    async fn known(
+        &self,
+        team: &TeamId,
+        request: &DispatchRequest,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(key) = request.idempotency_key.as_deref() else {
+            return Ok(None);
+        };
+        let alias = alias_of(key);
+        let keys = ExchangeKeys {
+            own: alias,
+            alias: Some(alias),
+        };
+        let known = self.store.find_exchange(team.clone(), keys).await?;
+        Ok(known.map(|known| known.local_id))
+    }
+
+    /// Where a dispatch goes, if that and the place for its callbacks may be called (spec 11.6).
+    fn target_of(&self, request: &DispatchRequest) -> Result<PeerUrl, Refusal> {
+        if let Some(callback) = &request.callback_url
+            && !self.is_own(&origin_of(callback))
+        {
+            self.callable(callback)
+                .map_err(|fault| fault.blocks(CALLBACK_BLOCKED))?;
+        }
+        if self.is_own(&request.target_server) {
+            return Err(Refusal::Bad(
+                "the target is this server: dispatch to another one".to_owned(),
+            ));
+        }
+        let target = self
+            .callable(&request.target_server)
+            .map_err(|fault| fault.blocks(TARGET_BLOCKED))?;
+        match target.url().query() {
+            None => Ok(target),
+            Some(_) => Err(Refusal::Bad(format!(
+                "{} is no server: leave out what is behind the `?`, since paths are put behind the address",
+                request.target_server
+            ))),
+        }
     }
 
     /// Refuses servers that nothing is dispatched to (spec 12, 14).
-    async fn check_relationship(&self, team: &TeamId, target: &str) -> Result<(), Refusal> {
-        let trust = self.trust.of(team).await?;
+    fn check_relationship(&self, trust: &TeamTrust, target: &str) -> Result<(), Refusal> {
         match trust.server(&normalize(target)) {
             Some(server) if server.relationship == PeerRelationship::Upstream => {
                 Err(Refusal::Bad(format!(
@@ -163,41 +202,11 @@ impl OpenIntent {
         }
     }
 
-    /// The scope that goes along. Work that came in is passed on with what it came with, attenuated; from a depth of 0 it
-    /// is not (spec 14, row 20).
-    async fn scope_of(
-        &self,
-        team: &TeamId,
-        request: &DispatchRequest,
-    ) -> Result<Option<DelegationScope>, Refusal> {
-        let asked = request.delegation_scope.clone();
-        let id = request.intent_id.clone();
-        let known = self
-            .store
-            .exchange(team.clone(), ExchangeKind::Intent, id)
-            .await?;
-        let record = known.and_then(|it| it.record.parse::<Json>().ok());
-        let came_with = record.as_ref().and_then(|record| record.get("scope"));
-        let Some(came_with) = came_with.and_then(|it| DelegationScope::from_json(it).ok()) else {
-            return Ok(asked);
-        };
-        let asked = asked.unwrap_or_else(|| came_with.clone());
-        let scope = came_with
-            .attenuate(&asked)
-            .map_err(|fault| Refusal::member("delegation_scope", fault.to_string()))?;
-        match scope.max_delegation_depth < 0 {
-            true => Err(Refusal::Bad(format!(
-                "`{}` came in with a delegation depth of {}: it cannot be passed on",
-                request.intent_id, came_with.max_delegation_depth
-            ))),
-            false => Ok(Some(scope)),
-        }
-    }
-
     fn envelope(
         &self,
         request: &DispatchRequest,
         scope: Option<DelegationScope>,
+        token: Option<String>,
         dispatch_id: &str,
     ) -> FederationEnvelope {
         let own_callback = || format!("{}/api/v1/federation/callback", self.server_url);
@@ -221,7 +230,7 @@ impl OpenIntent {
             idempotency_key: Some(key.unwrap_or_else(|| format!("dispatch-{dispatch_id}"))),
             created_at: None,
             signature: None,
-            ucan: request.ucan.clone(),
+            ucan: token,
         }
     }
 }
@@ -238,20 +247,41 @@ pub(super) fn origin_of(url: &str) -> String {
     format!("{scheme}://{authority}")
 }
 
-fn exchange(request: &DispatchRequest, dispatch_id: &str, now: Millis) -> NewExchange {
-    let key = request.idempotency_key.as_deref();
-    let mut record = Object::from([(
-        "intent_id".to_owned(),
-        Json::from(request.intent_id.as_str()),
-    )]);
-    if let Some(agent) = &request.agent_id {
-        record.insert("agent_id".to_owned(), Json::from(agent.as_str()));
+/// What is answered to a dispatch that is stored.
+fn initiated(dispatch_id: String, target_server: String) -> DispatchResult {
+    DispatchResult {
+        dispatch_id,
+        status: DispatchStatus::Accepted,
+        target_server,
+        message: INITIATED.to_owned(),
+        remote_intent_id: None,
     }
+}
+
+/// What an idempotency key makes a dispatch known by.
+fn alias_of(key: &str) -> [u8; 32] {
+    key_of("openintent-dispatch-key", "", key)
+}
+
+fn exchange(
+    request: &DispatchRequest,
+    is_passed_on: bool,
+    dispatch_id: &str,
+    now: Millis,
+) -> NewExchange {
+    let record = Dispatch {
+        intent_id: request.intent_id.clone(),
+        is_passed_on,
+        title: summary::one_line(&request.intent_title),
+        agent_id: request.agent_id.clone(),
+        ..Dispatch::default()
+    };
+    let agent = request.dispatched_by.as_ref();
     NewExchange {
         kind: ExchangeKind::Dispatch,
         keys: ExchangeKeys {
             own: key_of("openintent-dispatch", "", dispatch_id),
-            alias: key.map(|key| key_of("openintent-dispatch-key", "", key)),
+            alias: request.idempotency_key.as_deref().map(alias_of),
         },
         // Its key alone makes it the same again.
         digest: [0; 32],
@@ -259,9 +289,9 @@ fn exchange(request: &DispatchRequest, dispatch_id: &str, now: Millis) -> NewExc
         party: normalize(&request.target_server),
         local_id: dispatch_id.to_owned(),
         state: ExchangeState::Queued,
-        agent: None,
+        agent: agent.map(|agent| agent.as_str().to_owned()),
         message: None,
-        record: Json::Object(record).to_string(),
+        record: record.to_json().to_string(),
         now,
     }
 }

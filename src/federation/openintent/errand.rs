@@ -29,7 +29,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// For how long a delivery is tried (spec 14.2).
-const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(super) const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Another server of OpenIntent, as the outbox posts to it.
 pub(in crate::federation) struct ErrandTarget {

@@ -11,7 +11,9 @@
 
 mod callback;
 mod chains;
+mod delegation;
 mod dispatch;
+mod dispatches;
 mod documents;
 mod entry;
 mod errand;
@@ -24,6 +26,7 @@ mod seed;
 mod settings;
 mod targets;
 mod trust;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +50,7 @@ use super::dial::Dial;
 pub use callback::{CallbackArrival, KnownDispatch};
 use chains::Chains;
 pub use dispatch::DispatchRequest;
+use dispatch::origin_of;
 use documents::{Documents, PublicKeys};
 pub use entry::{ApiKeyFault, DidTextFault, ServerUrl, ServerUrlFault, check_api_key, check_did};
 pub(super) use errand::{Errand, ErrandTarget, learnt, shown_key};
@@ -59,6 +63,7 @@ pub use settings::{
 };
 use targets::Targets;
 pub use trust::{Source, TeamTrust, Trust, TrustedServer};
+pub use work::{ListPlace, Listed};
 
 /// What is no part of the content that an exchange is known by: what differs from attempt to attempt, and who has sent it.
 /// The keys of an exchange say that, whatever spelling of the URL came.

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::event::of_intent;
 use super::proof::check_freshness;
 use super::{OpenIntent, Party, Refusal, TeamTrust, digest_of, key_of, team_gone};
+use crate::base::random;
 use crate::log::Log;
 use crate::openintent::did::spellings;
 use crate::openintent::json::{Json, Object};
@@ -269,7 +270,8 @@ impl OpenIntent {
         let now = exchange.now;
         let (dispatch_id, local_id) = (exchange.dispatch_id.clone(), exchange.local_id.clone());
         let (keys, digest) = (exchange.keys, exchange.digest);
-        let event = of_intent(arrival, &local_id, now);
+        let sent = (envelope, &arrival.object);
+        let event = of_intent(sent, &envelope.source_server, &local_id, now);
         let mut new = NewEvent::new(team.clone(), &event, now, None);
         new.exchange = Some(exchange.into());
         let mut events = vec![new];
@@ -356,8 +358,18 @@ fn record(envelope: &FederationEnvelope, terms: &Terms) -> Intent {
         policy: terms.policy.clone(),
         callback_url: envelope.callback_url.clone(),
         ucan: envelope.ucan.clone(),
-        trace_id: envelope.trace_id().map(str::to_owned),
+        trace_id: trace_id(envelope.trace_id(), &terms.policy),
         ..Intent::default()
+    }
+}
+
+/// The trace that work belongs to: a new one where a policy wants one and none was named (spec, appendix D).
+pub(super) fn trace_id(named: Option<&str>, policy: &FederationPolicy) -> Option<String> {
+    let is_wanted = |name: &str| policy.observability.get(name) == Some(&Json::Bool(true));
+    let is_needed = is_wanted("trace_required") || is_wanted("require_trace_propagation");
+    match named {
+        Some(id) => Some(id.to_owned()),
+        None => is_needed.then(|| hex(&random::bytes::<16>())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why something of OpenIntent is refused. What follows for the wire is for the server to say.
 
+use crate::openintent::work::WorkFault;
 use crate::store::StoreError;
 
 /// A refusal, in words for whoever asked.
@@ -36,6 +37,9 @@ pub enum Refusal {
     /// The same name for something else: 409. The SDK looks for some letters in it, see the server's answer.
     #[error("{0}")]
     Conflict(String),
+    /// More than is kept of such a thing: 413.
+    #[error("{0}")]
+    TooLarge(String),
     /// More than the operator allows: 429.
     #[error("{why}")]
     TooMany {
@@ -58,6 +62,20 @@ impl Refusal {
         Self::Member {
             path: vec![name.to_owned()],
             why: why.into(),
+        }
+    }
+}
+
+impl From<WorkFault> for Refusal {
+    fn from(fault: WorkFault) -> Self {
+        match fault {
+            WorkFault::Member { path, why } => Self::Member {
+                path: path.split('.').map(str::to_owned).collect(),
+                why: format!("`{path}` {why}"),
+            },
+            WorkFault::Forbidden(why) => Self::Forbidden(why),
+            WorkFault::Conflict(why) => Self::Conflict(why),
+            WorkFault::TooLarge { .. } => Self::TooLarge(fault.to_string()),
         }
     }
 }

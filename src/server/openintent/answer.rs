@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use super::super::error::{ApiError, json_text};
 use crate::federation::openintent::Refusal;
 use crate::openintent::json::{Json, JsonFault, Object};
+use crate::protocol::error::ErrorCode;
 
 /// A refused request.
 #[derive(Debug)]
@@ -142,8 +143,32 @@ impl From<Refusal> for Answer {
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::Unknown(_) => StatusCode::NOT_FOUND,
             Refusal::Conflict(_) => StatusCode::CONFLICT,
+            Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Exhausted => StatusCode::PAYMENT_REQUIRED,
         };
         Self::new(status, words)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    /// In kite's own form, for what is below `/api/openintent`.
+    fn from(refusal: Refusal) -> Self {
+        let words = refusal.to_string();
+        let (status, code) = match refusal {
+            Refusal::Store(error) => return error.into(),
+            Refusal::TooMany {
+                retry_after_secs, ..
+            } => return Self::rate_limited(words, retry_after_secs.unwrap_or(1)),
+            Refusal::Member { .. } | Refusal::Blocked { .. } | Refusal::Bad(_) => {
+                (StatusCode::BAD_REQUEST, ErrorCode::BadRequest)
+            }
+            Refusal::Unauthorized(_) => (StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized),
+            Refusal::Forbidden(_) => (StatusCode::FORBIDDEN, ErrorCode::Forbidden),
+            Refusal::Unknown(_) => (StatusCode::NOT_FOUND, ErrorCode::NotFound),
+            Refusal::Conflict(_) => (StatusCode::CONFLICT, ErrorCode::Conflict),
+            Refusal::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge),
+            Refusal::Exhausted => (StatusCode::PAYMENT_REQUIRED, ErrorCode::PaymentRequired),
+        };
+        Self::new(status, code, words)
     }
 }

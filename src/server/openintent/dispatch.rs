@@ -16,6 +16,7 @@ use super::{Sent, node};
 use crate::federation::openintent::DispatchRequest;
 use crate::openintent::json::Object;
 use crate::openintent::model::{DelegationScope, FederationPolicy};
+use crate::protocol::id::AgentId;
 
 pub(super) async fn post(
     State(app): State<Arc<App>>,
@@ -25,7 +26,8 @@ pub(super) async fn post(
     let sent = Sent::read(&app, parts, body).await?;
     let caller = sent.caller(&app).await?.ok_or_else(Answer::unauthorized)?;
     let team = caller.team();
-    let request = read(&sent.object)?;
+    let mut request = read(&sent.object)?;
+    request.dispatched_by = agent_named(&sent.parts);
     let node = node(&app)?;
     admit(&app, &sent.parts, team, Some(&caller))?;
     let result = node.dispatch(&app.log, team, request).await?;
@@ -53,7 +55,16 @@ fn read(object: &Object) -> Result<DispatchRequest, Answer> {
         intent_constraints: fields.optional_object("intent_constraints"),
         idempotency_key: fields.optional("idempotency_key"),
         ucan: fields.optional_text("ucan"),
+        issue_token: fields.flag("issue_token"),
+        dispatched_by: None,
     };
     fields.done()?;
     Ok(request)
+}
+
+/// The own agent that a request says to be from. The SDK's client always names one, whatever it is called: what is no agent
+/// is nobody.
+fn agent_named(parts: &Parts) -> Option<AgentId> {
+    let named = parts.headers.get("x-agent-id")?;
+    named.to_str().ok()?.parse().ok()
 }

@@ -121,6 +121,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// What is so only where it is said.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        match self.object.get(name) {
+            None | Some(Json::Null) => false,
+            Some(Json::Bool(it)) => *it,
+            Some(other) => {
+                let why = format!("it must be a boolean, and it is {}", other.kind());
+                self.fault("bool_type", name, &why);
+                false
+            }
+        }
+    }
+
     /// Takes note that a member cannot be used.
     pub(super) fn wrong(&mut self, name: &str, why: &str) {
         self.fault("value_error", name, why);

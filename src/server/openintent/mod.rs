@@ -7,7 +7,9 @@ mod answer;
 mod callback;
 mod caller;
 mod dispatch;
+mod dispatches;
 mod fields;
+mod intents;
 mod receive;
 mod show;
 mod trust;
@@ -51,7 +53,7 @@ pub(super) fn well_known() -> Router<Arc<App>> {
         .method_not_allowed_fallback(async || Answer::wrong_method())
 }
 
-/// What admins manage of OpenIntent, below `/api/openintent`.
+/// What a team has of OpenIntent, below `/api/openintent`: whom it trusts, for admins, its intents and its dispatches.
 pub(super) fn managed_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/trust", get(trust::get))
@@ -60,6 +62,11 @@ pub(super) fn managed_routes() -> Router<Arc<App>> {
             "/trust/servers",
             put(trust::put_server).delete(trust::delete_server),
         )
+        .route("/dispatches", get(dispatches::get_all))
+        .route("/dispatches/{id}", get(dispatches::get))
+        .route("/intents", get(intents::get_all).post(intents::post))
+        .route("/intents/{id}", get(intents::get))
+        .route("/intents/{id}/{verb}", post(intents::post_report))
 }
 
 /// A request with a body, as far as the order of judgement goes: its JSON, then who sent it (spec 13.1).

@@ -96,15 +96,19 @@ def identity(url, seed):
 
 
 def names():
-    """Every public name of the federation: what is exported, and what each of that has."""
+    """Every public name of the federation and of workflows: what is exported, and what each of that has."""
     import openintent.federation as federation
+    from openintent import workflow
     from openintent.server.federation import FederationState, configure_federation, create_federation_router
 
-    clients = [it for it in vars(OpenIntentClient) if "federat" in it]
-    clients += [it for it in vars(AsyncOpenIntentClient) if "federat" in it]
+    clients = [it for client in (OpenIntentClient, AsyncOpenIntentClient) for it in vars(client) if "federat" in it]
+    faults = [it for it in vars(workflow) if getattr(vars(workflow)[it], "__module__", "") == workflow.__name__]
+    faults = [it for it in faults if it.endswith("Error")]
+    read = ["WorkflowSpec", "PhaseConfig", "GovernanceConfig", "validate_workflow", "list_sample_workflows"]
     parts = {it: getattr(federation, it) for it in federation.__all__}
     parts.update({it: getattr(OpenIntentClient, it) for it in clients})
     parts.update({it.__name__: it for it in (FederationState, configure_federation, create_federation_router)})
+    parts.update({it: getattr(workflow, it) for it in faults + read})
     found = set(parts)
     for part in parts.values():
         if isinstance(part, type):
