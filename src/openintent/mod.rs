@@ -17,6 +17,8 @@
 //! | `resolve_did_web(did)` | `did::resolve_did_web` |
 //! | `sign_envelope`, `verify_envelope_signature` | `signature::sign`, `signature::verify`, over [`canonical::canonical`] |
 //! | `MessageSignature` | `http_signature::sign`, in the form of RFC 9421 |
+//!
+//! `docs/openintent.md` has every name of the SDK's federation, each with an example.
 
 pub mod callable;
 pub mod canonical;
@@ -33,3 +35,8 @@ pub mod trust;
 pub mod ucan;
 pub mod work;
 pub mod workflow;
+
+/// The examples of the document.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/openintent.md")]
+struct Document;

@@ -226,8 +226,9 @@ pub struct ExchangeNote {
 /// What an event changes of an exchange, in its own transaction: the record, and how it stands. It is stored only where
 /// nobody has changed the record since; else [`Outcome::Stale`] is what becomes of it.
 ///
-/// Several events may belong to one change. They are submitted together, the first has the record, and all or none of them
-/// are stored. What is worked on is told of to its end: a used up quota stops none of them.
+/// Several events may belong to one change. They are submitted together, the first has the record and may be an exchange
+/// of its own, and all or none of them are stored. What is worked on is told of to its end: a used up quota stops none of
+/// them. An exchange cannot be changed by the batch that it comes with: nobody can have read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangeChange {
     /// [`ExchangeRecord::own_key`] of the exchange.

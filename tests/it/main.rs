@@ -50,6 +50,7 @@ mod nodes;
 mod openintent;
 mod openintent_cli;
 mod openintent_delegation;
+mod openintent_document;
 mod openintent_vectors;
 mod openintent_work;
 mod order;

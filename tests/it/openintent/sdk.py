@@ -5,6 +5,7 @@ An order is an object with `do`, the name of a function below, and its arguments
 """
 
 import asyncio
+import inspect
 import json
 import math
 import random
@@ -92,6 +93,30 @@ def identity(url, seed):
     seed = bytes.fromhex(seed)
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     return security.ServerIdentity(url, private_key_bytes=seed, public_key_bytes=public)
+
+
+def names():
+    """Every public name of the federation and of workflows: what is exported, and what each of that has."""
+    import openintent.federation as federation
+    from openintent import workflow
+    from openintent.server.federation import FederationState, configure_federation, create_federation_router
+
+    clients = [it for client in (OpenIntentClient, AsyncOpenIntentClient) for it in vars(client) if "federat" in it]
+    faults = [it for it in vars(workflow) if getattr(vars(workflow)[it], "__module__", "") == workflow.__name__]
+    faults = [it for it in faults if it.endswith("Error")]
+    read = ["WorkflowSpec", "PhaseConfig", "GovernanceConfig", "validate_workflow", "list_sample_workflows"]
+    parts = {it: getattr(federation, it) for it in federation.__all__}
+    parts.update({it: getattr(OpenIntentClient, it) for it in clients})
+    parts.update({it.__name__: it for it in (FederationState, configure_federation, create_federation_router)})
+    parts.update({it: getattr(workflow, it) for it in faults + read})
+    found = set(parts)
+    for part in parts.values():
+        if isinstance(part, type):
+            found.update(it for it in vars(part) if not it.startswith("_"))
+            found.update(getattr(part, "__dataclass_fields__", ()))
+        else:
+            found.update(inspect.signature(part).parameters)
+    return sorted(found - {"self", "func"})
 
 
 def objects(seed, count):

@@ -21,6 +21,7 @@ contract! {
     of_two_changes_made_from_one_record_the_first_is_stored,
     of_two_changes_the_one_that_is_not_stale_is_stored,
     a_batch_full_of_changes_of_one_exchange_stores_one,
+    of_changes_made_at_once_from_one_record_one_is_stored,
     changes_of_several_exchanges_and_teams_are_apart,
     a_used_up_quota_stops_no_change_and_counts_it,
     an_exchange_that_changes_another_is_known_again_and_changes_it_once,
@@ -216,6 +217,31 @@ async fn a_batch_full_of_changes_of_one_exchange_stores_one(store: &dyn Store) {
     assert_eq!(outcomes[..2], [2, 3].map(Outcome::Stored));
     assert!(outcomes[2..].iter().all(|it| *it == Outcome::Stale));
     assert_eq!(kept(store, "a").await, (record("l0"), 1));
+}
+
+async fn of_changes_made_at_once_from_one_record_one_is_stored(store: &dyn Store) {
+    append(store, vec![intent("a", 1, None)]).await;
+    for version in 0..10 {
+        let change = async |token| {
+            let name = format!("{version}-{token}");
+            let batch = vec![
+                leads(&name, 1, version, token),
+                follows(&name, 1, version, token),
+            ];
+            append(store, batch).await
+        };
+        let (a, b, c) = tokio::join!(change(1), change(2), change(3));
+        let mut stored = 0;
+        for outcomes in [a, b, c] {
+            match &outcomes[..] {
+                [Outcome::Stored(_), Outcome::Stored(_)] => stored += 1,
+                other => assert_eq!(other, [Outcome::Stale, Outcome::Stale]),
+            }
+        }
+        assert_eq!(stored, 1);
+        assert_eq!(kept(store, "a").await.1, version + 1);
+    }
+    assert_eq!(last(store).await, 21);
 }
 
 async fn changes_of_several_exchanges_and_teams_are_apart(store: &dyn Store) {
