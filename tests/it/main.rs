@@ -77,3 +77,4 @@ mod verbs;
 mod verify;
 mod walk;
 mod webhooks;
+mod workflow;
