@@ -22,13 +22,13 @@ const SCRIPTS: [(&str, &str); 3] = [
     ),
     (
         "remote-analyzer",
-        "total=$($kite openintent intents show --json | jq '.state.collect.rows | add'); \
-         $kite openintent intents progress --state-delta '{\"half\": true}' --quiet >/dev/null; \
+        "total=$(jq '.data.payload.intent_state.collect.rows | add' <event); \
+         $kite openintent intents progress --state '{\"half\": true}' --quiet >/dev/null; \
          $kite openintent intents complete --result \"{\\\"total\\\": $total}\" --usage llm_tokens=20 --quiet >/dev/null",
     ),
     (
         "report-writer",
-        "total=$($kite openintent intents show --json | jq '.state.analyze.total'); \
+        "total=$(jq .data.payload.intent_state.analyze.total <event); \
          $kite openintent intents complete --result \"{\\\"text\\\": \\\"it is $total\\\"}\" --quiet >/dev/null",
     ),
 ];
@@ -152,8 +152,8 @@ fn a_run_survives_itself() {
     stage.begin().kill();
     // Its server as well, while nobody asks it for anything.
     stage.kill_and_revive(0);
-    let second = run(&stage.person, &[]).start();
-    second.wait_to_say("");
+    let mut second = run(&stage.person, &[]).start();
+    second.line();
     second.kill();
     stage.agents[1].may_go_on();
     let ended = run(&stage.person, &[])

@@ -26,13 +26,13 @@ struct Agent {
 }
 
 impl Agent {
-    /// One at a server; `then` ends the work on an intent, with `$kite` for the program.
+    /// One at a server; `then` ends the work on an intent, with `$kite` for the program and the message in `event`.
     fn start(node: &Node, name: &'static str, then: &str) -> Self {
         let person = Person::with(&node.access());
         let home = person.home().display();
         // What is not about an intent is not for it.
         let script = format!(
-            "set -e; test -n \"$KITE_INTENT_ID\" || exit 0; cd {home}; kite={KITE}; echo \"$KITE_INTENT_ID\" >>begun; \
+            "set -e; test -n \"$KITE_INTENT_ID\" || exit 0; cd {home}; kite={KITE}; cat >event; echo \"$KITE_INTENT_ID\" >>begun; \
              $kite openintent intents accept --quiet >/dev/null; \
              while test -e wait; do sleep 0.02; done; echo \"$KITE_INTENT_ID\" >>done; {then}"
         );

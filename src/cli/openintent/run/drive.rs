@@ -210,7 +210,7 @@ impl Driver<'_> {
                     still.push(given);
                     break;
                 }
-                Err(error) => return offered(Err(error)),
+                Err(error) => return Err(unknown(error, self.run_id)),
             };
             if self.run.see(given.step, given.attempt, sight) {
                 self.telling.step(&self.run, given.step)?;
@@ -251,6 +251,18 @@ impl Driver<'_> {
     fn is_away(&mut self, error: &ClientError) {
         self.away = true;
         self.telling.away(error);
+    }
+}
+
+/// What the server gave an id to, it knows; unless it is another one by now, or has lost what it had.
+fn unknown(error: ClientError, run_id: &str) -> CommandError {
+    match error {
+        ClientError::Refused(refusal) if refusal.is_unserved() => {
+            let message = format!("the server knows nothing of what run `{run_id}` has begun");
+            CommandError::new(Kind::NotFound, message)
+                .with_hint("give the run up and begin anew: `--fresh`, or another `--run-id`")
+        }
+        error => error.into(),
     }
 }
 
