@@ -55,7 +55,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "endpoints" -d 'Make and m
 complete -c kite -n "__fish_kite_needs_command" -f -a "github" -d 'Connect a repository on GitHub'
 complete -c kite -n "__fish_kite_needs_command" -f -a "keys" -d 'Make, list and revoke API keys'
 complete -c kite -n "__fish_kite_needs_command" -f -a "federation" -d 'Exchange events with other instances: peers, what is on its way to them, dead letters'
-complete -c kite -n "__fish_kite_needs_command" -f -a "openintent" -d 'Exchange intents with other servers by OpenIntent: dispatch, discover, trust, identity, tokens'
+complete -c kite -n "__fish_kite_needs_command" -f -a "openintent" -d 'Exchange intents with other servers by OpenIntent, and work on them'
 complete -c kite -n "__fish_kite_needs_command" -f -a "serve" -d 'Run the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "admin" -d 'Manage teams, keys and backups, straight on the database'
 complete -c kite -n "__fish_kite_needs_command" -f -a "demo" -d 'Show everything on one screen, on a throw-away server'
@@ -774,26 +774,30 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Explain a dead letter: what was refused, by whom, every attempt, and what can be done'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "replay" -d 'Send dead letters once more, with no attempts counted'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "discard" -d 'Drop dead letters for good'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "status" -d 'Show how the server takes part in the federation: its DID, its trust policy, its counters'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "discover" -d 'Show what a server says of itself, and whether its DID document proves its key. No key goes there'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "agents" -d 'List the agents that a server tells of: the login\'s server, or the one at a URL'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "dispatch" -d 'Send an intent to another server, by the login\'s server. It answers as soon as the dispatch is stored'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "identity" -d 'Show the server\'s DID and keys, make it a new key, or export the one that signs'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "ucan" -d 'Make, narrow, read and verify delegation tokens'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "envelope" -d 'Sign envelopes, and verify their signatures'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch identity ucan envelope trust" -f -a "trust" -d 'Say which servers the team trusts, while the server runs. It needs an admin key'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "status" -d 'Show how the server takes part in the federation: its DID, its trust policy, its counters'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "discover" -d 'Show what a server says of itself, and whether its DID document proves its key. No key goes there'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "agents" -d 'List the agents that a server tells of: the login\'s server, or the one at a URL'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "dispatch" -d 'Send an intent to another server, by the login\'s server. It answers as soon as the dispatch is stored'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "dispatches" -d 'Look at dispatches: the intents that went to other servers, and what those told of them'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "run" -d 'Run a workflow: its steps go to agents here and at other servers, each when those that it waits for are done'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "intents" -d 'Work on intents: list them, take one on, say how far it is, finish it'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "callback" -d 'Tell a server what became of an intent that it has dispatched, in the place of the server that works on it'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "identity" -d 'Show the server\'s DID and keys, make it a new key, or export the one that signs'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "ucan" -d 'Make, narrow, read and verify delegation tokens'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "envelope" -d 'Sign envelopes, and verify their signatures'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "trust" -d 'Say which servers the team trusts, while the server runs. It needs an admin key'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
@@ -833,6 +837,7 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l to -d 'The server that is to work, by its URL' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l intent -d 'The intent\'s id here' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l from -d 'The own agent that sends it, and is told what becomes of it' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l agent -d 'The agent there that it is for' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l title -d 'The intent in a line' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l description -d 'The intent in full' -r
@@ -847,6 +852,8 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l trace -d 'The id of the trace that it belongs to' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l idempotency-key -d 'By what a repeat is known' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l ucan -d 'A delegation token that goes with it; `-` reads it from stdin' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l wait -d 'Wait for the end of the work and print the dispatch' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l retry-for -d 'How long to try again while the server is away or fails' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l team -d 'The team; otherwise that of the login' -r
@@ -854,11 +861,83 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l issue-token -d 'Let the server make a delegation token for the other one, where the intent has none'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -f -a "list" -d 'List dispatches, newest first'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -f -a "show" -d 'Show a dispatch: how it stands, the state that the other server told, what was used'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l input -d 'A value that the file calls `$trigger.NAME`: JSON, or a text' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l timeout -d 'How long to wait; what has begun goes on all the same' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l run-id -d 'The id of the run: the same id is the same run, on any machine' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l output -d 'Write the report to a file too, as JSON' -r -F
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l dry-run -d 'Check the file and show what would be done, without asking any server'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l fresh -d 'Begin anew, though a run of this file is not over'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "list" -d 'List intents, newest first'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "show" -d 'Show an intent: its state, what may be done, what was used'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "assign" -d 'Give an intent to an agent of the own team. It is a message to it, as an intent from another server'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "accept" -d 'Take an intent on: an agent works on it from now on'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "progress" -d 'Say how far an intent is: what has changed of its state, what was used'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "complete" -d 'Finish an intent: the work is done'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "fail" -d 'Give an intent up: the work will not be done'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l to -d 'Where callbacks of the dispatch go; of a URL without a path, to the usual one' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l dispatch -d 'The dispatch, by the id that its server gave it' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l event -d 'What is told: state_delta, status_changed, attestation, budget_warning, completed or failed' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l state -d 'What has changed of the intent\'s state: a merge patch' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l attestation -d 'How the work kept to the rules' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l trace -d 'The id of the trace that it belongs to' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l key -d 'The key file of the server that tells it' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l idempotency-key -d 'By what a repeat is known, instead of a key made for this callback' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l team -d 'The team; otherwise that of the login' -r

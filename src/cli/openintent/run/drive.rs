@@ -108,24 +108,23 @@ impl Driver<'_> {
 
     /// Starts what can be started and looks at the rest, until nothing new comes of it.
     async fn round(&mut self) -> Result<(), CommandError> {
-        self.away_no_more();
+        self.away = false;
         loop {
             let before: Vec<Stage> = self.run.steps().iter().map(|it| it.stage).collect();
             let now = Instant::now();
-            for start in self.run.next() {
+            for start in self.run.advance() {
                 self.due.push((now + start.pause, start));
             }
             self.tell(&before)?;
             self.start_due().await?;
-            if self.away || !self.look().await? || self.away {
+            if self.away {
+                return Ok(());
+            }
+            let has_ended = self.look().await?;
+            if self.away || !has_ended {
                 return Ok(());
             }
         }
-    }
-
-    /// Every call is tried again in a new round.
-    fn away_no_more(&mut self) {
-        self.away = false;
     }
 
     async fn start_due(&mut self) -> Result<(), CommandError> {
