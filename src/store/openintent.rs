@@ -149,7 +149,7 @@ pub struct NewExchange {
     pub keys: ExchangeKeys,
     /// A digest of what was sent: the same keys for something else are a mistake.
     pub digest: [u8; 32],
-    /// The other server's, or for a callback its dispatch's.
+    /// The other server's, or for a callback its dispatch's. Empty for an intent that the team has given itself.
     pub dispatch_id: String,
     /// The other server's URL, normalised.
     pub party: String,
@@ -412,7 +412,7 @@ pub trait OpenIntentStore: Send + Sync + 'static {
     /// Exchanges of a team, the one that came last first; of those that came at once the one with the highest local id.
     async fn exchanges(&self, team: TeamId, filter: ExchangeFilter) -> Result<Vec<ExchangeRecord>>;
 
-    /// How many exchanges a team has had.
+    /// How many exchanges a team has had with other servers: what no dispatch brought is none.
     async fn exchange_counts(&self, team: TeamId) -> Result<ExchangeCounts>;
 }
 

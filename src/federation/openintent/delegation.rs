@@ -117,8 +117,8 @@ impl DispatchRequest {
     pub(super) fn trace(&mut self) {
         let policy = self.federation_policy.as_ref();
         let is_wanted = policy.is_some_and(|policy| {
-            let says = |name: &&str| policy.observability.get(*name) == Some(&Json::Bool(true));
-            TRACED.iter().any(|name| says(&name))
+            let says = |name| policy.observability.get(name) == Some(&Json::Bool(true));
+            TRACED.into_iter().any(says)
         });
         if is_wanted {
             let trace = self.trace_context.get_or_insert_default();

@@ -84,13 +84,17 @@ pub(super) fn of_callback(
     ] {
         payload.insert(name.to_owned(), Json::from(value));
     }
+    let what = match kept.title.as_str() {
+        "" => &kept.intent_id,
+        title => title,
+    };
     let agent = dispatch.agent.as_deref();
     let (kind_of_event, data) = match agent.filter(|agent| agent.parse::<AgentId>().is_ok()) {
         Some(agent) => {
             let members = [
                 ("from", Json::from(party)),
                 ("to", Json::from(agent)),
-                ("body", Json::from(news(kept, callback))),
+                ("body", Json::from(news(what, callback))),
                 ("message_type", Json::from("openintent.callback")),
                 ("correlation_id", Json::from(dispatch.local_id.as_str())),
                 ("payload", Json::Object(payload)),
@@ -103,12 +107,8 @@ pub(super) fn of_callback(
     event(kind_of_event, local_id, party, &told, &data, now)
 }
 
-/// What a callback says, in one line for people.
-fn news(kept: &Dispatch, callback: &FederationCallback) -> String {
-    let what = match kept.title.as_str() {
-        "" => &kept.intent_id,
-        title => title,
-    };
+/// What a callback says of something, in one line for people.
+pub(super) fn news(what: &str, callback: &FederationCallback) -> String {
     let said = |name: &str| callback.state_delta.get(name).and_then(Json::as_str);
     let told = match callback.event_type {
         CallbackEventType::StateDelta | CallbackEventType::StatusChanged => {

@@ -245,7 +245,8 @@ pub(super) async fn list(
 pub(super) async fn counts(client: &Object, team: i64) -> Result<ExchangeCounts> {
     let select = client
         .prepare_cached(
-            "SELECT kind, state, count(*) FROM exchanges WHERE team = $1 GROUP BY kind, state",
+            "SELECT kind, state, count(*) FROM exchanges WHERE team = $1 AND dispatch_id <> '' \
+             GROUP BY kind, state",
         )
         .await?;
     let mut counts = ExchangeCounts::default();

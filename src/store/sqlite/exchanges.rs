@@ -276,7 +276,8 @@ pub(super) fn turn(
 
 pub(super) fn counts(connection: &Connection, team: &TeamId) -> Result<ExchangeCounts> {
     let mut select = connection.prepare_cached(
-        "SELECT kind, state, count(*) FROM exchanges WHERE team = ?1 GROUP BY kind, state",
+        "SELECT kind, state, count(*) FROM exchanges WHERE team = ?1 AND dispatch_id <> '' \
+             GROUP BY kind, state",
     )?;
     let mut rows = select.query([team_number(connection, team)?])?;
     let mut counts = ExchangeCounts::default();

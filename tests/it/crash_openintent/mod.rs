@@ -5,6 +5,7 @@
 //! envelope at the same time.
 
 mod answers;
+mod callbacks;
 mod kills;
 mod nodes;
 mod repeats;

@@ -31,7 +31,8 @@ async fn dispatches_are_listed_the_newest_first_page_by_page() {
     assert_eq!(all.get("next"), None);
     let mut expected: Vec<&str> = sent.iter().map(String::as_str).collect();
     let mut found = ids(&all);
-    (expected.sort_unstable(), found.sort_unstable());
+    expected.sort_unstable();
+    found.sort_unstable();
     assert_eq!(found, expected);
     let newest_first: Vec<&str> = all["dispatches"]
         .as_array()

@@ -110,6 +110,7 @@ async fn an_intent_that_nobody_gave_is_from_the_server_and_told_to_nobody() {
         kinds,
         ["com.kite.agent.message", "com.openintent.intent.reported"]
     );
+    assert_eq!(node.status().await["total_received"], 0, "nobody sent it");
 }
 
 #[tokio::test]

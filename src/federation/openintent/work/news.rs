@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::super::event::{event, object};
+use super::super::event::{self, event, object};
 use super::super::{OpenIntent, Refusal, origin_of};
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::FederationCallback;
@@ -106,7 +106,7 @@ impl OpenIntent {
                 ("source_server", self.server_url.as_str()),
             ];
             payload.extend(names.map(|(name, text)| (name.to_owned(), Json::from(text))));
-            let body = format!("{}: {}", title(record, turn), told.event_type.word());
+            let body = event::news(title(record, turn), &callback);
             let data = object([
                 ("from", Json::from(self.server_url.as_str())),
                 ("to", Json::from(to)),
