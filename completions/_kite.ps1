@@ -187,7 +187,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
         }
         'kite;agent;send' {
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The agent that the message is for; AGENT@PEER is one of another instance')
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'The sender; otherwise the identity of this profile')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'The sender; otherwise that of KITE_AGENT_ID or of this profile')
             [CompletionResult]::new('--thread', '--thread', [CompletionResultType]::ParameterName, 'The conversation that it belongs to')
             [CompletionResult]::new('--reply-to', '--reply-to', [CompletionResultType]::ParameterName, 'The event that it answers; without --to it goes to the sender of that')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for a reply and print it; exit 8 when none comes in time')
@@ -207,8 +207,8 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             break
         }
         'kite;agent;listen' {
-            [CompletionResult]::new('--as-id', '--as-id', [CompletionResultType]::ParameterName, 'The agent; otherwise the identity of this profile')
-            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The agent; otherwise the identity of this profile')
+            [CompletionResult]::new('--as-id', '--as-id', [CompletionResultType]::ParameterName, 'The agent; otherwise that of KITE_AGENT_ID or of this profile')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'The agent; otherwise that of KITE_AGENT_ID or of this profile')
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run this shell command for each event, which it finds on its stdin, and print nothing')
             [CompletionResult]::new('--exec-timeout', '--exec-timeout', [CompletionResultType]::ParameterName, 'How long the command may take, instead of 60s')
             [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'The name of the cursor; otherwise one that this profile keeps')

@@ -176,7 +176,7 @@ set edit:completion:arg-completer[kite] = {|@words|
         }
         &'kite;agent;send'= {
             cand --to 'The agent that the message is for; AGENT@PEER is one of another instance'
-            cand --from 'The sender; otherwise the identity of this profile'
+            cand --from 'The sender; otherwise that of KITE_AGENT_ID or of this profile'
             cand --thread 'The conversation that it belongs to'
             cand --reply-to 'The event that it answers; without --to it goes to the sender of that'
             cand --wait 'Wait for a reply and print it; exit 8 when none comes in time'
@@ -195,8 +195,8 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;agent;listen'= {
-            cand --as-id 'The agent; otherwise the identity of this profile'
-            cand --as 'The agent; otherwise the identity of this profile'
+            cand --as-id 'The agent; otherwise that of KITE_AGENT_ID or of this profile'
+            cand --as 'The agent; otherwise that of KITE_AGENT_ID or of this profile'
             cand --exec 'Run this shell command for each event, which it finds on its stdin, and print nothing'
             cand --exec-timeout 'How long the command may take, instead of 60s'
             cand --client-id 'The name of the cursor; otherwise one that this profile keeps'

@@ -157,7 +157,7 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for; AGENT@PEER is one of another instance' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l from -d 'The sender; otherwise the identity of this profile' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l from -d 'The sender; otherwise that of KITE_AGENT_ID or of this profile' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l thread -d 'The conversation that it belongs to' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l reply-to -d 'The event that it answers; without --to it goes to the sender of that' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l wait -d 'Wait for a reply and print it; exit 8 when none comes in time' -r
@@ -173,7 +173,7 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l as-id -l as -d 'The agent; otherwise the identity of this profile' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l as-id -l as -d 'The agent; otherwise that of KITE_AGENT_ID or of this profile' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r

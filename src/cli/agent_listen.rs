@@ -37,7 +37,7 @@ is said on stderr.
 
 ", exec::help!()))]
 pub(super) struct ListenArgs {
-    /// The agent; otherwise the identity of this profile.
+    /// The agent; otherwise that of KITE_AGENT_ID or of this profile.
     #[arg(long, visible_alias = "as", value_name = "ID")]
     as_id: Option<AgentId>,
     #[command(flatten)]

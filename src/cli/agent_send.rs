@@ -48,7 +48,7 @@ pub(super) struct SendArgs {
     /// The agent that the message is for; AGENT@PEER is one of another instance.
     #[arg(long, value_name = "ID", required_unless_present = "reply_to")]
     to: Option<AgentId>,
-    /// The sender; otherwise the identity of this profile.
+    /// The sender; otherwise that of KITE_AGENT_ID or of this profile.
     #[arg(long, value_name = "ID")]
     from: Option<AgentId>,
     /// The conversation that it belongs to.

@@ -190,7 +190,10 @@ fn body(args: DispatchArgs) -> Result<Object, CommandError> {
             "delegation_scope",
             args.scope.scope()?.map(|scope| scope.to_json()),
         ),
-        ("federation_policy", policy.map(|policy| policy.to_json())),
+        (
+            "federation_policy",
+            policy.map(|(said, _)| Json::from(said)),
+        ),
         ("callback_url", args.callback.map(Json::from)),
         ("trace_context", trace.map(Json::from)),
         ("idempotency_key", args.idempotency_key.map(Json::from)),

@@ -65,11 +65,15 @@ pub(super) fn object(what: &str, given: &str) -> Result<Object, CommandError> {
     parsed(what, text(what, given)?.as_bytes())
 }
 
-/// The conditions of work, given as [`text`] is.
-pub(super) fn policy(given: &str) -> Result<FederationPolicy, CommandError> {
+/// The conditions of work, given as [`text`] is; all that is said of them, and as they read.
+pub(super) fn policy(given: &str) -> Result<(Object, FederationPolicy), CommandError> {
     let policy = object("`--policy`", given)?;
-    FederationPolicy::from_json(&Json::from(policy))
-        .map_err(|fault| CommandError::usage(format!("`--policy` cannot be used: {fault}")))
+    match FederationPolicy::from_json(&Json::from(policy.clone())) {
+        Ok(read) => Ok((policy, read)),
+        Err(fault) => Err(CommandError::usage(format!(
+            "`--policy` cannot be used: {fault}"
+        ))),
+    }
 }
 
 /// The object in a file; `-` is stdin.

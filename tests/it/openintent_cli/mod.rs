@@ -1,5 +1,7 @@
 //! `kite openintent` as a person and as a script meets it: offline, at a server that only pretends, and at a real one.
 
+mod agents;
+mod callbacks;
 mod database;
 mod envelopes;
 mod other;
@@ -7,6 +9,8 @@ mod real;
 mod servers;
 mod tokens;
 mod trust;
+mod waiting;
+mod work;
 
 use std::fs;
 use std::path::Path;

@@ -14,7 +14,7 @@ fn key() -> String {
 }
 
 /// `kite openintent` of somebody whose own server is this one.
-fn at(server: &Pretender, person: &Person, args: &[&str]) -> Kite {
+pub(super) fn at(server: &Pretender, person: &Person, args: &[&str]) -> Kite {
     person
         .kite(&[&["openintent"], args].concat())
         .env("KITE_SERVER", &server.url)

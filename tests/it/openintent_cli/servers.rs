@@ -1,6 +1,7 @@
 //! A server that only says what OpenIntent servers say, and remembers what it was asked. Tests that run the program
 //! beside it need a runtime of several threads.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -31,7 +32,11 @@ impl Asked {
 pub(super) struct Pretender {
     pub(super) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    next: Answers,
 }
+
+/// What is answered about work: one after the other, the last again and again.
+type Answers = Arc<Mutex<VecDeque<(u16, String)>>>;
 
 #[derive(Clone)]
 struct Said {
@@ -39,6 +44,7 @@ struct Said {
     document: String,
     wants_key: bool,
     asked: Arc<Mutex<Vec<Asked>>>,
+    next: Answers,
 }
 
 impl Pretender {
@@ -65,15 +71,25 @@ impl Pretender {
         manifest.public_key = Some(public(1));
         manifest.trust_policy = TrustPolicy::Open;
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let next = Answers::default();
         let said = Said {
             manifest: manifest.to_json().to_string(),
             document: did_document(&did, &url, &[(1, key(seed).public())]).to_string(),
             wants_key,
             asked: asked.clone(),
+            next: next.clone(),
         };
         let router = Router::new().fallback(answer).with_state(said);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, asked }
+        Self { url, asked, next }
+    }
+
+    /// Sets what it answers about intents and dispatches.
+    pub(super) fn answers(&self, answers: &[(u16, Value)]) {
+        let texts = answers
+            .iter()
+            .map(|(status, body)| (*status, body.to_string()));
+        *self.next.lock().unwrap() = texts.collect();
     }
 
     /// What it was asked.
@@ -108,7 +124,20 @@ async fn answer(
         let text = r#"{"detail":"Invalid or missing API key"}"#;
         return (StatusCode::UNAUTHORIZED, text.to_owned());
     }
+    if uri.path().starts_with("/api/openintent/") {
+        let mut next = said.next.lock().unwrap();
+        let (status, text) = match next.len() {
+            0 | 1 => next.front().cloned(),
+            _ => next.pop_front(),
+        }
+        .unwrap_or((
+            404,
+            r#"{"error":"not found","code":"not_found"}"#.to_owned(),
+        ));
+        return (StatusCode::from_u16(status).unwrap(), text);
+    }
     let text = match uri.path() {
+        "/api/v1/federation/callback" | "/callbacks" => r#"{"dispatch_id":"d-1","accepted":true,"message":"heard"}"#.to_owned(),
         "/api/v1/federation/status" => r#"{"enabled":true,"server_did":null,"trust_policy":"open","peer_count":3,"active_dispatches":1,"total_dispatches":2,"total_received":4}"#.to_owned(),
         "/api/v1/federation/agents" => format!(r#"{{"agents":[{agent}]}}"#),
         "/api/v1/federation/dispatch" => r#"{"dispatch_id":"d-1","status":"accepted","target_server":"https://b.example","message":"Dispatch initiated"}"#.to_owned(),

@@ -83,6 +83,7 @@ fn assignment(args: AssignArgs) -> Result<Assignment, CommandError> {
         Some(text) => given::object(what, &text),
         None => Ok(Object::new()),
     };
+    let policy = args.policy.as_deref().map(given::policy).transpose()?;
     Ok(Assignment {
         agent_id: args.agent.into(),
         intent_id: args.intent,
@@ -91,7 +92,7 @@ fn assignment(args: AssignArgs) -> Result<Assignment, CommandError> {
         state: object("`--state`", args.state)?,
         constraints: object("`--constraints`", args.constraints)?,
         delegation_scope: args.scope.scope()?,
-        federation_policy: args.policy.as_deref().map(given::policy).transpose()?,
+        federation_policy: policy.map(|(_, policy)| policy),
         assigned_by: args.from.map(String::from),
         trace_id: args.trace,
         idempotency_key: Some(args.idempotency_key.unwrap_or_else(random::uuid7)),
