@@ -3483,7 +3483,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__help)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help login logout status agent stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help delivery environment exit-codes federation openintent output scopes"
+            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help login logout status agent stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help delivery environment exit-codes federation openintent output scopes workflows"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

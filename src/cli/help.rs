@@ -9,7 +9,7 @@ use super::error::CommandError;
 use super::exit::Exit;
 
 /// The topics, each with its text.
-pub(super) const TOPICS: [(&str, &str); 7] = [
+pub(super) const TOPICS: [(&str, &str); 8] = [
     ("delivery", include_str!("help/delivery.txt")),
     ("environment", include_str!("help/environment.txt")),
     ("exit-codes", include_str!("help/exit-codes.txt")),
@@ -17,6 +17,7 @@ pub(super) const TOPICS: [(&str, &str); 7] = [
     ("openintent", include_str!("help/openintent.txt")),
     ("output", include_str!("help/output.txt")),
     ("scopes", include_str!("help/scopes.txt")),
+    ("workflows", include_str!("help/workflows.txt")),
 ];
 
 /// Show help: of kite, of a command, or about a topic.
@@ -30,6 +31,7 @@ Topics:
   openintent   how servers come to take each other's intents, and what the server's file says of it
   output       stdout and stderr, --json, colours
   scopes       which events a connection gets, or a key may see
+  workflows    files of steps for agents here and at other servers, and what becomes of a run
 
 Examples:
   kite help exit-codes

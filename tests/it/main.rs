@@ -78,3 +78,4 @@ mod verbs;
 mod verify;
 mod walk;
 mod webhooks;
+mod workflow;

@@ -109,7 +109,7 @@ impl<'w> Run<'w> {
     }
 
     /// What is to be started now. It counts as started.
-    pub fn next(&mut self) -> Vec<Start> {
+    pub fn advance(&mut self) -> Vec<Start> {
         let mut starts = Vec::new();
         // In this order a step is judged after all that it waits for, so that one look is enough.
         for step in self.workflow.graph.order() {

@@ -32,7 +32,7 @@ fn sight(standing: Standing, result: &str) -> Sight {
 /// The names of what is to be started, each with its try.
 fn started(run: &mut Run<'_>) -> Vec<String> {
     let steps = &run.workflow().steps;
-    let starts = run.next().into_iter();
+    let starts = run.advance().into_iter();
     starts
         .map(|it| format!("{} {}", steps[it.step].name, it.attempt))
         .collect()
@@ -57,19 +57,19 @@ workflow:
 ",
     );
     let mut run = Run::new(&workflow, object(r#"{"who":"all"}"#));
-    let first = run.next();
+    let first = run.advance();
     assert_eq!(first[0].state, object(r#"{"day":"today"}"#));
-    assert!(run.next().is_empty());
+    assert!(run.advance().is_empty());
     let seen = sight(Standing::Completed, r#"{"rows":7,"secret":1}"#);
     assert!(run.see(0, 1, seen.clone()));
     assert!(!run.see(0, 1, seen), "what is over changes no more");
-    let second = run.next();
+    let second = run.advance();
     assert_eq!(
         second[0].state,
         object(r#"{"unit":"k","collect":{"rows":7}}"#)
     );
     run.see(1, 1, sight(Standing::Completed, r#"{"total":9}"#));
-    let third = run.next();
+    let third = run.advance();
     assert_eq!(
         third[0].state,
         object(r#"{"style":"short","how":"short","rows":7,"total":9,"who":"all"}"#)
@@ -121,7 +121,7 @@ workflow:
     run.see(0, 1, sight(Standing::Failed, "{}"));
     // Who does not want it will not want it either the next time.
     run.see(1, 1, sight(Standing::Refused, "{}"));
-    let again = run.next();
+    let again = run.advance();
     assert_eq!((again[0].attempt, again[0].pause.as_millis()), (2, 100));
     assert!(!run.see(0, 1, sight(Standing::Completed, r#"{"rows":1}"#)));
     // A result without what it must have is none.
@@ -132,7 +132,7 @@ workflow:
         message,
         "its output `rows` must be of the kind number, not a string"
     );
-    assert_eq!(run.next()[0].pause.as_millis(), 200);
+    assert_eq!(run.advance()[0].pause.as_millis(), 200);
     run.see(0, 3, sight(Standing::Completed, "{}"));
     assert_eq!(stages(&run), ["failed", "failed"]);
     assert_eq!((run.steps()[0].attempts, run.steps()[1].attempts), (3, 1));
@@ -150,9 +150,9 @@ workflow:
 ",
     );
     let mut run = Run::new(&workflow, Object::new());
-    run.next();
+    run.advance();
     run.see(0, 1, sight(Standing::Completed, "{}"));
-    assert!(run.next().is_empty());
+    assert!(run.advance().is_empty());
     assert_eq!(stages(&run), ["completed", "blocked"]);
     let message = run.steps()[1].message.as_deref();
     assert_eq!(
@@ -171,9 +171,9 @@ workflow:
 ",
     );
     let mut run = Run::new(&workflow, Object::new());
-    run.next();
+    run.advance();
     run.see(0, 1, sight(Standing::Completed, "{}"));
-    assert!(run.next().is_empty());
+    assert!(run.advance().is_empty());
     let message = run.steps()[1].message.as_deref();
     assert_eq!(
         message,
@@ -259,7 +259,7 @@ proptest! {
         let mut open: Vec<(usize, u32)> = Vec::new();
         let mut fates = fates.into_iter().cycle();
         for _ in 0..1000 {
-            for start in run.next() {
+            for start in run.advance() {
                 let tried = tries.entry(start.step).or_default();
                 *tried += 1;
                 prop_assert_eq!(start.attempt, *tried);
@@ -298,7 +298,7 @@ proptest! {
             let mut run = Run::new(&workflow, Object::new());
             let mut asked = Vec::new();
             loop {
-                let mut starts = run.next();
+                let mut starts = run.advance();
                 if starts.is_empty() {
                     break;
                 }

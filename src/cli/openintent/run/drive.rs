@@ -108,24 +108,23 @@ impl Driver<'_> {
 
     /// Starts what can be started and looks at the rest, until nothing new comes of it.
     async fn round(&mut self) -> Result<(), CommandError> {
-        self.away_no_more();
+        self.away = false;
         loop {
             let before: Vec<Stage> = self.run.steps().iter().map(|it| it.stage).collect();
             let now = Instant::now();
-            for start in self.run.next() {
+            for start in self.run.advance() {
                 self.due.push((now + start.pause, start));
             }
             self.tell(&before)?;
             self.start_due().await?;
-            if self.away || !self.look().await? || self.away {
+            if self.away {
+                return Ok(());
+            }
+            let has_ended = self.look().await?;
+            if self.away || !has_ended {
                 return Ok(());
             }
         }
-    }
-
-    /// Every call is tried again in a new round.
-    fn away_no_more(&mut self) {
-        self.away = false;
     }
 
     async fn start_due(&mut self) -> Result<(), CommandError> {
@@ -210,7 +209,7 @@ impl Driver<'_> {
                     still.push(given);
                     break;
                 }
-                Err(error) => return offered(Err(error)),
+                Err(error) => return Err(unknown(error, self.run_id)),
             };
             if self.run.see(given.step, given.attempt, sight) {
                 self.telling.step(&self.run, given.step)?;
@@ -251,6 +250,18 @@ impl Driver<'_> {
     fn is_away(&mut self, error: &ClientError) {
         self.away = true;
         self.telling.away(error);
+    }
+}
+
+/// What the server gave an id to, it knows; unless it is another one by now, or has lost what it had.
+fn unknown(error: ClientError, run_id: &str) -> CommandError {
+    match error {
+        ClientError::Refused(refusal) if refusal.is_unserved() => {
+            let message = format!("the server knows nothing of what run `{run_id}` has begun");
+            CommandError::new(Kind::NotFound, message)
+                .with_hint("give the run up and begin anew: `--fresh`, or another `--run-id`")
+        }
+        error => error.into(),
     }
 }
 
