@@ -30,7 +30,6 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Claim {
     lease: RunLease,
     record: RunRecord,
-    file: String,
     /// Whether it had begun before.
     pub(super) goes_on: bool,
 }
@@ -72,7 +71,6 @@ impl Claim {
         Ok(Self {
             lease,
             record,
-            file: wanted.file.display().to_string(),
             goes_on,
         })
     }
@@ -80,11 +78,6 @@ impl Claim {
     /// The id of the run.
     pub(super) fn run_id(&self) -> &str {
         &self.record.run_id
-    }
-
-    /// What is typed to go on with it.
-    pub(super) fn command(&self) -> String {
-        format!("kite openintent run {}", self.file)
     }
 
     /// When to stop waiting: after what the command says, or when the time of the whole workflow is over.
