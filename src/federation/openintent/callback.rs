@@ -239,8 +239,7 @@ impl OpenIntent {
         if !kept.is_passed_on || kept.usage.is_empty() {
             return Ok(());
         }
-        let key = format!("usage-of-{dispatch_id}");
-        let accounted = self.account(log, team, &kept.intent_id, &key, &kept.usage);
+        let accounted = self.account(log, team, &kept.intent_id, dispatch_id, &kept.usage);
         match accounted.await {
             // It is told again, and then counted.
             Err(refusal @ (Refusal::Store(_) | Refusal::TooMany { .. })) => Err(refusal),
