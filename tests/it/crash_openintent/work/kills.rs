@@ -72,6 +72,8 @@ async fn whoever_is_killed(a: Option<&str>, b: Option<&str>) {
         (client_pulse.clone(), done.clone()),
     );
     let client = tokio::spawn(client);
+    // From here on each has a peer that stands for the other.
+    done.has(1).await;
     for _ in 0..number("KITE_CRASH_OPENINTENT_WORK", ROUNDS) {
         pulse.some_moment(&mut dice).await;
         let which = dice.below(3);

@@ -81,18 +81,22 @@ fn heard(partner: &Partner, public: &[u8; 32]) -> BTreeMap<u32, Value> {
     heard
 }
 
-/// Reports at both nodes while something happens to them now and then; all count once, and are told.
-async fn all_count(mut station: Station, mut happens: impl FnMut(&mut Station)) {
+/// Reports at two nodes, or twice at one, while something happens to them now and then; all count once, and are told.
+async fn all_count(
+    mut station: Station,
+    other: Option<Server>,
+    mut happens: impl FnMut(&mut Station),
+) {
     let partner = Partner::start(1).await;
     let servers = "/api/openintent/trust/servers";
     let trusted = json!({"url": partner.url});
     station.access().put(servers, &trusted).await.expect(200);
-    let other: Server = station.server.another_node();
-    let at_other = Nodes::new(&[&other]);
+    let elsewhere = other.as_ref().map(|other| Nodes::new(&[other]));
+    let second = elsewhere.as_ref().unwrap_or(&station.nodes).follow();
     let more = json!({"federation_policy": {"budget": {"max_tool_calls": COUNT}}});
     let id = given(&station, &partner, "d-1", &more).await;
     let made = Arc::new(AtomicU32::new(0));
-    let ways = [(station.nodes.follow(), 1), (at_other.follow(), 2)];
+    let ways = [(station.nodes.follow(), 1), (second, 2)];
     let reporters =
         ways.map(|(way, first)| tokio::spawn(report_all(way, id.clone(), first, made.clone())));
     for time in 1..COUNT / EVERY {
@@ -113,7 +117,10 @@ async fn all_count(mut station: Station, mut happens: impl FnMut(&mut Station)) 
     let parts = (1..=COUNT).map(|number| (format!("part-{number}"), json!(number)));
     let mut state: Map<String, Value> = parts.chain([("done".to_owned(), json!(true))]).collect();
     let path = format!("/api/openintent/intents/{id}");
-    let shown = answer(asked(&other.owner(), Method::GET, &path, &Value::Null));
+    let reader = other
+        .as_ref()
+        .map_or_else(|| station.access(), Server::owner);
+    let shown = answer(asked(&reader, Method::GET, &path, &Value::Null));
     let shown = shown.await.expect(200);
     let mut with_theirs = state.clone();
     with_theirs.insert("n".to_owned(), json!(1));
@@ -143,16 +150,24 @@ async fn all_count(mut station: Station, mut happens: impl FnMut(&mut Station)) 
     check_attestation(attestation, &public, entries);
 }
 
+fn killed(station: &mut Station) {
+    station.kill();
+    station.forget_claims();
+    station.revive();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_at_the_same_time_count_once_though_their_server_is_killed() {
+    let station = Station::behind(Door::open(None).await, &[], None).await;
+    all_count(station, None, killed).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_at_two_nodes_count_once_though_one_is_killed() {
     let database = Cluster::shared().database();
     let station = Station::behind(Door::open(None).await, &[], Some(&database)).await;
-    all_count(station, |station| {
-        station.kill();
-        station.forget_claims();
-        station.revive();
-    })
-    .await;
+    let other = station.server.another_node();
+    all_count(station, Some(other), killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -160,11 +175,12 @@ async fn reports_at_two_nodes_count_once_though_their_database_crashes() {
     let mut cluster = Cluster::start();
     let database = cluster.database();
     let station = Station::behind(Door::open(None).await, &[], Some(&database)).await;
-    all_count(station, |_| {
+    let other = station.server.another_node();
+    let crashed = |_: &mut Station| {
         cluster.kill();
         cluster.start_again();
-    })
-    .await;
+    };
+    all_count(station, Some(other), crashed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

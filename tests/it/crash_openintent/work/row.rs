@@ -89,6 +89,8 @@ async fn the_middle_is_killed(database: Option<&str>) {
     let in_the_middle = tokio::spawn(in_the_middle);
     let at_the_end = work(c.nodes.follow(), LAST, (working.clone(), last.clone()));
     let at_the_end = tokio::spawn(at_the_end);
+    // From here on each has a peer that stands for the next.
+    middle.has(1).await;
     for _ in 0..number("KITE_CRASH_OPENINTENT_WORK", ROUNDS) {
         pulse.some_moment(&mut dice).await;
         b.kill();
@@ -130,10 +132,37 @@ async fn the_middle_is_killed(database: Option<&str>) {
         once.dedup();
         assert_eq!(&once, all, "{of} is told of each thing once");
     }
+    counts_before_it_is_told(&b, &passed).await;
     // What each did itself, and what was done for it.
     let used = json!({"llm_tokens": 100, "cost_usd": 0.25});
     check_row(&a, &b, &ids, &used).await;
     eprintln!("{} dispatches were passed on", ids.len());
+}
+
+/// Checks that what was used for each of these had been counted when its end was told: whoever hears of that may end its own
+/// part at once, and nothing counts after that.
+async fn counts_before_it_is_told(b: &Station, passed: &[String]) {
+    let log = b.access().log().await;
+    let place = |is_it: &dyn Fn(&Value) -> bool| {
+        let mut places = log
+            .iter()
+            .filter(|listed| is_it(&listed["event"]["data"]))
+            .map(|listed| listed["seq"].as_u64().unwrap());
+        (places.next().unwrap(), places.count())
+    };
+    let intents = intents(b).await;
+    for onwards in passed {
+        let of = |intent: &&Value| intent["state"]["on"] == **onwards;
+        let id = &intents.values().find(of).unwrap()["intent_id"];
+        let counted =
+            place(&|data| data["event_type"] == "account" && data["local_intent_id"] == *id);
+        let told = place(&|data| {
+            let callback = &data["payload"];
+            callback["event_type"] == "completed" && callback["dispatch_id"] == **onwards
+        });
+        assert_eq!((counted.1, told.1), (0, 0), "each is there once");
+        assert!(counted.0 < told.0, "{onwards} is told before it counts");
+    }
 }
 
 /// As [`check`], though the server in the middle has sent on as many as it has got.
