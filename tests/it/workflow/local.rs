@@ -111,7 +111,7 @@ fn what_is_not_over_in_time_goes_on_with_the_same_command() {
         ended.json_error()["hint"]
             .as_str()
             .unwrap()
-            .contains("the same command")
+            .contains("kite openintent run w.yaml")
     );
     agent.begins(1);
     // Another file would be another run.

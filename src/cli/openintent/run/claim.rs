@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::super::error::{CommandError, Kind};
+use super::super::super::text::shell_word;
 use super::fresh_id;
 use crate::base::clock::{self, Clock};
 use crate::config::runs::digest;
@@ -30,6 +31,9 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Claim {
     lease: RunLease,
     record: RunRecord,
+    file: String,
+    has_id: bool,
+    has_inputs: bool,
     /// Whether it had begun before.
     pub(super) goes_on: bool,
 }
@@ -71,6 +75,9 @@ impl Claim {
         Ok(Self {
             lease,
             record,
+            file: wanted.file.display().to_string(),
+            has_id: wanted.run_id.is_some(),
+            has_inputs: !wanted.given.is_empty(),
             goes_on,
         })
     }
@@ -78,6 +85,20 @@ impl Claim {
     /// The id of the run.
     pub(super) fn run_id(&self) -> &str {
         &self.record.run_id
+    }
+
+    /// What is typed to go on with it.
+    pub(super) fn command(&self) -> String {
+        let mut command = format!("kite openintent run {}", shell_word(&self.file));
+        if self.has_id {
+            command += " --run-id ";
+            command += self.run_id();
+        }
+        // With other values it would be another run. They may be long.
+        if self.has_inputs {
+            command += " --input …";
+        }
+        command
     }
 
     /// When to stop waiting: after what the command says, or when the time of the whole workflow is over.

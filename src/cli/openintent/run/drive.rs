@@ -10,6 +10,7 @@ use super::super::super::exit::Exit;
 use super::super::super::signal::Interrupt;
 use super::super::offered;
 use super::super::patience::is_passing;
+use super::claim::Claim;
 use super::errand::{self, Of};
 use super::telling::Telling;
 use crate::client::{Api, ClientError};
@@ -283,9 +284,11 @@ impl Ended {
     }
 
     /// What the command ends with.
-    pub(super) fn exit(self, run: &Run<'_>) -> Result<Exit, CommandError> {
-        let hint =
-            "what has begun goes on; the same command waits for it again, and begins what is left";
+    pub(super) fn exit(self, run: &Run<'_>, claim: &Claim) -> Result<Exit, CommandError> {
+        let hint = format!(
+            "what has begun goes on; `{}` waits for it again, and begins what is left",
+            claim.command()
+        );
         let (kind, message) = match self {
             Self::Over if run.is_completed() => return Ok(Exit::Done),
             Self::Over => return Ok(Exit::SomeFailed),

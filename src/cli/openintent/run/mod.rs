@@ -161,7 +161,7 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Result<Exit, CommandError
         if ended == Ended::Over {
             claim.forget()?;
         }
-        ended.exit(&driver.run)
+        ended.exit(&driver.run, &claim)
     })
 }
 
