@@ -12,6 +12,7 @@ mod place;
 mod report;
 mod retry;
 mod run;
+mod scalar;
 mod section;
 mod sight;
 mod spelling;

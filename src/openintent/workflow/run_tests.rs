@@ -207,7 +207,7 @@ fn what_servers_show_is_seen_for_what_it_means() {
     let intent = |status| {
         let shown = IntentShown {
             status,
-            changes: object(r#"{"status":"fine"}"#),
+            changes: object(r#"{"status":"fine","gone":null,"far":{"gone":null}}"#),
             ..IntentShown::default()
         };
         Sight::of_intent(&shown)
@@ -215,7 +215,7 @@ fn what_servers_show_is_seen_for_what_it_means() {
     assert_eq!(intent(IntentStatus::Declined).standing, Standing::Refused);
     assert_eq!(intent(IntentStatus::Failed).standing, Standing::Failed);
     let done = intent(IntentStatus::Completed);
-    assert_eq!(done.result, object(r#"{"status":"fine"}"#));
+    assert_eq!(done.result, object(r#"{"status":"fine","far":{}}"#));
     let dispatch = |status, state: &str| {
         let shown = DispatchShown {
             status,

@@ -2,6 +2,7 @@
 
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{DispatchState, IntentStatus};
+use crate::openintent::work::merge::patch;
 use crate::openintent::work::{DispatchShown, IntentShown};
 
 /// How the work on a step stands.
@@ -47,7 +48,7 @@ impl Sight {
         Self {
             standing,
             message: intent.message.clone(),
-            result: intent.changes.clone(),
+            result: result_of(&intent.changes),
             usage: intent.usage.clone(),
             created_at: intent.created_at.clone(),
             updated_at: intent.updated_at.clone(),
@@ -88,6 +89,13 @@ impl Sight {
             updated_at: dispatch.updated_at.clone(),
         }
     }
+}
+
+/// What the changes of a state come to: what they take away is none of it.
+fn result_of(changes: &Object) -> Object {
+    let mut result = Object::new();
+    patch(&mut result, changes);
+    result
 }
 
 /// A state without the word that servers put into it to tell how the work stands (OpenIntent rules, 13.6): that is none
