@@ -296,6 +296,10 @@ impl OpenIntent {
         // Whoever sends it on cannot speak for whoever did the work.
         let attestation = arrival.object.get("attestation").and_then(Json::as_object);
         match attestation.filter(|it| signature::is_signed(it)) {
+            // A true one of another dispatch says nothing of this one.
+            Some(_) if is_of_another(&arrival.callback) => Err(Refusal::Forbidden(
+                "the attestation is of another dispatch".to_owned(),
+            )),
             Some(attestation) => match self.check_signature(from, attestation).await {
                 Err(Refusal::Forbidden(why)) => {
                     Err(Refusal::Forbidden(format!("the attestation: {why}")))
@@ -329,6 +333,15 @@ fn exchange(callback: &FederationCallback, object: &Object, now: Millis) -> NewE
         record: "{}".to_owned(),
         now,
     }
+}
+
+/// Whether the attestation of a callback says that it is about another dispatch.
+fn is_of_another(callback: &FederationCallback) -> bool {
+    let attested = callback.attestation.as_ref();
+    let named = attested
+        .map(|it| it.dispatch_id.as_str())
+        .filter(|id| !id.is_empty());
+    named.is_some_and(|id| id != callback.dispatch_id)
 }
 
 /// How a dispatch stands after a callback.

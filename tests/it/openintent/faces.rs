@@ -112,6 +112,10 @@ async fn whoever_shows_a_key_cannot_make_up_what_the_other_server_attests() {
         refused["detail"].to_string().contains("attestation"),
         "{refused}"
     );
+    let mut elsewhere = attested(&party);
+    let signed = party.signed(&json!({"dispatch_id": "another", "usage": {"llm_tokens": 0}}));
+    elsewhere["attestation"] = serde_json::from_str(&signed).unwrap();
+    node.post(CALLBACK, &elsewhere).await.expect(403);
     node.post(CALLBACK, &attested(&party)).await.expect(200);
 
     // A time is needed where no key is shown.
