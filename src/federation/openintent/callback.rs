@@ -166,11 +166,9 @@ impl OpenIntent {
         let trust = self.trust.of(&team).await?;
         let from = Party::of(&trust, &dispatch.party);
         self.check_callback(&from, &arrival, now).await?;
+        self.account_for(log, &team, &dispatch, &arrival).await?;
         let message = self.apply(log, &team, dispatch, &arrival, now).await?;
         let dispatch_id = arrival.callback.dispatch_id;
-        if arrival.callback.event_type.is_final() {
-            self.account_for(log, &team, &dispatch_id).await?;
-        }
         Ok(ReceiveResult {
             dispatch_id,
             accepted: true,
@@ -227,18 +225,25 @@ impl OpenIntent {
         })
     }
 
-    /// What a dispatch that has ended used counts for the intent that it passed on, once, however often its end is told.
+    /// Where a callback ends a dispatch, what that used counts for the intent that it passed on: once, however often its end
+    /// is told, and before anybody here hears of it. Whoever does may end the intent at once, and then nothing counts.
     async fn account_for(
         &self,
         log: &Log,
         team: &TeamId,
-        dispatch_id: &str,
+        dispatch: &ExchangeRecord,
+        arrival: &CallbackArrival,
     ) -> Result<(), Refusal> {
-        let dispatch = self.dispatch_of(Some(team.clone()), dispatch_id).await?;
-        let kept = read(&dispatch.record)?;
+        let callback = &arrival.callback;
+        if !callback.event_type.is_final() || dispatch.state.is_final() {
+            return Ok(());
+        }
+        let mut kept = read(dispatch)?;
+        kept.apply(callback, arrival.object.get("attestation"));
         if !kept.is_passed_on || kept.usage.is_empty() {
             return Ok(());
         }
+        let dispatch_id = dispatch.local_id.as_str();
         let key = format!("usage-of-{dispatch_id}");
         let accounted = self.account(log, team, &kept.intent_id, &key, &kept.usage);
         match accounted.await {

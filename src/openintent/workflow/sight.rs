@@ -72,6 +72,11 @@ impl Sight {
                 let why = dispatch.message.as_deref().unwrap_or("nobody says why");
                 Some(format!("it could not be delivered: {why}"))
             }
+            // What it was taken with is no word on the work.
+            DispatchState::Delivered => {
+                let told = dispatch.state.get("message").and_then(Json::as_str);
+                told.map(str::to_owned)
+            }
             _ => dispatch.message.clone(),
         };
         Self {

@@ -1,8 +1,8 @@
 //! OpenIntent through kills, outages and other servers that misbehave: what was answered stands, each intent is there once,
 //! and what repeats hears what was said at first (promises 1 and 6; spec openintent 13.6 and 14).
 //!
-//! `KITE_CRASH_OPENINTENT_ROUNDS` sets the number of kills, `KITE_CRASH_OPENINTENT_REPEATS` how often two nodes get the same
-//! envelope at the same time.
+//! `KITE_CRASH_OPENINTENT_ROUNDS` sets the number of kills, `KITE_CRASH_OPENINTENT_WORK` how many there are while agents work,
+//! `KITE_CRASH_OPENINTENT_REPEATS` how often two nodes get the same envelope at the same time.
 
 mod answers;
 mod callbacks;
@@ -11,6 +11,7 @@ mod nodes;
 mod repeats;
 mod restore;
 mod rotation;
+mod work;
 
 use std::fs;
 use std::path::PathBuf;

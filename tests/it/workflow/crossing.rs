@@ -187,3 +187,51 @@ fn a_server_that_does_not_take_a_step_fails_it() {
         "{report:#}"
     );
 }
+
+/// A file whose one step nobody does, and which trusts a server.
+fn trusting(url: &str) -> String {
+    format!(
+        "openintent: '1.0'\ninfo: {{name: Trust}}\nfederation:\n  peers: [{{url: '{url}', relationship: downstream}}]\n\
+         workflow:\n  a: {{assign: nobody}}\n"
+    )
+}
+
+#[test]
+fn who_may_not_set_trust_is_warned_and_goes_on() {
+    let node = Node::trusting(&[]);
+    let team = node.access().team;
+    let person = Person::with(&node.server.key(&team, "read,write"));
+    write(&person, &trusting("https://lab.example"));
+    run(&person, &["--timeout", "1s"])
+        .stderr_has("whether the team trusts the file's peers cannot be told")
+        .exits(8);
+}
+
+#[test]
+fn a_key_for_a_server_is_not_lost_to_a_file() {
+    let node = Node::trusting(&[]);
+    let person = Person::with(&node.access());
+    let url = "https://lab.example";
+    person
+        .kite(&[
+            "openintent",
+            "trust",
+            "add",
+            url,
+            "--relationship",
+            "upstream",
+            "--api-key",
+            "-",
+        ])
+        .stdin("a-key-of-theirs\n")
+        .succeeds();
+    write(&person, &trusting(url));
+    run(&person, &["--timeout", "1s"])
+        .stderr_has("with an API key that a change would lose")
+        .exits(1);
+    person
+        .kite(&["openintent", "trust", "list", "--json"])
+        .stdout_has("\"upstream\"")
+        .stdout_has("\"has_api_key\":true")
+        .succeeds();
+}

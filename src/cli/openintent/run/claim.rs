@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::super::error::{CommandError, Kind};
+use super::super::super::text::shell_word;
 use super::fresh_id;
 use crate::base::clock::{self, Clock};
 use crate::config::runs::digest;
@@ -31,6 +32,7 @@ pub(super) struct Claim {
     lease: RunLease,
     record: RunRecord,
     file: String,
+    has_id: bool,
     /// Whether it had begun before.
     pub(super) goes_on: bool,
 }
@@ -73,6 +75,7 @@ impl Claim {
             lease,
             record,
             file: wanted.file.display().to_string(),
+            has_id: wanted.run_id.is_some(),
             goes_on,
         })
     }
@@ -84,7 +87,11 @@ impl Claim {
 
     /// What is typed to go on with it.
     pub(super) fn command(&self) -> String {
-        format!("kite openintent run {}", self.file)
+        let file = shell_word(&self.file);
+        match self.has_id {
+            true => format!("kite openintent run {file} --run-id {}", self.run_id()),
+            false => format!("kite openintent run {file}"),
+        }
     }
 
     /// When to stop waiting: after what the command says, or when the time of the whole workflow is over.

@@ -1,6 +1,7 @@
 //! What is told while a run goes on: a tree that changes on a terminal, lines elsewhere, objects under `--json`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use super::super::super::error::CommandError;
 use super::super::super::output::{Output, Spinner};
@@ -16,6 +17,8 @@ pub(super) struct Telling<'a> {
     spinner: Option<Spinner>,
     /// Whether it was said that the server is away.
     is_away: Cell<bool>,
+    /// What was last said of each step.
+    said: RefCell<HashMap<usize, String>>,
 }
 
 impl<'a> Telling<'a> {
@@ -27,6 +30,7 @@ impl<'a> Telling<'a> {
             run_id,
             spinner: Some(spinner).filter(Spinner::is_shown),
             is_away: Cell::new(false),
+            said: RefCell::default(),
         }
     }
 
@@ -61,7 +65,13 @@ impl<'a> Telling<'a> {
         }
         match &self.spinner {
             Some(spinner) => spinner.say(|| tree::lines(run).join("\n")),
-            None => self.out.note(&words(step, progress)),
+            None => {
+                let words = words(step, progress);
+                let before = self.said.borrow_mut().insert(number, words.clone());
+                if before.as_ref() != Some(&words) {
+                    self.out.note(&words);
+                }
+            }
         }
         Ok(())
     }
