@@ -36,9 +36,13 @@ impl Intent {
         report: &WorkReport,
     ) -> Result<(), WorkFault> {
         if status.is_final() {
+            let is = match status {
+                IntentStatus::Failed => "has",
+                _ => "is",
+            };
             let word = status.word();
             return Err(WorkFault::Conflict(format!(
-                "the intent is {word}, and nothing is done about it any more"
+                "the intent {is} {word}, and nothing is done about it any more"
             )));
         }
         if !self.is_others(report) {
