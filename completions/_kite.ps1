@@ -1461,7 +1461,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--team', '--team', [CompletionResultType]::ParameterName, 'The team; otherwise that of the login')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colours')
             [CompletionResult]::new('--ca-file', '--ca-file', [CompletionResultType]::ParameterName, 'Trust the CA certificates in this PEM file too')
-            [CompletionResult]::new('--issue-token', '--issue-token', [CompletionResultType]::ParameterName, 'Let the server make a delegation token for the other one, where the intent has none')
+            [CompletionResult]::new('--issue-token', '--issue-token', [CompletionResultType]::ParameterName, 'Let the server make a delegation token for the other one, where the intent has none. It counts this hop: `--depth 1` leaves no further one')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON: one object for a thing, one per line for lists and streams')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Leave out what is said to a person')

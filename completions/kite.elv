@@ -1387,7 +1387,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --team 'The team; otherwise that of the login'
             cand --color 'When to use colours'
             cand --ca-file 'Trust the CA certificates in this PEM file too'
-            cand --issue-token 'Let the server make a delegation token for the other one, where the intent has none'
+            cand --issue-token 'Let the server make a delegation token for the other one, where the intent has none. It counts this hop: `--depth 1` leaves no further one'
             cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
             cand -q 'Leave out what is said to a person'
             cand --quiet 'Leave out what is said to a person'

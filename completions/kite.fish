@@ -861,7 +861,7 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l issue-token -d 'Let the server make a delegation token for the other one, where the intent has none'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l issue-token -d 'Let the server make a delegation token for the other one, where the intent has none. It counts this hop: `--depth 1` leaves no further one'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'

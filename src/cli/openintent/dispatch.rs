@@ -81,7 +81,8 @@ pub(super) struct DispatchArgs {
     /// A delegation token that goes with it; `-` reads it from stdin.
     #[arg(long, value_name = "TOKEN|@FILE|-", allow_hyphen_values = true)]
     ucan: Option<String>,
-    /// Let the server make a delegation token for the other one, where the intent has none.
+    /// Let the server make a delegation token for the other one, where the intent has none. It counts this hop: `--depth 1`
+    /// leaves no further one.
     #[arg(long, conflicts_with = "ucan")]
     issue_token: bool,
     /// Wait for the end of the work and print the dispatch.

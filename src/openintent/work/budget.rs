@@ -89,8 +89,14 @@ fn added(sum: &Json, more: &Json) -> Option<Json> {
     if let (Json::Integer(sum), Json::Integer(more)) = (sum, more) {
         return sum.to_i64()?.checked_add(more.to_i64()?).map(Json::from);
     }
-    let both = sum.as_f64()? + more.as_f64()?;
-    both.is_finite().then_some(Json::Float(both))
+    plus(sum.as_f64()?, more.as_f64()?).map(Json::Float)
+}
+
+/// A sum of two fractions that people have written as decimals: 0.1 and 0.2 are 0.3. `None` where it is too large.
+pub fn plus(one: f64, other: f64) -> Option<f64> {
+    // What is behind the fifteenth digit comes of the binary form.
+    let sum: f64 = format!("{:.14e}", one + other).parse().ok()?;
+    sum.is_finite().then_some(sum)
 }
 
 /// How much of each limit is used.
@@ -160,6 +166,10 @@ mod tests {
             (
                 &[r#"{"cost_usd":1}"#, r#"{"cost_usd":0.5}"#],
                 r#"{"cost_usd":1.5}"#,
+            ),
+            (
+                &[r#"{"cost_usd":0.1}"#, r#"{"cost_usd":0.2}"#],
+                r#"{"cost_usd":0.3}"#,
             ),
             (&[r#"{"a":1}"#, r#"{"b":2.0}"#], r#"{"a":1,"b":2.0}"#),
         ] {

@@ -17,7 +17,7 @@ mod shown;
 mod told;
 mod turn;
 
-pub use budget::shares;
+pub use budget::{plus, shares};
 pub use delegation::{Delegated, DelegationFault};
 pub use dispatch::{Dispatch, message_of};
 pub use fault::WorkFault;

@@ -155,7 +155,12 @@ pub(super) fn is_server(url: &str, at: Position, findings: &mut Findings) -> boo
         Ok(()) if url.contains(['?', '#']) => "it has a query or a fragment".to_owned(),
         Ok(()) => return true,
     };
-    let message = format!("`{url}` is no URL of a server: {why}; write https://HOST");
+    // A password in it is nobody's to read.
+    let shown = match url.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => url.to_owned(),
+    };
+    let message = format!("`{shown}` is no URL of a server: {why}; write https://HOST");
     findings.fault(at, message);
     false
 }

@@ -177,7 +177,7 @@ fn agents_servers_and_budgets_are_judged() {
 workflow:
   a: {assign: '', dispatch_to: https://lab.example}
   b: {assign: federation://lab.example/x, dispatch_to: https://other.example}
-  c: {assign: x, dispatch_to: 'https://lab.example?x=1'}
+  c: {assign: x, dispatch_to: 'https://me:secret@lab.example'}
   d: {assign: [x, y]}
   e: {assign: x, cost_tracking: {budget_usd: 0}}
   f: {assign: x, cost: {budget_usd: -2}}
@@ -187,7 +187,7 @@ workflow:
     let wanted = [
         "5:15: `workflow.a.assign` must be a text, not ``",
         "6:56: `dispatch_to` says another server than `assign: federation://lab.example/x`: keep one of them",
-        "7:31: `https://lab.example?x=1` is no URL of a server: it has a query or a fragment; write https://HOST",
+        "7:31: `…@lab.example` is no URL of a server: it has a user name or a password; write https://HOST",
         "8:15: `workflow.d.assign` must be a text, not a list",
         "9:3: `workflow.e` can never be done: its budget allows nothing; raise it, or leave it out",
         "10:37: `workflow.f.cost.budget_usd` must be a number that is not below zero, not `-2`",

@@ -1,6 +1,7 @@
 //! What was used, added up.
 
 use crate::openintent::json::{Json, Object};
+use crate::openintent::work::plus;
 
 /// The member of a usage that is money, in US dollars.
 const COST: &str = "cost_usd";
@@ -26,8 +27,7 @@ fn sum(one: &Json, other: &Json) -> Option<Json> {
     {
         return Some(sum.into());
     }
-    let sum = one.as_f64()? + other.as_f64()?;
-    sum.is_finite().then_some(Json::Float(sum))
+    plus(one.as_f64()?, other.as_f64()?).map(Json::Float)
 }
 
 /// The money of a usage.
