@@ -305,6 +305,7 @@ pub(super) fn workshop(settings: &Settings) -> Workshop {
         sign_secret: None,
         federation_token: None,
         paperclip_key: settings.paperclip_key.clone(),
+        profile: settings.profile.name().to_owned(),
         clock: Clock::system(),
     }
 }

@@ -67,8 +67,11 @@ pub enum JsonFault {
     #[error("the integer at byte {0} has more than {DIGITS_MAX} digits")]
     Digits(usize),
     /// Too many arrays and objects within one another.
-    #[error("it is nested deeper than {DEPTH_MAX} levels")]
-    Depth,
+    #[error("it is nested deeper than {max} levels")]
+    Depth {
+        /// How many there may be.
+        max: usize,
+    },
 }
 
 impl Json {
@@ -114,10 +117,13 @@ impl Json {
         }
     }
 
-    /// The nearest double of a number.
+    /// The nearest double of a number, none of them endless.
     pub fn as_f64(&self) -> Option<f64> {
         match self {
-            Self::Integer(integer) => integer.digits().parse().ok(),
+            Self::Integer(integer) => {
+                let number: Option<f64> = integer.digits().parse().ok();
+                number.map(|number| number.clamp(f64::MIN, f64::MAX))
+            }
             Self::Float(number) => Some(*number),
             _ => None,
         }
@@ -128,6 +134,16 @@ impl Json {
         match self {
             Self::Bool(it) => Some(*it),
             _ => None,
+        }
+    }
+
+    /// Whether arrays and objects are nested within one another in at most so many levels.
+    pub fn is_flat(&self, levels: usize) -> bool {
+        let is_flat = |inner: &Self| inner.is_flat(levels - 1);
+        match self {
+            Self::Array(items) => levels > 0 && items.iter().all(is_flat),
+            Self::Object(members) => levels > 0 && members.values().all(is_flat),
+            _ => true,
         }
     }
 
@@ -297,7 +313,7 @@ impl<'t> Reader<'t> {
         read: fn(&mut Self) -> Result<Json, JsonFault>,
     ) -> Result<Json, JsonFault> {
         if self.depth == DEPTH_MAX {
-            return Err(JsonFault::Depth);
+            return Err(JsonFault::Depth { max: DEPTH_MAX });
         }
         self.depth += 1;
         self.at += 1;
@@ -507,7 +523,8 @@ mod tests {
     fn nesting_has_an_end() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(read(&nested(DEPTH_MAX)).is_ok());
-        assert_eq!(read(&nested(DEPTH_MAX + 1)), Err(JsonFault::Depth));
+        let deep = JsonFault::Depth { max: DEPTH_MAX };
+        assert_eq!(read(&nested(DEPTH_MAX + 1)), Err(deep));
         assert!(read(&"[".repeat(1_000_000)).is_err());
     }
 

@@ -22,6 +22,13 @@ const CEILINGS: [&str; 2] = ["max_llm_tokens", "cost_ceiling_usd"];
 /// The ceiling of what work may cost.
 const COST_CEILING: &str = "cost_ceiling_usd";
 
+/// The members of governance that want a person to agree. `true` is the stricter one, whatever the kind of the other: of
+/// these no minimum is taken.
+const DUTIES: [&str; 2] = ["require_approval", "require_human_approval"];
+
+/// The agents that may do the work; any where there is no list.
+const ALLOWED_AGENTS: &str = "allowed_agents";
+
 /// What is answered to an intent whose budget allows nothing (spec 13.6).
 const TOO_RESTRICTIVE: &str = "Rejected: budget constraints too restrictive";
 
@@ -64,6 +71,49 @@ impl FederationPolicy {
                 &theirs.observability,
             ),
         }
+    }
+
+    /// The policy that holds where somebody asks for conditions within these: as [`Self::compose_strictest`], and nobody adds
+    /// an agent by that. Composing alone replaces lists (spec 9).
+    ///
+    /// ```
+    /// use kite::openintent::policy::FederationPolicy;
+    ///
+    /// let policy = |text: &str| FederationPolicy::from_json(&text.parse().unwrap()).unwrap();
+    /// let mine = policy(r#"{"governance": {"allowed_agents": ["a", "b"]}}"#);
+    /// let asked = policy(r#"{"governance": {"allowed_agents": ["b", "c"]}}"#);
+    /// let composed = mine.compose_within(&asked);
+    /// assert!(composed.allows_agent("b"));
+    /// assert!(!composed.allows_agent("c"));
+    /// ```
+    #[must_use]
+    pub fn compose_within(&self, asked: &Self) -> Self {
+        let mut asked = asked.clone();
+        if let Some(Json::Array(allowed)) = self.governance.get(ALLOWED_AGENTS) {
+            match asked.governance.get_mut(ALLOWED_AGENTS) {
+                Some(Json::Array(agents)) => agents.retain(|agent| allowed.contains(agent)),
+                // What is no list would take the list away.
+                _ => drop(asked.governance.remove(ALLOWED_AGENTS)),
+            }
+        }
+        self.compose_strictest(&asked)
+    }
+
+    /// Whether an agent may do the work.
+    pub fn allows_agent(&self, agent: &str) -> bool {
+        let allowed = self.agents();
+        allowed.is_none_or(|allowed| allowed.iter().any(|it| it.as_str() == Some(agent)))
+    }
+
+    /// The list of the agents that may do the work, where there is one.
+    pub fn agents(&self) -> Option<&[Json]> {
+        self.governance.get(ALLOWED_AGENTS)?.as_array()
+    }
+
+    /// Whether a person has to agree before the work begins.
+    pub fn needs_approval(&self) -> bool {
+        let is_asked = |name: &str| self.governance.get(name).is_some_and(asks);
+        DUTIES.into_iter().any(is_asked)
     }
 
     /// The same with a further ceiling of what the work may cost; anything but a number is none.
@@ -127,6 +177,10 @@ fn compose(section: Section, mine: &Object, theirs: &Object) -> Object {
     for (name, their) in theirs {
         let value = match mine.get(name) {
             None => their.clone(),
+            Some(my) if DUTIES.contains(&name.as_str()) && asks(my) && !asks(their) => my.clone(),
+            Some(my) if DUTIES.contains(&name.as_str()) && asks(their) && !asks(my) => {
+                their.clone()
+            }
             Some(my) => stricter(section, my, their),
         };
         composed.insert(name.clone(), value);
@@ -153,6 +207,27 @@ fn stricter(section: Section, mine: &Json, theirs: &Json) -> Json {
         },
     };
     chosen.clone()
+}
+
+/// Whether a duty is one: anything but nothing, as Python has it.
+fn asks(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Bool(it) => *it,
+        Json::Integer(_) | Json::Float(_) => value.as_f64() != Some(0.0),
+        Json::String(text) => !text.is_empty(),
+        Json::Array(items) => !items.is_empty(),
+        Json::Object(members) => !members.is_empty(),
+    }
+}
+
+/// A limit as a number, `true` as 1 and `false` as 0: composing may leave either where a number was. `None` where it limits
+/// nothing.
+pub fn limit_of(value: &Json) -> Option<f64> {
+    match value {
+        Json::Bool(it) => Some(f64::from(u8::from(*it))),
+        number => number.as_f64(),
+    }
 }
 
 /// A number as Python sees one: `true` is 1 and `false` is 0.
@@ -274,6 +349,44 @@ mod tests {
         }
         let other = json(r#"{"budget": {"max_tool_calls": 0}}"#);
         assert_eq!(FederationPolicy::from_json(&other).unwrap().refusal(), None);
+    }
+
+    #[test]
+    fn no_form_of_no_takes_a_duty_away() {
+        for name in DUTIES {
+            for (mine, theirs, is_needed) in [
+                ("true", "0", true),
+                ("0", "true", true),
+                ("true", "0.0", true),
+                ("true", "false", true),
+                ("true", "null", true),
+                ("true", r#""no""#, true),
+                (r#""yes""#, "false", true),
+                ("1", "0", true),
+                ("false", "0", false),
+                ("null", "{}", false),
+            ] {
+                let policy = |value: &str| FederationPolicy {
+                    governance: Object::from([(name.to_owned(), json(value))]),
+                    ..FederationPolicy::default()
+                };
+                let composed = policy(mine).compose_strictest(&policy(theirs));
+                assert_eq!(composed.needs_approval(), is_needed, "{mine} {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_takes_no_list_of_agents_away() {
+        let policy = |agents: &str| FederationPolicy {
+            governance: Object::from([(ALLOWED_AGENTS.to_owned(), json(agents))]),
+            ..FederationPolicy::default()
+        };
+        for asked in [r#""c""#, "7", "null", "{}", r#"["c"]"#] {
+            let composed = policy(r#"["a"]"#).compose_within(&policy(asked));
+            assert!(!composed.allows_agent("c"), "{asked}");
+        }
+        assert!(policy("7").allows_agent("c"));
     }
 
     #[test]

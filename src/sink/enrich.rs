@@ -16,7 +16,7 @@ const PRINTED_MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// Why there is none.
 pub async fn run(command: &str, limit: Duration, item: &Item) -> Result<String, String> {
-    let printed = shell::run(command, item, limit, Some(PRINTED_MAX_BYTES)).await;
+    let printed = shell::run(command, item, None, limit, Some(PRINTED_MAX_BYTES)).await;
     let printed = printed.map_err(|fault| fault.to_string())?;
     let object = json::text(&printed).and_then(|text| json::check_object(text.trim()));
     match object {

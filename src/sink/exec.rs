@@ -14,19 +14,31 @@ use crate::base::process::stdout_is_gone;
 pub struct Exec {
     command: String,
     limit: Duration,
+    profile: Option<String>,
 }
 
 impl Exec {
     /// A command that may take so long each time.
     pub fn new(command: String, limit: Duration) -> Self {
-        Self { command, limit }
+        Self {
+            command,
+            limit,
+            profile: None,
+        }
+    }
+
+    /// The same, in which kite goes by this profile, whatever was inherited.
+    pub fn under(self, profile: &str) -> Self {
+        let profile = Some(profile.to_owned());
+        Self { profile, ..self }
     }
 }
 
 #[async_trait]
 impl Sink for Exec {
     async fn deliver(&self, item: &Item) -> Outcome {
-        match shell::run(&self.command, item, self.limit, None).await {
+        let profile = self.profile.as_deref();
+        match shell::run(&self.command, item, profile, self.limit, None).await {
             Ok(_) => Outcome::Delivered,
             Err(ShellFault::Start(error)) if is_of_event(&error) => {
                 Outcome::Refused(ShellFault::Start(error).to_string())

@@ -83,6 +83,8 @@ pub struct Workshop {
     pub federation_token: Option<Secret>,
     /// What Paperclip is called with.
     pub paperclip_key: Option<Secret>,
+    /// The profile that kite is in the commands it runs.
+    pub profile: String,
     /// The time.
     pub clock: Clock,
 }
@@ -206,7 +208,7 @@ impl Recipe {
                 timeout_secs,
             } => {
                 let limit = Duration::from_secs(*timeout_secs);
-                Arc::new(Exec::new(command.clone(), limit))
+                Arc::new(Exec::new(command.clone(), limit).under(&workshop.profile))
             }
         })
     }

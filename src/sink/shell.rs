@@ -34,10 +34,11 @@ pub(super) enum ShellFault {
 }
 
 /// Runs a command line for an event; what it printed, where that is kept, which is up to so many bytes. Its stdout is
-/// ours otherwise. What it says on stderr goes to ours.
+/// ours otherwise. What it says on stderr goes to ours. Kite in it goes by the profile, where one is given.
 pub(super) async fn run(
     line: &str,
     item: &Item,
+    profile: Option<&str>,
     limit: Duration,
     stdout_max: Option<usize>,
 ) -> Result<Vec<u8>, ShellFault> {
@@ -50,6 +51,9 @@ pub(super) async fn run(
             None => command.env_remove(name),
             Some(value) => command.env(name, value),
         };
+    }
+    if let Some(profile) = profile {
+        command.env("KITE_PROFILE", profile);
     }
     let input = format!("{}\n", item.text());
     let job = Job {

@@ -98,6 +98,31 @@ fn a_key_is_not_in_the_environment_of_a_command() {
 }
 
 #[test]
+fn kite_in_a_command_is_who_runs_it() {
+    let server = Server::start();
+    let access = server.owner();
+    let reviewer = Person::agent(&access, "reviewer");
+    let path = reviewer.home().join("own.json");
+    let login = format!(
+        "kite --profile other login --server {} --with-token < {}",
+        server.url(),
+        server.key_file().display()
+    );
+    reviewer.shell(&login).succeeds();
+    let register = ["--profile", "other", "agent", "register", "--name", "Other"];
+    reviewer.kite(&register).succeeds();
+    let send = ["agent", "send", "--to", "other", "who are you?"];
+    reviewer.kite(&send).succeeds();
+    let kite = env!("CARGO_BIN_EXE_kite");
+    let answer = format!("{kite} agent show --json > {}", path.display());
+    let listen = ["--profile", "other", "agent", "listen", "--count", "1"];
+    let run = [&listen[..], &["--timeout", "20s", "--exec", &answer]].concat();
+    reviewer.kite(&run).succeeds();
+    let own: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(own["id"], "other");
+}
+
+#[test]
 fn what_a_command_refuses_steps_aside_and_the_rest_goes_on() {
     let server = Server::start();
     let person = Person::at(&server);

@@ -58,6 +58,16 @@ fn only_commands_in_shell_blocks_count() {
     assert_eq!(commands_in(text), ["one", "two &\nthree", "four"]);
 }
 
+/// A file that the README shows: the block that has its name behind its language.
+fn file(name: &str) -> String {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let lines = text.lines();
+    let mut block = lines.skip_while(|line| !(line.starts_with("```") && line.ends_with(name)));
+    assert!(block.next().is_some(), "the README shows no `{name}`");
+    let lines = block.take_while(|line| *line != "```");
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// What a section of the README has people type.
 fn section(title: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
@@ -324,6 +334,14 @@ fn an_intent_goes_from_one_server_of_the_readme_to_the_other() {
         listen,
         dispatch,
         logs,
+        work,
+        wait,
+        dispatches,
+        intents,
+        writer,
+        write,
+        plan,
+        run,
     ] = &commands[..]
     else {
         panic!("the section has other commands: {commands:#?}");
@@ -335,14 +353,14 @@ fn an_intent_goes_from_one_server_of_the_readme_to_the_other() {
     }
     let (a, b) = (Node::start(""), Node::start(""));
     let person = Person::new();
-    let typed = |line: &str| {
-        let line = line
-            .replace("http://127.0.0.1:7700", &a.url)
-            .replace("http://127.0.0.1:7701", &b.url)
+    let here = |text: &str| {
+        let host = |url: &str| url.trim_start_matches("http://").to_owned();
+        text.replace("127.0.0.1:7700", &host(&a.url))
+            .replace("127.0.0.1:7701", &host(&b.url))
             .replace("a/bootstrap.key", a.server.key_file().to_str().unwrap())
-            .replace("b/bootstrap.key", b.server.key_file().to_str().unwrap());
-        person.shell(&format!("exec {line}"))
+            .replace("b/bootstrap.key", b.server.key_file().to_str().unwrap())
     };
+    let typed = |line: &str| person.shell(&format!("exec {}", here(line)));
     for line in [login_a, login_b] {
         typed(line).succeeds();
     }
@@ -361,6 +379,31 @@ fn an_intent_goes_from_one_server_of_the_readme_to_the_other() {
         assert!(Instant::now() < deadline, "no callback: {}", a.server.log());
         thread::sleep(GLANCE);
     }
+
+    for name in ["work.sh", "pipeline.yaml"] {
+        fs::write(person.home().join(name), here(&file(name))).unwrap();
+    }
+    listener.signal("INT");
+    listener.end();
+    let listening = |line: &str| {
+        let listener = typed(line).start();
+        listener.wait_to_say("listening for");
+        listener
+    };
+    let _analyst = listening(work);
+    let used = "cost_usd=0.02";
+    typed(wait).stdout_has(used).succeeds();
+    typed(dispatches).stdout_has("completed").succeeds();
+    let listed = typed(intents).succeeds().stdout;
+    // The first has only been shown to somebody.
+    assert!(listed.contains("completed"), "{listed}");
+    assert!(listed.contains("accepted"), "{listed}");
+    typed(writer).succeeds();
+    let _writer = listening(write);
+    typed(plan)
+        .stdout_has(&format!("analyze: analyst at {}", b.url))
+        .succeeds();
+    typed(run).stdout_has("Rows: completed").succeeds();
 }
 
 #[test]

@@ -73,8 +73,7 @@ impl IntentsArgs {
                 report::run(Verb::Complete, heading, args.report, false, context)
             }
             IntentsVerb::Fail(args) => {
-                let heading = "The intent has failed";
-                report::run(Verb::Fail, heading, args.report, false, context)
+                report::run(Verb::Fail, shown::FAILED, args.report, false, context)
             }
         }
     }

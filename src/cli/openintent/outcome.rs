@@ -143,10 +143,12 @@ fn news(before: &DispatchShown, now: &DispatchShown) -> Vec<(&'static str, Strin
     if now.status != before.status {
         news.push(("status", status(now), now.status.into()));
     }
-    // Said by whoever works on it as long as it works; what it ends with is the end's.
+    // Said by whoever works on it as long as it works; what it ends with is the end's, and why it is not delivered is told
+    // with that.
     if let Some(message) = &now.message
         && now.message != before.message
         && !now.status.is_final()
+        && now.status != DispatchState::Undelivered
     {
         news.push(("message", clipped(message), message.as_str().into()));
     }
@@ -172,7 +174,12 @@ fn status(now: &DispatchShown) -> String {
     match now.status {
         DispatchState::Queued => "on its way".to_owned(),
         DispatchState::Undelivered => {
-            format!("`{server}` was not reached; `kite federation dead-letters replay` tries again")
+            let why = now
+                .message
+                .as_deref()
+                .map_or(String::new(), |why| format!(": {why}"));
+            let words = clipped(&format!("`{server}` has not taken it{why}"));
+            format!("{words}; `kite federation dead-letters replay` tries again")
         }
         DispatchState::Delivered => match &now.remote_intent_id {
             Some(id) => format!("`{server}` has taken it, as `{id}`"),

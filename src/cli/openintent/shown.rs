@@ -4,7 +4,11 @@ use super::super::render;
 use super::super::text::visible;
 use super::{scope, usage};
 use crate::openintent::json::{Json, Object};
+use crate::openintent::model::IntentStatus;
 use crate::openintent::work::{BudgetShare, DispatchShown, IntentShown};
+
+/// What is said of an intent that will not be done.
+pub(super) const FAILED: &str = "The intent has failed";
 
 /// Everything about an intent.
 pub(super) fn intent(intent: &IntentShown) -> String {
@@ -33,8 +37,10 @@ pub(super) fn intent(intent: &IntentShown) -> String {
     render::facts(&format!("Intent {}", visible(&intent.intent_id)), &facts)
 }
 
-/// What has become of an intent by something that was done to it.
+/// What has become of an intent by something that was done to it. What uses up its budget fails it, whatever was to be done.
 pub(super) fn outcome(heading: &str, intent: &IntentShown) -> String {
+    let has_failed = intent.status == IntentStatus::Failed;
+    let heading = if has_failed { FAILED } else { heading };
     let mut facts = vec![
         ("id", intent.intent_id.clone()),
         ("status", intent.status.word().to_owned()),
@@ -43,6 +49,9 @@ pub(super) fn outcome(heading: &str, intent: &IntentShown) -> String {
     put(&mut facts, "agent", text(&intent.agent_id));
     put(&mut facts, "usage", &usage::words(&intent.usage));
     put(&mut facts, "budget", &budget(&intent.budget));
+    if has_failed {
+        put(&mut facts, "message", text(&intent.message));
+    }
     render::facts(heading, &facts)
 }
 

@@ -244,8 +244,7 @@ impl OpenIntent {
             return Ok(());
         }
         let dispatch_id = dispatch.local_id.as_str();
-        let key = format!("usage-of-{dispatch_id}");
-        let accounted = self.account(log, team, &kept.intent_id, &key, &kept.usage);
+        let accounted = self.account(log, team, &kept.intent_id, dispatch_id, &kept.usage);
         match accounted.await {
             // It is told again, and then counted.
             Err(refusal @ (Refusal::Store(_) | Refusal::TooMany { .. })) => Err(refusal),

@@ -56,16 +56,22 @@ impl OpenIntent {
 
 fn shown(record: &ExchangeRecord) -> Result<DispatchShown, StoreError> {
     let kept = read(record)?;
+    let status = DispatchState::of(record.state.word()).unwrap_or_default();
+    // What the other server said when it took the intent is no word about its end.
+    let first = record
+        .message
+        .clone()
+        .filter(|_| !matches!(status, DispatchState::Completed | DispatchState::Failed));
     Ok(DispatchShown {
         dispatch_id: record.local_id.clone(),
-        status: DispatchState::of(record.state.word()).unwrap_or_default(),
+        status,
         target_server: record.party.clone(),
         dispatched_by: record.agent.clone(),
         remote_intent_id: record.remote_id.clone(),
         state: kept.state(),
         intent_id: kept.intent_id,
         agent_id: kept.agent_id,
-        message: kept.message.or_else(|| record.message.clone()),
+        message: kept.message.or(first),
         usage: kept.usage,
         attestation: kept.attestation,
         budget_warning: kept.budget_warning,

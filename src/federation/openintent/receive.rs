@@ -179,7 +179,7 @@ impl OpenIntent {
             (granted, asked) => granted.or(asked),
         };
         let theirs = envelope.federation_policy.clone().unwrap_or_default();
-        let mut policy = self.settings.policy.compose_strictest(&theirs);
+        let mut policy = self.settings.policy.compose_within(&theirs);
         if let Some(limit) = budget_limit {
             policy = policy.with_cost_ceiling(limit);
         }
@@ -207,9 +207,7 @@ impl OpenIntent {
         let Some(agent) = envelope.agent_id.as_deref() else {
             return Ok(None);
         };
-        // Lists are replaced where policies are composed: what is said here counts beside what the sender says.
-        let policies = [&self.settings.policy, &terms.policy];
-        if !policies.into_iter().all(|policy| allows(policy, agent)) {
+        if !terms.policy.allows_agent(agent) {
             return Ok(Some(
                 "Rejected: the governance policy does not allow this agent".to_owned(),
             ));
@@ -318,13 +316,6 @@ fn check_trust(
             "Source server {given} not trusted"
         ))),
     }
-}
-
-/// Whether a policy lets an agent do the work; one that lists none lets all.
-fn allows(policy: &FederationPolicy, agent: &str) -> bool {
-    let allowed = policy.governance.get("allowed_agents");
-    let allowed = allowed.and_then(Json::as_array);
-    allowed.is_none_or(|allowed| allowed.iter().any(|it| it.as_str() == Some(agent)))
 }
 
 fn keys_of(envelope: &FederationEnvelope, party: &str) -> ExchangeKeys {

@@ -3,6 +3,7 @@
 use super::fault::WorkFault;
 use super::shown::BudgetShare;
 use crate::openintent::json::{Json, Object};
+use crate::openintent::policy::limit_of;
 
 /// The limits of a budget, each with the usage that counts against it.
 pub(super) const LIMITS: [(&str, &str); 4] = [
@@ -21,7 +22,8 @@ const WARNED_FROM: f64 = 0.8;
 /// Sums of fractions are a little off: what is within this part of a limit is at it.
 const TOLERANCE: f64 = 1e-9;
 
-/// How many kinds of usage there may be, and how long their names: they come back in every attestation.
+/// How many kinds of usage there may be beside those that have limits, and how long their names: they come back in every
+/// attestation.
 pub(super) const KINDS_MAX: usize = 32;
 pub(super) const NAME_MAX_CHARS: usize = 64;
 
@@ -51,13 +53,35 @@ pub(super) fn add(sum: &mut Object, more: &Object) -> Result<(), WorkFault> {
         let both = both.ok_or_else(|| WorkFault::member(path(), "is too large to be added up"))?;
         sum.insert(name.clone(), both);
     }
-    match sum.len() > KINDS_MAX {
+    let kinds = sum.keys().filter(|name| !is_limited(name));
+    match kinds.count() > KINDS_MAX {
         true => Err(WorkFault::member(
             "usage",
-            format!("has more than {KINDS_MAX} members in all"),
+            format!("has more than {KINDS_MAX} kinds in all"),
         )),
         false => Ok(()),
     }
+}
+
+/// What of a usage from elsewhere there is room for beside what was used already. What has limits always counts.
+pub(super) fn fitting(sum: &Object, more: &Object) -> Object {
+    let kinds = sum.keys().filter(|name| !is_limited(name));
+    let mut room = KINDS_MAX.saturating_sub(kinds.count());
+    let fits = more.iter().filter(|(name, _)| {
+        if is_limited(name) || sum.contains_key(*name) {
+            return true;
+        }
+        let has_room = room > 0;
+        room = room.saturating_sub(1);
+        has_room
+    });
+    fits.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Whether there is a limit for a kind of usage.
+fn is_limited(name: &str) -> bool {
+    LIMITS.iter().any(|(_, used)| *used == name)
 }
 
 /// The sum of two numbers, where it has a form.
@@ -72,13 +96,9 @@ fn added(sum: &Json, more: &Json) -> Option<Json> {
 /// How much of each limit is used.
 pub fn shares(budget: &Object, usage: &Object) -> Vec<BudgetShare> {
     let share = |(limit, used): (&str, &str)| {
-        let number = match budget.get(limit)? {
-            number @ (Json::Integer(_) | Json::Float(_)) => number.as_f64()?,
-            _ => return None,
-        };
         Some(BudgetShare {
             name: limit.to_owned(),
-            limit: number,
+            limit: limit_of(budget.get(limit)?)?,
             used: usage.get(used).and_then(Json::as_f64).unwrap_or(0.0),
         })
     };
@@ -194,7 +214,39 @@ mod tests {
         ] {
             assert_eq!(share(limit, used), is, "{used} of {limit}");
         }
+        for (limit, used, is) in [
+            ("true", "1", (true, false)),
+            ("true", "1.5", (true, true)),
+            ("false", "0.5", (true, true)),
+        ] {
+            assert_eq!(share(limit, used), is, "{used} of {limit}");
+        }
         let none = object(r#"{"max_llm_tokens":"many","max_tool_calls":null}"#);
         assert_eq!(shares(&none, &Object::new()), []);
+    }
+
+    #[test]
+    fn no_share_is_endless() {
+        let long = "9".repeat(400);
+        for (limit, used) in [(long.as_str(), "1"), ("5e-324", "1e308")] {
+            let budget = object(&format!(r#"{{"cost_ceiling_usd":{limit}}}"#));
+            let shares = shares(&budget, &object(&format!(r#"{{"cost_usd":{used}}}"#)));
+            let shown = shares[0].to_json().to_string();
+            assert_eq!(shown.parse::<Json>(), Ok(shares[0].to_json()));
+        }
+    }
+
+    #[test]
+    fn kinds_from_elsewhere_leave_room_for_what_has_limits() {
+        let kinds = (0..40).map(|at| (format!("k{at:02}"), Json::from(1)));
+        let mut elsewhere: Object = kinds.collect();
+        elsewhere.insert("llm_tokens".to_owned(), Json::from(7));
+        let mut sum = object(r#"{"gpu":1}"#);
+        let fitting = fitting(&sum, &elsewhere);
+        assert_eq!(fitting.len(), KINDS_MAX);
+        assert_eq!(add(&mut sum, &fitting), Ok(()));
+        assert_eq!(sum["llm_tokens"], 7.into());
+        assert_eq!(add(&mut sum, &object(r#"{"cost_usd":1,"gpu":1}"#)), Ok(()));
+        assert!(add(&mut sum, &object(r#"{"more":1}"#)).is_err());
     }
 }

@@ -2,8 +2,9 @@
 
 use super::budget::LIMITS;
 use super::intent::Intent;
-use crate::openintent::json::{Json, Object};
+use crate::openintent::json::Json;
 use crate::openintent::model::{DelegationScope, FederationPolicy};
+use crate::openintent::policy::limit_of;
 use crate::openintent::scope::ScopeFault;
 
 /// The operation that a scope denies where the work is not to be passed on.
@@ -11,9 +12,6 @@ const DELEGATE: &str = "intent.delegate";
 
 /// How often work may be passed on, as a policy has it.
 const DEPTH: &str = "max_delegation_depth";
-
-/// The agents that may do the work.
-const ALLOWED: &str = "allowed_agents";
 
 /// Why work is not passed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +57,7 @@ impl Intent {
         };
         let mut policy = self.policy_left(now_unix_ms)?;
         if let Some(asked) = asked_policy {
-            let mut asked = asked.clone();
-            keep_to_allowed(&policy.governance, &mut asked.governance);
-            policy = policy.compose_strictest(&asked);
+            policy = policy.compose_within(asked);
         }
         let says_something = policy != FederationPolicy::default();
         Ok(Delegated {
@@ -73,7 +69,10 @@ impl Intent {
     /// The policy with one hop less, and with limits lowered by what was used.
     fn policy_left(&self, now_unix_ms: i64) -> Result<FederationPolicy, DelegationFault> {
         let mut policy = self.policy.clone();
-        if let Some(depth) = policy.governance.get(DEPTH).and_then(Json::as_i64) {
+        if let Some(depth) = policy.governance.get(DEPTH).and_then(limit_of) {
+            // A part of a hop is none.
+            #[allow(clippy::cast_possible_truncation, reason = "it saturates")]
+            let depth = depth.floor() as i64;
             if depth < 1 {
                 return Err(DelegationFault::Depth(depth));
             }
@@ -86,7 +85,7 @@ impl Intent {
             let Some(left) = amount.and_then(|amount| left(amount, usage.get(used))) else {
                 continue;
             };
-            if left.as_f64().is_none_or(|left| left <= 0.0) {
+            if limit_of(&left).is_none_or(|left| left <= 0.0) {
                 return Err(DelegationFault::Budget(limit));
             }
             policy.budget.insert(limit.to_owned(), left);
@@ -111,19 +110,9 @@ fn narrowed(
     }
 }
 
-/// Policies replace lists where they are composed: whoever passes work on must not add agents by that.
-fn keep_to_allowed(own: &Object, asked: &mut Object) {
-    let Some(allowed) = own.get(ALLOWED).and_then(Json::as_array) else {
-        return;
-    };
-    if let Some(Json::Array(agents)) = asked.get_mut(ALLOWED) {
-        agents.retain(|agent| allowed.contains(agent));
-    }
-}
-
 /// What is left of a limit, never below zero; nothing where the limit is no number.
 fn left(limit: &Json, used: Option<&Json>) -> Option<Json> {
-    let amount = limit.as_f64()?;
+    let amount = limit_of(limit)?;
     let Some(used) = used else {
         return Some(limit.clone());
     };
@@ -227,6 +216,21 @@ mod tests {
         assert_eq!(governed(0), Err(DelegationFault::Depth(0)));
         let passed = governed(2).unwrap().policy.unwrap();
         assert_eq!(passed.governance[DEPTH], 1.into());
+        let asked = |depth: &str| policy(&format!(r#"{{"governance":{{"{DEPTH}":{depth}}}}}"#));
+        for (depth, is) in [("1.5", 0), ("true", 0), ("9.0", 8)] {
+            let passed = intent(None, "{}", "{}");
+            let passed = Intent {
+                policy: asked(depth),
+                ..passed
+            };
+            let governance = passed
+                .delegate(None, None, 0)
+                .unwrap()
+                .policy
+                .unwrap()
+                .governance;
+            assert_eq!(governance[DEPTH], is.into(), "{depth}");
+        }
     }
 
     #[test]
@@ -237,7 +241,13 @@ mod tests {
             ("max_tool_calls", "tool_calls"),
             ("max_duration_seconds", "duration_seconds"),
         ] {
-            for (amount, usage) in [("5", "5"), ("5", "6.5"), ("0.5", "0.5"), ("0", "0")] {
+            for (amount, usage) in [
+                ("5", "5"),
+                ("5", "6.5"),
+                ("0.5", "0.5"),
+                ("0", "0"),
+                ("true", "1"),
+            ] {
                 let conditions = format!(r#"{{"budget":{{"{limit}":{amount}}}}}"#);
                 let usage = format!(r#"{{"{used}":{usage}}}"#);
                 let passed = intent(None, &conditions, &usage).delegate(None, None, 0);

@@ -47,8 +47,11 @@ pub struct Intent {
     pub approved_by: Option<String>,
     /// When an agent began: Unix milliseconds.
     pub started_at: Option<i64>,
-    /// The keys of the last reports.
+    /// The keys of the last reports, each behind the word of its verb.
     pub keys: Vec<String>,
+    /// The dispatches of parts of it whose usage is in its own: all of them, since an end may be told again at any time, and
+    /// apart from the keys, which agents choose.
+    pub accounted: Vec<String>,
     /// The hash of each report in turn, for the root that is attested (spec, appendix C).
     pub log: Vec<String>,
 }
@@ -85,6 +88,7 @@ impl Intent {
             approved_by: members.optional("approved_by")?,
             started_at,
             keys: members.texts("keys", &[])?,
+            accounted: members.texts("accounted", &[])?,
             log: members.texts("log", &[])?,
         })
     }
@@ -116,6 +120,7 @@ impl Intent {
             .put_some("approved_by", self.approved_by.as_deref())
             .put_nested("started_at", self.started_at.map(Json::from))
             .put_nested("keys", listed(&self.keys))
+            .put_nested("accounted", listed(&self.accounted))
             .put_nested("log", listed(&self.log))
             .end()
     }

@@ -2,8 +2,8 @@
 
 use super::fault::WorkFault;
 use super::{Intent, Verb, WorkReport};
-use crate::openintent::json::Json;
 use crate::openintent::model::IntentStatus;
+use crate::openintent::policy::limit_of;
 
 /// The operation that a verb is, for scopes that deny it.
 fn operation(verb: Verb) -> Option<&'static str> {
@@ -36,9 +36,13 @@ impl Intent {
         report: &WorkReport,
     ) -> Result<(), WorkFault> {
         if status.is_final() {
+            let is = match status {
+                IntentStatus::Failed => "has",
+                _ => "is",
+            };
             let word = status.word();
             return Err(WorkFault::Conflict(format!(
-                "the intent is {word}, and nothing is done about it any more"
+                "the intent {is} {word}, and nothing is done about it any more"
             )));
         }
         if !self.is_others(report) {
@@ -52,6 +56,23 @@ impl Intent {
             }
             _ => WorkFault::Forbidden(why),
         })
+    }
+
+    /// Refuses whoever is not among the agents that may do the work, where the intent itself names nobody: its own agent was
+    /// judged when it came.
+    pub(super) fn permit_by_agents(&self, report: &WorkReport) -> Result<(), WorkFault> {
+        if self.agent_id.is_some() || self.policy.agents().is_none() {
+            return Ok(());
+        }
+        match report.agent_id.as_deref() {
+            Some(agent) if self.policy.allows_agent(agent) => Ok(()),
+            Some(agent) => Err(WorkFault::Forbidden(format!(
+                "the policy does not let the agent `{agent}` do the work (`allowed_agents`)"
+            ))),
+            None => Err(WorkFault::Forbidden(
+                "the policy says which agents may do the work: name yours in `agent_id`".to_owned(),
+            )),
+        }
     }
 
     /// Refuses what the scope does not allow. Whoever has no scope may do everything; failing is allowed under one that is
@@ -112,7 +133,7 @@ impl Intent {
             )));
         }
         let is_approved = self.approved_by.is_some() || (report.approve && may_approve);
-        if verb == Verb::Fail || !self.needs_approval() || is_approved {
+        if verb == Verb::Fail || !self.policy.needs_approval() || is_approved {
             return Ok(());
         }
         Err(WorkFault::Forbidden(
@@ -121,21 +142,11 @@ impl Intent {
         ))
     }
 
-    /// Whether a person has to agree before the work begins.
-    pub fn needs_approval(&self) -> bool {
-        let is_set = |name: &str| self.policy.governance.get(name) == Some(&Json::Bool(true));
-        is_set("require_approval") || is_set("require_human_approval")
-    }
-
     /// How many reports of progress there may be. A fraction of one is none.
     fn steps_max(&self) -> Option<i64> {
         let max = self.policy.governance.get("max_autonomous_steps")?;
-        match max {
-            Json::Integer(_) => max.as_i64(),
-            // Whatever is larger than an integer may be is no limit of anything.
-            #[allow(clippy::cast_possible_truncation, reason = "it saturates")]
-            Json::Float(float) => Some(float.floor() as i64),
-            _ => None,
-        }
+        // Whatever is larger than an integer may be is no limit of anything.
+        #[allow(clippy::cast_possible_truncation, reason = "it saturates")]
+        limit_of(max).map(|max| max.floor() as i64)
     }
 }

@@ -56,7 +56,7 @@ pub struct WorkReport {
     pub message: Option<String>,
     /// Says that a person agrees to the work, where the policy asks for that.
     pub approve: bool,
-    /// The same key makes it the same report again.
+    /// The same key makes it the same report again, for each verb.
     pub idempotency_key: Option<String>,
 }
 

@@ -69,7 +69,7 @@ impl BudgetShare {
     /// How much it is, 1 for all.
     pub fn share(&self) -> f64 {
         match self.limit > 0.0 {
-            true => self.used / self.limit,
+            true => (self.used / self.limit).min(f64::MAX),
             false => 1.0,
         }
     }
@@ -214,7 +214,7 @@ impl BudgetShare {
         })
     }
 
-    fn to_json(&self) -> Json {
+    pub(super) fn to_json(&self) -> Json {
         Writer::default()
             .put("name", self.name.as_str())
             .put("limit", Json::Float(self.limit))

@@ -389,20 +389,22 @@ fn what_was_used_elsewhere_is_added_once_and_not_after_the_end() {
     let policy = policy(r#"{"budget":{"max_llm_tokens":100}}"#);
     let mut work = Work::running(Intent { policy, ..intent() });
     let usage = object(r#"{"llm_tokens":90,"duration_seconds":5}"#);
-    let account = |work: &Work, key: &str| {
-        let turn = work.intent.account(work.status, key, &usage, work.now_ms);
+    let account = |work: &Work, dispatch_id: &str| {
+        let turn = work
+            .intent
+            .account(work.status, dispatch_id, &usage, work.now_ms);
         turn.unwrap()
     };
-    let turn = account(&work, "usage-of-1").unwrap();
+    let turn = account(&work, "d-1").unwrap();
     assert_eq!(turn.status, IntentStatus::Running);
     assert_eq!(turn.told[0].event_type, CallbackEventType::BudgetWarning);
     assert_eq!(turn.intent.usage, object(r#"{"llm_tokens":90}"#));
     work.intent = turn.intent;
-    assert!(account(&work, "usage-of-1").is_none());
-    let turn = account(&work, "usage-of-2").unwrap();
+    assert!(account(&work, "d-1").is_none());
+    let turn = account(&work, "d-2").unwrap();
     assert_eq!(turn.status, IntentStatus::Failed);
     work.status = turn.status;
-    assert!(account(&work, "usage-of-3").is_none());
+    assert!(account(&work, "d-3").is_none());
 }
 
 #[test]
@@ -434,4 +436,77 @@ fn what_nobody_could_keep_is_refused() {
     }
     // Its end is never refused for that.
     work.say(Verb::Complete, "{}").unwrap().unwrap();
+}
+
+#[test]
+fn a_key_of_one_verb_ends_nothing_of_another() {
+    let mut work = Work::on(intent());
+    let same = r#"{"idempotency_key":"k"}"#;
+    for verb in [Verb::Accept, Verb::Progress, Verb::Complete] {
+        assert!(work.say(verb, same).unwrap().is_some(), "{verb:?}");
+    }
+    assert_eq!(work.status, IntentStatus::Completed);
+    assert_eq!(work.say(Verb::Complete, same).unwrap().map(|_| ()), None);
+}
+
+#[test]
+fn no_key_of_an_agent_keeps_the_usage_of_a_part_away_or_lets_it_count_twice() {
+    let usage = object(r#"{"llm_tokens":5}"#);
+    let mut work = Work::running(intent());
+    work.say(Verb::Progress, r#"{"idempotency_key":"d-1"}"#)
+        .unwrap();
+    let turn = work.intent.account(work.status, "d-1", &usage, NOW);
+    work.intent = turn.unwrap().unwrap().intent;
+    for at in 0..300 {
+        let report = format!(r#"{{"idempotency_key":"k{at}"}}"#);
+        work.say(Verb::Progress, &report).unwrap().unwrap();
+    }
+    let again = work.intent.account(work.status, "d-1", &usage, NOW);
+    assert!(again.unwrap().is_none(), "keys that came later push it out");
+    assert_eq!(work.intent.usage["llm_tokens"], 5.into());
+}
+
+#[test]
+fn an_intent_for_nobody_is_for_those_whom_the_policy_names() {
+    let open = || Intent {
+        agent_id: None,
+        policy: policy(r#"{"governance":{"allowed_agents":["analyst"]}}"#),
+        ..intent()
+    };
+    let mut work = Work::on(open());
+    for verb in Verb::ALL {
+        assert!(
+            work.refuses(verb, r#"{"agent_id":"other"}"#)
+                .contains("`other`")
+        );
+        assert!(work.refuses(verb, "{}").contains("`agent_id`"));
+    }
+    work.say(Verb::Accept, r#"{"agent_id":"analyst"}"#).unwrap();
+    assert_eq!(work.intent.agent_id.as_deref(), Some("analyst"));
+}
+
+#[test]
+fn no_form_of_a_number_takes_a_limit_away() {
+    let step = |max: &str, then: Verb| {
+        let text = format!(r#"{{"governance":{{"max_autonomous_steps":{max}}}}}"#);
+        let mut work = Work::running(Intent {
+            policy: policy(&text),
+            ..intent()
+        });
+        work.say(then, "{}").is_ok()
+    };
+    for (max, is_allowed) in [
+        ("false", false),
+        ("true", true),
+        ("0.5", false),
+        ("1.5", true),
+    ] {
+        assert_eq!(step(max, Verb::Progress), is_allowed, "{max}");
+        assert!(step(max, Verb::Complete));
+    }
+    let mut approved = Work::on(Intent {
+        policy: policy(r#"{"governance":{"require_approval":1}}"#),
+        ..intent()
+    });
+    assert!(approved.refuses(Verb::Accept, "{}").contains("agree"));
 }

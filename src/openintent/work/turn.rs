@@ -72,15 +72,20 @@ impl Intent {
         by: &Reporter,
     ) -> Result<Option<Turn>, WorkFault> {
         check(report)?;
-        if self.has_seen(report.idempotency_key.as_deref()) || self.is_known(status, verb, report) {
+        // A key is one of its verb's: who uses one key for all reports still comes to an end.
+        let key = report.idempotency_key.as_deref();
+        let key = key.map(|key| format!("{} {key}", verb.word()));
+        let is_seen = key.as_ref().is_some_and(|key| self.keys.contains(key));
+        if is_seen || self.is_known(status, verb, report) {
             return Ok(None);
         }
         let begins = status == IntentStatus::Accepted && verb != Verb::Fail;
         self.permit_by_state(status, verb, report)?;
+        self.permit_by_agents(report)?;
         self.permit_by_scope(verb, report, begins, by.now_ms)?;
         self.permit_by_policy(verb, report, by.approver.is_some())?;
         let mut intent = self.clone();
-        if report.approve && begins && self.needs_approval() {
+        if report.approve && begins && self.policy.needs_approval() {
             intent.approved_by = intent.approved_by.or_else(|| by.approver.clone());
         }
         let said = Said {
@@ -89,7 +94,7 @@ impl Intent {
             state_delta: &report.state_delta,
             usage: &report.usage,
             message: report.message.as_deref(),
-            key: report.idempotency_key.as_deref(),
+            key: key.as_deref(),
             after: match verb {
                 Verb::Accept | Verb::Progress => IntentStatus::Running,
                 Verb::Complete => IntentStatus::Completed,
@@ -111,7 +116,7 @@ impl Intent {
         Ok(Some(turn))
     }
 
-    /// What becomes of an intent by what was used for a part of it elsewhere, known by a key. None where that was added
+    /// What becomes of an intent by what was used for a part of it elsewhere, in a dispatch. None where that was added
     /// before, or comes after its end. Time is not added: it passes here as well.
     ///
     /// # Errors
@@ -119,30 +124,28 @@ impl Intent {
     pub fn account(
         &self,
         status: IntentStatus,
-        key: &str,
+        dispatch_id: &str,
         usage: &Object,
         now_ms: i64,
     ) -> Result<Option<Turn>, WorkFault> {
-        if self.has_seen(Some(key)) || status.is_final() {
+        if status.is_final() || self.accounted.iter().any(|it| it == dispatch_id) {
             return Ok(None);
         }
-        let mut usage = usage.clone();
+        let mut usage = budget::fitting(&self.usage, usage);
         usage.remove(budget::DURATION);
+        let mut intent = self.clone();
+        intent.accounted.push(dispatch_id.to_owned());
         let said = Said {
             word: "account",
             agent_id: None,
             state_delta: &Object::new(),
             usage: &usage,
             message: None,
-            key: Some(key),
+            key: None,
             after: status,
             begins: false,
         };
-        self.clone().turned(&said, now_ms).map(Some)
-    }
-
-    fn has_seen(&self, key: Option<&str>) -> bool {
-        key.is_some_and(|key| self.keys.iter().any(|seen| seen == key))
+        intent.turned(&said, now_ms).map(Some)
     }
 
     fn turned(mut self, said: &Said<'_>, now_ms: i64) -> Result<Turn, WorkFault> {
@@ -298,22 +301,12 @@ fn check(report: &WorkReport) -> Result<(), WorkFault> {
     match report
         .state_delta
         .values()
-        .all(|it| is_flat(it, DELTA_DEPTH_MAX))
+        .all(|it| it.is_flat(DELTA_DEPTH_MAX))
     {
         true => Ok(()),
         false => Err(WorkFault::member(
             "state_delta",
             format!("must not be nested deeper than {DELTA_DEPTH_MAX} levels"),
         )),
-    }
-}
-
-/// Whether a value has at most so many levels below it.
-fn is_flat(value: &Json, levels: usize) -> bool {
-    let is_flat = |value: &Json| levels > 0 && self::is_flat(value, levels - 1);
-    match value {
-        Json::Array(items) => items.iter().all(is_flat),
-        Json::Object(object) => object.values().all(is_flat),
-        _ => true,
     }
 }

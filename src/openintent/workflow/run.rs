@@ -115,7 +115,7 @@ impl<'w> Run<'w> {
         for step in self.workflow.graph.order() {
             match self.steps[step].stage {
                 Stage::Waiting => starts.extend(self.ready(step)),
-                Stage::Again => starts.extend(self.start(step)),
+                Stage::Again => starts.extend(self.once_more(step)),
                 Stage::Underway(_) | Stage::Completed | Stage::Failed | Stage::Blocked => {}
             }
         }
@@ -135,11 +135,18 @@ impl<'w> Run<'w> {
         if !needs.iter().all(|need| stage(need) == Stage::Completed) {
             return None;
         }
-        if let Some(limit) = self.used_up() {
-            let message = format!("the {limit} USD that the workflow may cost are used up");
-            return self.end(step, Stage::Blocked, message);
+        match self.used_up() {
+            Some(message) => self.end(step, Stage::Blocked, message),
+            None => self.start(step),
         }
-        self.start(step)
+    }
+
+    /// A step that has failed, where there is money left for another try.
+    fn once_more(&mut self, step: usize) -> Option<Start> {
+        match self.used_up() {
+            Some(message) => self.end(step, Stage::Failed, message),
+            None => self.start(step),
+        }
     }
 
     fn start(&mut self, step: usize) -> Option<Start> {
@@ -169,11 +176,11 @@ impl<'w> Run<'w> {
         None
     }
 
-    /// What the workflow may cost, where that is used up.
+    /// That what the workflow may cost is used up, where it is.
     fn used_up(&self) -> Option<String> {
         let limit = self.workflow.max_cost_usd.as_ref()?;
         let is_used_up = usage::cost_usd(&self.usage()) >= limit.as_f64()?;
-        is_used_up.then(|| limit.to_string())
+        is_used_up.then(|| format!("the {limit} USD that the workflow may cost are used up"))
     }
 
     /// What a step begins with: its own state, and what others have come to.

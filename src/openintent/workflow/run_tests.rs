@@ -140,6 +140,27 @@ workflow:
 }
 
 #[test]
+fn no_step_is_tried_again_when_the_money_is_used_up() {
+    let workflow = workflow(
+        "\
+governance: {max_cost_usd: 1}
+workflow:
+  a: {assign: x, retry: {max_attempts: 3}}
+",
+    );
+    let mut run = Run::new(&workflow, Object::new());
+    run.advance();
+    run.see(0, 1, sight(Standing::Failed, "{}"));
+    assert!(run.advance().is_empty());
+    assert_eq!(stages(&run), ["failed"]);
+    let message = run.steps()[0].message.as_deref();
+    assert_eq!(
+        message,
+        Some("the 1 USD that the workflow may cost are used up")
+    );
+}
+
+#[test]
 fn what_the_whole_may_cost_is_kept_to() {
     let workflow = workflow(
         "\

@@ -95,6 +95,16 @@ impl Node {
         }
     }
 
+    /// How many levels of lists and mappings it has.
+    fn depth(&self) -> usize {
+        let deepest = |depth: Option<usize>| 1 + depth.unwrap_or_default();
+        match &self.value {
+            Value::Scalar(_) => 0,
+            Value::List(nodes) => deepest(nodes.iter().map(Self::depth).max()),
+            Value::Map(entries) => deepest(entries.iter().map(|it| it.node.depth()).max()),
+        }
+    }
+
     /// How many values it is made of.
     fn size(&self) -> usize {
         1 + match &self.value {
@@ -207,6 +217,7 @@ impl<'f> Builder<'f> {
                 let node = self.anchored.get(&anchor);
                 let mut node = node.cloned().ok_or_else(|| Fault::new(at, message))?;
                 node.at = at;
+                self.check_depth(node.depth(), at)?;
                 let size = node.size();
                 self.add(node, 0, size)
             }
@@ -246,12 +257,21 @@ impl<'f> Builder<'f> {
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
             return Err(foreign_tag(at));
         }
-        if self.open.len() >= DEPTH_MAX {
-            let message = format!("this is nested deeper than {DEPTH_MAX} levels: make it flatter");
-            return Err(Fault::new(at, message));
-        }
+        self.check_depth(1, at)?;
         self.open.push(Open { at, anchor, held });
         Ok(())
+    }
+
+    /// Refuses so many more levels where there is no place for them.
+    fn check_depth(&self, more: usize, at: Position) -> Result<(), Fault> {
+        match self.open.len() + more > DEPTH_MAX {
+            true => {
+                let message =
+                    format!("this is nested deeper than {DEPTH_MAX} levels: make it flatter");
+                Err(Fault::new(at, message))
+            }
+            false => Ok(()),
+        }
     }
 
     /// A value is complete.
@@ -480,6 +500,12 @@ mod tests {
         assert!(fault(&"[".repeat(80)).contains("nested deeper"));
         let steps: String = (0..1000).map(|depth| " ".repeat(depth) + "a:\n").collect();
         assert!(fault(&steps).contains("nested deeper"));
+        let nested = |inner: &str| "[".repeat(30) + inner + &"]".repeat(30);
+        let (one, two) = (nested("x"), nested("*a"));
+        assert!(read(&format!("a: &a {one}\nb: {two}"), &mut Findings::default()).is_ok());
+        let three = nested("*b");
+        let deep = format!("a: &a {one}\nb: &b {two}\nc: {three}");
+        assert!(fault(&deep).starts_with("3:"), "{}", fault(&deep));
         assert!(fault("a: &x [*x]").starts_with("1:"));
     }
 

@@ -14,6 +14,7 @@ use crate::openintent::http_signature::{self, CONTENT_DIGEST};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
 use crate::protocol::permission::Permission;
+use crate::protocol::scope::Scope;
 use crate::store::record::KeyRecord;
 
 /// Whoever showed an API key that counts.
@@ -51,6 +52,16 @@ impl Caller {
     /// The team of the key.
     pub(super) fn team(&self) -> &TeamId {
         &self.key.team
+    }
+
+    /// The key.
+    pub(super) fn key(&self) -> &KeyRecord {
+        &self.key
+    }
+
+    /// Whether its scopes leave nothing out.
+    pub(super) fn sees_everything(&self) -> bool {
+        self.key.scopes.iter().any(|scope| *scope == Scope::All)
     }
 }
 

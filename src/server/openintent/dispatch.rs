@@ -10,10 +10,11 @@ use axum::response::Response;
 
 use super::super::state::App;
 use super::answer::Answer;
-use super::caller::admit;
+use super::caller::{Caller, admit};
 use super::fields::Fields;
+use super::intents::sees;
 use super::{Sent, node};
-use crate::federation::openintent::DispatchRequest;
+use crate::federation::openintent::{DispatchRequest, OpenIntent, Refusal};
 use crate::openintent::json::Object;
 use crate::openintent::model::{DelegationScope, FederationPolicy};
 use crate::protocol::id::AgentId;
@@ -30,6 +31,7 @@ pub(super) async fn post(
     request.dispatched_by = agent_named(&sent.parts);
     let node = node(&app)?;
     admit(&app, &sent.parts, team, Some(&caller))?;
+    check_seen(node, &caller, &request.intent_id).await?;
     let result = node.dispatch(&app.log, team, request).await?;
     Ok(Answer::ok(&result.to_json()))
 }
@@ -67,4 +69,18 @@ fn read(object: &Object) -> Result<DispatchRequest, Answer> {
 fn agent_named(parts: &Parts) -> Option<AgentId> {
     let named = parts.headers.get("x-agent-id")?;
     named.to_str().ok()?.parse().ok()
+}
+
+/// Whoever may not see an intent does not pass it on either: its state goes along.
+async fn check_seen(node: &OpenIntent, caller: &Caller, id: &str) -> Result<(), Refusal> {
+    if caller.sees_everything() {
+        return Ok(());
+    }
+    match node.intent(caller.team(), id).await {
+        Ok(intent) if !sees(caller.key(), &intent) => {
+            Err(Refusal::Unknown(format!("there is no intent `{id}`")))
+        }
+        Ok(_) | Err(Refusal::Unknown(_)) => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
 }

@@ -106,7 +106,7 @@ async fn seen(app: &App, key: &KeyRecord, id: &str) -> Result<IntentShown, ApiEr
 }
 
 /// Whether a key may see an intent: as the message that it is to its agent.
-fn sees(key: &KeyRecord, intent: &IntentShown) -> bool {
+pub(super) fn sees(key: &KeyRecord, intent: &IntentShown) -> bool {
     key.scopes.match_any(&Header {
         kind: Cow::Borrowed(AGENT_MESSAGE),
         source: Cow::Borrowed(&intent.source_server),
@@ -130,7 +130,7 @@ pub(super) fn own(app: &App) -> Result<&Arc<OpenIntent>, ApiError> {
 
 /// A body with its numbers as they came.
 pub(super) fn sent(body: &[u8]) -> Result<Json, ApiError> {
-    let json = Json::read(body);
+    let json = super::read(body);
     json.map_err(|fault| ApiError::bad_request(format!("the body: {fault}")))
 }
 

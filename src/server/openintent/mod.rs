@@ -24,7 +24,8 @@ use axum::routing::{get, post, put};
 use super::body;
 use super::state::App;
 use crate::federation::openintent::OpenIntent;
-use crate::openintent::json::{Json, Object};
+use crate::openintent::json::{Json, JsonFault, Object};
+use crate::protocol::json::MAX_DEPTH;
 use crate::protocol::permission::Permission;
 use answer::Answer;
 use caller::Caller;
@@ -80,7 +81,7 @@ struct Sent {
 impl Sent {
     async fn read(app: &App, parts: Parts, body: Body) -> Result<Self, Answer> {
         let body = body::read(app, &parts.headers, body, BODY_MAX_BYTES).await?;
-        let json = Json::read(&body).map_err(|fault| Answer::no_json(&fault))?;
+        let json = read(&body).map_err(|fault| Answer::no_json(&fault))?;
         let Json::Object(object) = json else {
             return Err(Answer::no_object(&json));
         };
@@ -94,6 +95,16 @@ impl Sent {
     /// Whose key it shows. None is fine here; a wrong one is not.
     async fn caller(&self, app: &App) -> Result<Option<Caller>, Answer> {
         Caller::of(app, &self.parts, Permission::Write).await
+    }
+}
+
+/// Reads a body. What it holds is stored and shown within other objects, and readers of those stop at
+/// [`DEPTH_MAX`](crate::openintent::json::DEPTH_MAX): so it may be nested as deep as any event's data, and no deeper.
+fn read(body: &[u8]) -> Result<Json, JsonFault> {
+    let json = Json::read(body)?;
+    match json.is_flat(MAX_DEPTH) {
+        true => Ok(json),
+        false => Err(JsonFault::Depth { max: MAX_DEPTH }),
     }
 }
 

@@ -197,14 +197,15 @@ pub(super) async fn note(
 }
 
 /// A part of a statement: takes note that forwards ended without a delivery, or are on their way again. `forwards` has
-/// their `peer` and `seq`. Forwards to other peers, and of other events, are none of its business.
+/// their `peer` and `seq`, and `sent` is what it is called in `message`, which says why, and in `time`. Forwards to other peers, and of other events, are none of its business.
 pub(super) fn turn(
     forwards: &str,
     (from, to): (ExchangeState, ExchangeState),
+    message: &str,
     time: &str,
 ) -> String {
     format!(
-        "UPDATE exchanges SET state = '{to}', updated_at = {time}
+        "UPDATE exchanges SET state = '{to}', message = {message}, updated_at = {time}
          FROM {forwards} AS sent
          JOIN peers ON peers.number = sent.peer AND peers.kind = 'openintent'
          LEFT JOIN events ON events.team = peers.team AND events.seq = sent.seq

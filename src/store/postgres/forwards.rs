@@ -215,8 +215,8 @@ const WAKE: &str = "
 
 /// A row is looked for also among those that were woken during their attempt.
 fn settling() -> String {
-    let dead = "(SELECT peer, seq, ended_at FROM tried WHERE settled = 'dead')";
-    let undelivered = exchanges::turn(dead, BURIED, "sent.ended_at");
+    let dead = "(SELECT peer, seq, error, ended_at FROM tried WHERE settled = 'dead')";
+    let undelivered = exchanges::turn(dead, BURIED, "sent.error", "sent.ended_at");
     format!("
     WITH given AS (
         SELECT given.*
@@ -431,7 +431,8 @@ pub(super) async fn note_drops(client: &Object, drops: &[Dropped]) -> Result<()>
 
 /// Makes letters of the rows of `found`, which are keys of the outbox: `status` and `last_error` are expressions.
 fn bury(found: &str, status: &str, last_error: &str) -> String {
-    let undelivered = exchanges::turn("gone", BURIED, "$1::bigint");
+    let gone = format!("(SELECT peer, seq, {last_error} AS last_error FROM gone)");
+    let undelivered = exchanges::turn(&gone, BURIED, "sent.last_error", "$1::bigint");
     format!(
         "WITH found AS ({found}), locked AS (
              SELECT outbox.peer, outbox.due_at, outbox.seq

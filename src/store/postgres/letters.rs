@@ -53,7 +53,7 @@ pub(super) async fn replay(
         Letters::All => (None, None),
     };
     let replayed = (ExchangeState::Undelivered, ExchangeState::Queued);
-    let queued = exchanges::turn("gone", replayed, "$4::bigint");
+    let queued = exchanges::turn("gone", replayed, "NULL", "$4::bigint");
     // Its age counts from now: it would be dead again at once.
     let replay = client
         .prepare_cached(&format!(

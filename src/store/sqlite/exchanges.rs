@@ -244,7 +244,8 @@ pub(super) fn list(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Takes note that the forward of a dispatch ended without a delivery, or is on its way again. Forwards to other peers,
+/// Takes note that the forward of a dispatch ended without a delivery, and why: its letter says that; or that it is on its
+/// way again, when there is no letter any more. Forwards to other peers,
 /// and of other events, are none of its business. The signs leave no index but that of local ids: by its state, a dispatch
 /// would be looked for among all that are queued.
 pub(super) fn turn(
@@ -255,7 +256,9 @@ pub(super) fn turn(
 ) -> Result<()> {
     transaction
         .prepare_cached(&format!(
-            "UPDATE exchanges SET state = :to, updated_at = :now
+            "UPDATE exchanges
+             SET state = :to, updated_at = :now,
+                 message = (SELECT last_error FROM letters WHERE letters.peer = :peer AND letters.seq = :seq)
              WHERE local_id = (
                        SELECT coalesce(events.id, kept_events.id)
                        FROM peers

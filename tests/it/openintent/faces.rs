@@ -219,6 +219,31 @@ async fn a_sender_does_not_replace_the_agents_that_the_operator_allows() {
     assert_eq!(send("dispatch-2", "agent-public").await, true);
 }
 
+/// Composing takes the smaller of two numbers, and `false` and `true` for numbers: what the operator wants holds all the same.
+#[tokio::test]
+async fn no_form_of_a_number_takes_the_operators_conditions_away() {
+    let source = Party::start();
+    let own =
+        "policy.governance = { require_approval = true }\npolicy.budget = { max_tool_calls = 5 }\n";
+    let node = Node::start(&format!("{own}{}", settings("allowlist", &[&source.url])));
+    let mut intent = source.intent(&node.url, "dispatch-1");
+    intent["agent_id"] = "agent-public".into();
+    intent["federation_policy"] =
+        json!({"governance": {"require_approval": 0}, "budget": {"max_tool_calls": true}});
+    let taken = node.receive(source.signed(&intent)).await.expect(200);
+    let id = taken["local_intent_id"].as_str().unwrap();
+    let report = async |verb: &str, body: &str| {
+        let path = format!("/api/openintent/intents/{id}/{verb}");
+        node.access().post(&path, body.to_owned()).await
+    };
+    report("accept", "{}").await.refused(403, "forbidden");
+    let agreed = r#"{"approve":true}"#;
+    report("accept", agreed).await.expect(200);
+    let used = r#"{"usage":{"tool_calls":2}}"#;
+    let ended = report("progress", used).await.expect(200);
+    assert_eq!(ended["status"], "failed");
+}
+
 /// What one team says of a server's name is nothing to another, also where the document is remembered.
 #[tokio::test]
 async fn a_document_is_judged_by_what_each_team_says() {

@@ -59,6 +59,13 @@ async fn how_a_dispatch_ends_is_the_exit_code() {
             .stderr_has(why)
             .exits(1);
     }
+    server.answers(&[(
+        200,
+        shown("undelivered", &json!({"message": "not trusted"})),
+    )]);
+    dispatch(&server, &person, &["--wait=0s"])
+        .stderr_has("has not taken it: not trusted; `kite federation dead-letters replay`")
+        .exits(8);
     server.answers(&[(200, shown("delivered", &json!({})))]);
     dispatch(&server, &person, &["--wait=0s"])
         .stdout_has("status: delivered")

@@ -70,6 +70,19 @@ async fn a_report_says_what_was_said_and_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_fails_the_intent_says_so_and_why() {
+    let person = Person::new();
+    let server = Pretender::start(1).await;
+    let mut failed = shown("fed-1", "failed");
+    failed["message"] = "the budget is exceeded".into();
+    server.answers(&[(200, failed)]);
+    intents(&server, &person, &["progress", "fed-1"])
+        .stdout_has("The intent has failed\n  id: fed-1\n  status: failed")
+        .stdout_has("message: the budget is exceeded")
+        .succeeds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_knows_its_intent_and_its_agent_by_the_environment() {
     let person = Person::new();
     let server = Pretender::start(1).await;

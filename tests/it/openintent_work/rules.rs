@@ -1,8 +1,11 @@
 //! What is refused, and in which words: bad input, others' teams, what the state, the scope or the policy does not allow.
 
+use kite::openintent::json::Json;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{INTENTS, entries, path, received, report, shown};
+use crate::support::http::answer;
 use crate::support::openintent::Node;
 use crate::support::party::Party;
 
@@ -108,6 +111,12 @@ async fn a_key_with_narrow_scopes_sees_what_they_match() {
         .post(&path(&id, "accept"), "{}")
         .await
         .refused(404, "not_found");
+    // Its state would go along.
+    let order = json!({"intent_id": id, "target_server": party.url});
+    let passed_on = others
+        .bare(Method::POST, "/api/v1/federation/dispatch")
+        .header("X-API-Key", &others.key);
+    answer(passed_on.json(&order)).await.expect(404);
     assert_eq!(
         others.get(INTENTS).await.expect(200),
         json!({"intents": []})
@@ -115,6 +124,33 @@ async fn a_key_with_narrow_scopes_sees_what_they_match() {
     its.post(&path(&id, "accept"), "{}").await.expect(200);
     let listed = its.get(INTENTS).await.expect(200);
     assert_eq!(listed["intents"][0]["intent_id"], id);
+}
+
+/// What came in is shown, stored and sent on within other objects: that must be no deeper than readers read.
+#[tokio::test]
+async fn what_is_nested_as_deep_as_it_may_be_is_read_by_everybody() {
+    let party = Party::start();
+    let node = Node::trusting(&[&party.url]);
+    let send = async |levels: usize, id: &str| {
+        let mut intent = party.intent(&node.url, id);
+        let state = format!(
+            "{{\"a\":{}{}}}",
+            "[".repeat(levels - 2),
+            "]".repeat(levels - 2)
+        );
+        intent["agent_id"] = "agent-public".into();
+        intent["intent_state"] = serde_json::from_str(&state).unwrap();
+        node.receive(party.signed(&intent)).await
+    };
+    let refused = send(121, "dispatch-1").await.expect(422);
+    assert!(refused.to_string().contains("120 levels"), "{refused}");
+    let taken = send(120, "dispatch-2").await.expect(200);
+    let id = taken["local_intent_id"].as_str().unwrap();
+    report(&node, id, "accept", json!({})).await.expect(200);
+    let listed = node.access().get(INTENTS).await;
+    let text = listed.expect(200).to_string();
+    assert!(text.parse::<Json>().is_ok(), "the command line reads it");
+    assert_eq!(node.events().await.len(), 2);
 }
 
 #[tokio::test]

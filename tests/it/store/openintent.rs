@@ -103,6 +103,12 @@ async fn state(store: &dyn Store, name: &str) -> ExchangeState {
     found.await.unwrap().unwrap().state
 }
 
+/// Why a dispatch is not delivered.
+async fn why(store: &dyn Store, name: &str) -> Option<String> {
+    let found = store.exchange(id("acme"), ExchangeKind::Dispatch, name.to_owned());
+    found.await.unwrap().unwrap().message
+}
+
 async fn an_exchange_is_kept_with_its_event_and_known_again_by_its_own_key(store: &dyn Store) {
     let stored = append(store, vec![intent("a", 1, Some(2))]).await;
     assert_eq!(stored, [Outcome::Stored(1)]);
@@ -466,6 +472,7 @@ async fn a_dispatch_whose_forward_is_dead_is_undelivered_until_it_is_replayed(st
     assert_eq!(state(store, "a").await, ExchangeState::Queued);
     settle(store, settlement(own, 1, 500, Settled::Dead)).await;
     assert_eq!(state(store, "a").await, ExchangeState::Undelivered);
+    assert_eq!(why(store, "a").await.as_deref(), Some("status 400"));
     assert_eq!(state(store, "b").await, ExchangeState::Queued);
     let letter = OutboxId {
         peer_id: "id-of-other".to_owned(),
@@ -476,6 +483,7 @@ async fn a_dispatch_whose_forward_is_dead_is_undelivered_until_it_is_replayed(st
         .await;
     assert_eq!(replayed.unwrap(), 1);
     assert_eq!(state(store, "a").await, ExchangeState::Queued);
+    assert_eq!(why(store, "a").await, None);
     // Its event may have left the log by then.
     store.prune(id("acme"), 1, 10).await.unwrap();
     settle(store, settlement(own, 1, 1, Settled::Dead)).await;
@@ -518,6 +526,8 @@ async fn a_dispatch_that_waited_for_too_long_is_undelivered(store: &dyn Store) {
     assert_eq!(state(store, "a").await, ExchangeState::Queued);
     assert_eq!(store.expire_rows(6, 1000, 50, 10).await.unwrap(), 2);
     assert_eq!(state(store, "a").await, ExchangeState::Undelivered);
+    let why = why(store, "a").await.unwrap();
+    assert_eq!(why, "it waited for too long");
 }
 
 async fn what_a_peer_of_another_kind_does_is_nothing_to_a_dispatch(store: &dyn Store) {

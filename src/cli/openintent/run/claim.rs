@@ -33,6 +33,7 @@ pub(super) struct Claim {
     record: RunRecord,
     file: String,
     has_id: bool,
+    has_inputs: bool,
     /// Whether it had begun before.
     pub(super) goes_on: bool,
 }
@@ -76,6 +77,7 @@ impl Claim {
             record,
             file: wanted.file.display().to_string(),
             has_id: wanted.run_id.is_some(),
+            has_inputs: !wanted.given.is_empty(),
             goes_on,
         })
     }
@@ -87,11 +89,16 @@ impl Claim {
 
     /// What is typed to go on with it.
     pub(super) fn command(&self) -> String {
-        let file = shell_word(&self.file);
-        match self.has_id {
-            true => format!("kite openintent run {file} --run-id {}", self.run_id()),
-            false => format!("kite openintent run {file}"),
+        let mut command = format!("kite openintent run {}", shell_word(&self.file));
+        if self.has_id {
+            command += " --run-id ";
+            command += self.run_id();
         }
+        // With other values it would be another run. They may be long.
+        if self.has_inputs {
+            command += " --input …";
+        }
+        command
     }
 
     /// When to stop waiting: after what the command says, or when the time of the whole workflow is over.

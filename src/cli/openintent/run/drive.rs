@@ -96,9 +96,8 @@ impl Driver<'_> {
                 return Ok(());
             }
             let now = Instant::now();
-            let look = now + if self.away { AGAIN_AFTER } else { LOOK_EVERY };
             let due = self.due.iter().map(|(at, _)| *at);
-            let next = due.chain([look]).min().unwrap_or(look);
+            let next = next_round(now, self.away, due);
             tokio::select! {
                 () = bell.notified() => sleep_until(now + BREATH).await,
                 () = sleep_until(next) => {}
@@ -253,6 +252,14 @@ impl Driver<'_> {
     }
 }
 
+/// When it is looked again. What is due stays due while the server is away.
+fn next_round(now: Instant, is_away: bool, due: impl Iterator<Item = Instant>) -> Instant {
+    match is_away {
+        true => now + AGAIN_AFTER,
+        false => due.fold(now + LOOK_EVERY, Instant::min),
+    }
+}
+
 /// What the server gave an id to, it knows; unless it is another one by now, or has lost what it had.
 fn unknown(error: ClientError, run_id: &str) -> CommandError {
     match error {
@@ -292,5 +299,19 @@ impl Ended {
             ),
         };
         Err(CommandError::new(kind, message).with_hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_not_asked_without_a_pause() {
+        let now = Instant::now();
+        let soon = now + Duration::from_millis(1);
+        assert_eq!(next_round(now, true, [now].into_iter()), now + AGAIN_AFTER);
+        assert_eq!(next_round(now, false, [soon].into_iter()), soon);
+        assert_eq!(next_round(now, false, [].into_iter()), now + LOOK_EVERY);
     }
 }

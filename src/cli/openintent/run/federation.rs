@@ -73,7 +73,6 @@ async fn set_peer(
     let url = normalize(&peer.url);
     let mut servers = trust.servers.iter();
     let known = servers.find(|server| normalize(&server.url) == url);
-    let policy = peer.trust_policy.map(|policy| policy.word().to_owned());
     if known.is_some_and(|known| is_so(known, peer)) {
         return Ok(());
     }
@@ -87,17 +86,23 @@ async fn set_peer(
             "say it with the key: `kite openintent trust add URL --relationship WORD --api-key -`; or change the file",
         ));
     }
-    let draft = TrustedServerDraft {
-        url: Some(peer.url.clone()),
-        relationship: Some(peer.relationship.word().to_owned()),
-        trust_policy: policy,
-        did: known.and_then(|known| known.did.clone()),
-        api_key: None,
-    };
+    let draft = draft(peer, known);
     offered(api.trust_server(&draft).await)?;
     let word = peer.relationship.word();
     out.note(&format!("the team trusts `{}` now, as {word}", peer.url));
     Ok(())
+}
+
+/// What is said of a server: what the file does not say stays as it is.
+fn draft(peer: &Peer, known: Option<&TrustedServerShown>) -> TrustedServerDraft {
+    let policy = peer.trust_policy.map(|policy| policy.word().to_owned());
+    TrustedServerDraft {
+        url: Some(peer.url.clone()),
+        relationship: Some(peer.relationship.word().to_owned()),
+        trust_policy: policy.or_else(|| known?.trust_policy.clone()),
+        did: known.and_then(|known| known.did.clone()),
+        api_key: None,
+    }
 }
 
 /// Whether a server is trusted as the file says. A policy that the file does not name stays as it is.
@@ -143,4 +148,34 @@ async fn check_agents(workflow: &Workflow, api: &Api, out: Output) -> Result<(),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openintent::model::PeerRelationship;
+    use crate::protocol::trust::TrustSource;
+
+    #[test]
+    fn a_file_that_says_less_of_a_peer_loosens_nothing() {
+        let known = TrustedServerShown {
+            url: "https://b.example".to_owned(),
+            relationship: "peer".to_owned(),
+            trust_policy: Some("trustless".to_owned()),
+            did: Some("did:web:other.example".to_owned()),
+            has_api_key: false,
+            source: TrustSource::Command,
+            created_at: None,
+        };
+        let peer = Peer {
+            url: known.url.clone(),
+            relationship: PeerRelationship::Upstream,
+            trust_policy: None,
+        };
+        assert!(!is_so(&known, &peer));
+        let draft = draft(&peer, Some(&known));
+        assert_eq!(draft.relationship.as_deref(), Some("upstream"));
+        assert_eq!(draft.trust_policy, known.trust_policy);
+        assert_eq!(draft.did, known.did);
+    }
 }

@@ -73,9 +73,15 @@ impl OpenIntent {
         now: Millis,
     ) -> Result<NewExchange, Refusal> {
         let theirs = assignment.federation_policy.clone().unwrap_or_default();
-        let policy = self.settings.policy.compose_strictest(&theirs);
+        let policy = self.settings.policy.compose_within(&theirs);
         if let Some(why) = policy.refusal() {
             return Err(Refusal::member("federation_policy", why));
+        }
+        if !policy.allows_agent(&assignment.agent_id) {
+            return Err(Refusal::Forbidden(format!(
+                "the policy does not let the agent `{}` do the work (`allowed_agents`)",
+                assignment.agent_id
+            )));
         }
         if let Some(scope) = &assignment.delegation_scope {
             let useless = |fault: crate::openintent::scope::ScopeFault| {

@@ -53,8 +53,7 @@ impl OpenIntent {
         .await
     }
 
-    /// Adds what was used for a part of an intent that was passed on, known by a key, to what it uses; once, and not after
-    /// its end.
+    /// Adds what was used for a part of an intent that a dispatch passed on to what it uses; once, and not after its end.
     ///
     /// # Errors
     /// Why nothing was stored.
@@ -63,11 +62,11 @@ impl OpenIntent {
         log: &Log,
         team: &TeamId,
         id: &str,
-        key: &str,
+        dispatch_id: &str,
         usage: &Object,
     ) -> Result<(), Refusal> {
         self.change(log, team, id, |intent, status, now_ms| {
-            Ok(intent.account(status, key, usage, now_ms)?)
+            Ok(intent.account(status, dispatch_id, usage, now_ms)?)
         })
         .await
         .map(drop)
