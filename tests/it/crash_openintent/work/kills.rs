@@ -1,8 +1,11 @@
 //! SIGKILL of who dispatches, of who works, and of both, while a script and a client of the API work.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{BOSS, Diary, KINDS, Pulse, all_of, check, entries, intents, send, told, work};
+use super::{
+    BOSS, Diary, KINDS, Pulse, Reports, all_of, check, dispatched, entries, intents, is_completed,
+    reports, send, told, work,
+};
 use crate::crash_openintent::Station;
 use crate::support::chance::{Dice, number};
 use crate::support::cli::{KITE, Person};
@@ -16,9 +19,22 @@ const ROUNDS: u64 = 5;
 /// Each connection to a server loses its answer of this number.
 const LOSES: usize = 15;
 
-/// The agents: a command that `kite agent listen` runs, and one that speaks HTTP.
+/// The agents: a command that `kite agent listen` runs, one that speaks HTTP, and one that gives up.
 const SCRIPT: &str = "script";
 const CLIENT: &str = "client";
+const QUITTER: &str = "quitter";
+
+/// What the last one reports, and the kinds of the callbacks that come of it.
+fn quits(dispatch: &str) -> Vec<(&'static str, Value)> {
+    let mut reports = reports(dispatch);
+    reports.truncate(2);
+    reports.push((
+        "fail",
+        json!({"message": "no data", "usage": {"llm_tokens": 1}}),
+    ));
+    reports
+}
+const QUIT_KINDS: [&str; 4] = ["status_changed", "state_delta", "attestation", "failed"];
 
 /// The same as the reports of the client. What it has done before it does not do again.
 const WORK: &str = r#"set -e
@@ -59,19 +75,18 @@ async fn whoever_is_killed(a: Option<&str>, b: Option<&str>) {
     let _listener = employ(&b, &done);
     let both = || (pulse.clone(), done.clone());
     let more = json!({"federation_policy": {"budget": {"max_llm_tokens": 100}}});
-    let agents = vec![SCRIPT, CLIENT];
+    let agents = vec![SCRIPT, CLIENT, QUITTER];
     let sender = send(a.nodes.follow(), urls[1].clone(), agents, more, both());
     let sender = tokio::spawn(sender);
-    let client_pulse = Pulse {
+    let working = Pulse {
         answers: pulse.answers.clone(),
         ..Pulse::new()
     };
-    let client = work(
-        b.nodes.follow(),
-        CLIENT,
-        (client_pulse.clone(), done.clone()),
-    );
-    let client = tokio::spawn(client);
+    let clients: [(_, Reports); 2] = [(CLIENT, reports), (QUITTER, quits)];
+    let clients = clients.map(|(agent, reports)| {
+        let both = (working.clone(), done.clone());
+        tokio::spawn(work(b.nodes.follow(), agent, reports, both))
+    });
     // From here on each has a peer that stands for the other.
     done.has(1).await;
     for _ in 0..number("KITE_CRASH_OPENINTENT_WORK", ROUNDS) {
@@ -93,8 +108,10 @@ async fn whoever_is_killed(a: Option<&str>, b: Option<&str>) {
     pulse.end();
     let ids = sender.await.unwrap();
     done.has(ids.len()).await;
-    client_pulse.end();
-    client.await.unwrap();
+    working.end();
+    for client in clients {
+        client.await.unwrap();
+    }
     a.is_drained().await;
     b.is_drained().await;
     for station in [&mut a, &mut b] {
@@ -103,14 +120,24 @@ async fn whoever_is_killed(a: Option<&str>, b: Option<&str>) {
 
     let times = done.times();
     assert!(times.values().all(|count| *count == 1), "{times:?}");
-    check(&a, &b, &ids, &json!({"llm_tokens": 90, "cost_usd": 0.25})).await;
+    check(&a, &b, &ids).await;
     let (told, intents, entries) = (told(&a, BOSS).await, intents(&b).await, entries(&b).await);
     for id in &ids {
+        let (dispatch, intent) = (dispatched(&a, id).await, &intents[id]);
+        let entries = &entries[intent["intent_id"].as_str().unwrap()];
+        let words: Vec<_> = entries.iter().map(|it| &it["event_type"]).collect();
+        if intent["agent_id"] == QUITTER {
+            assert_eq!(told[id], all_of(id, &QUIT_KINDS));
+            assert_eq!(dispatch["status"], "failed", "{dispatch:#}");
+            assert_eq!(dispatch["message"], "no data", "{dispatch:#}");
+            assert_eq!(dispatch["usage"]["llm_tokens"], 51, "{dispatch:#}");
+            assert_eq!(words, ["accept", "progress", "fail"]);
+            continue;
+        }
+        is_completed(&dispatch, 90);
         assert_eq!(told[id], all_of(id, &KINDS));
         let expected = json!({"step": 2, "by": id, "sum": id});
-        assert_eq!(intents[id]["state"], expected);
-        let entries = &entries[intents[id]["intent_id"].as_str().unwrap()];
-        let words: Vec<_> = entries.iter().map(|it| &it["event_type"]).collect();
+        assert_eq!(intent["state"], expected);
         assert_eq!(words, ["accept", "progress", "progress", "complete"]);
     }
     eprintln!("{} dispatches were done", ids.len());

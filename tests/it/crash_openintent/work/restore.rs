@@ -6,7 +6,9 @@ use tempfile::TempDir;
 
 use kite::store::openintent::ExchangeState::{Completed, Delivered};
 
-use super::{BOSS, Pulse, all_of, check, dispatched, insist_on, intents, order, reports, told};
+use super::{
+    BOSS, Pulse, all_of, check, dispatched, insist_on, intents, is_completed, order, reports, told,
+};
 use crate::crash_openintent::Station;
 use crate::support::door::Door;
 use crate::support::http::answer;
@@ -98,8 +100,8 @@ impl Errand {
 async fn is_whole(a: &Station, b: &Station, errand: &Errand) {
     a.becomes_in_time(&errand.dispatch, Completed).await;
     b.is_drained().await;
-    let used = json!({"llm_tokens": 90, "cost_usd": 0.25});
-    check(a, b, std::slice::from_ref(&errand.dispatch), &used).await;
+    check(a, b, std::slice::from_ref(&errand.dispatch)).await;
+    is_completed(&dispatched(a, &errand.dispatch).await, 90);
 }
 
 async fn the_worker_is_restored(databases: [Option<&str>; 2]) {
