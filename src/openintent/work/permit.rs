@@ -137,7 +137,8 @@ impl Intent {
             return Ok(());
         }
         Err(WorkFault::Forbidden(
-            "the policy wants a person to agree before the work begins: accept the intent with `approve: true` and an admin key"
+            "the policy wants a person to agree before the work begins: accept the intent with an admin key and `approve: \
+             true` (`kite openintent intents accept --approve`)"
                 .to_owned(),
         ))
     }
