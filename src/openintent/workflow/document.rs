@@ -78,11 +78,11 @@ impl Workflow {
     /// ```
     /// use kite::openintent::workflow::Workflow;
     ///
-    /// let text = "openintent: '1.0'\ninfo: {name: Nightly}\nworkflow:\n  collect: {asign: collector}\n";
+    /// let text = "openintent: '1.0'\ninfo: {name: Nightly}\nworkflow:\n  collect: {assign: collector, titel: Rows}\n";
     /// let faults = Workflow::read(text).unwrap_err();
     /// assert_eq!(
     ///     faults[0].to_string(),
-    ///     "4:13: there is no key `workflow.collect.asign`: did you mean `assign`?"
+    ///     "4:32: there is no key `workflow.collect.titel`: did you mean `title`?"
     /// );
     /// ```
     ///
