@@ -11,7 +11,6 @@ mod cursors;
 pub(super) mod dump;
 mod endpoints;
 mod exchanges;
-mod fault;
 mod federation;
 mod forwards;
 mod invites;
@@ -38,6 +37,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
 use tokio::sync::mpsc;
+use tokio_postgres::error::{Severity, SqlState};
 
 use super::peers::KnownPeers;
 use super::record::{
@@ -49,7 +49,6 @@ use super::{Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use address::PostgresAddress;
-use fault::{chain, outcome};
 use value::{column, count, digest, found, json, parsed, removed, signed, storable, unsigned};
 
 /// How many connections a node has at most for everything but appending.
@@ -131,6 +130,83 @@ impl Postgres {
         }
         for (team, seq) in heads {
             self.outbox.appended(team, seq);
+        }
+    }
+}
+
+/// The texts of an error and of its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else {
+            // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
+            return match error.is_closed() || has_io_cause(&error) {
+                true => Self::Away(chain(&error)),
+                false => Self::Failed(chain(&error)),
+            };
+        };
+        let text = format!("{} ({})", refusal.message(), refusal.code().code());
+        match refusal.code() {
+            &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unwritable(text),
+            // A statement that was not let finish, or not let begin.
+            &SqlState::QUERY_CANCELED
+            | &SqlState::LOCK_NOT_AVAILABLE
+            | &SqlState::T_R_DEADLOCK_DETECTED
+            | &SqlState::TOO_MANY_CONNECTIONS => Self::Away(text),
+            // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
+            code if code.code().starts_with("57P") || code.code().starts_with("08") => {
+                Self::Away(text)
+            }
+            _ => Self::Failed(text),
+        }
+    }
+}
+
+fn has_io_cause(error: &tokio_postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    // `connect` says so in words alone when all addresses were too slow.
+    error.to_string().contains("connect")
+}
+
+/// What an error says of a transaction that was under way: one that the server has answered was rolled back.
+fn outcome(error: tokio_postgres::Error) -> StoreError {
+    let is_answer = error
+        .as_db_error()
+        .is_some_and(|refusal| refusal.parsed_severity() == Some(Severity::Error));
+    if is_answer {
+        return error.into();
+    }
+    StoreError::Unknown(chain(&error))
+}
+
+impl From<PoolError> for StoreError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error)
+            | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
+                error.into()
+            }
+            PoolError::Timeout(_) => Self::Away("no connection came about in time".to_owned()),
+            PoolError::Closed => Self::Closed,
+            error => Self::Failed(error.to_string()),
         }
     }
 }
