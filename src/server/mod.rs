@@ -70,7 +70,6 @@ use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFau
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
-use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -349,11 +348,6 @@ impl Server {
     /// The instance's id.
     pub fn instance_id(&self) -> &str {
         &self.app.instance_id
-    }
-
-    /// The public half of the instance's Ed25519 key.
-    pub fn public_key(&self) -> [u8; IDENTITY_KEY_LEN] {
-        self.app.identity.public()
     }
 
     /// The first key, if this is the first start. Once.
