@@ -23,7 +23,7 @@ use crate::protocol::event::dedup_key;
 use crate::protocol::id::{AgentId, TeamId, check_text};
 use crate::protocol::json;
 use crate::store::StoreError;
-use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
+use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Origin, Outcome};
 
 /// The longest `Idempotency-Key`, in bytes.
 const IDEMPOTENCY_KEY_MAX_BYTES: usize = 256;
@@ -49,7 +49,7 @@ pub(super) async fn send(
     let (mut recipient, outcome, usage) = match recipient::direct(&app, &key.team, message).await {
         Ok((message, recipient)) => {
             let event = message.into_event(new_id.clone(), rfc3339(now));
-            let new = NewEvent::new(key.team.clone(), &event, now, dedup);
+            let new = NewEvent::new(key.team.clone(), &event, now, dedup).by(Origin::Message);
             let (outcome, usage) = app.log.append(new).await?;
             (recipient, outcome, usage)
         }

@@ -36,6 +36,7 @@ mod publish;
 mod recipient;
 mod redeem;
 mod registry;
+mod request;
 mod rpc;
 mod session;
 mod socket;
@@ -80,7 +81,9 @@ use call::{Call, Read};
 use console::Console;
 use error::{ApiError, json};
 use limit::{PerMinute, Rates};
+use metrics::Meters;
 use registry::Registry;
+use request::Watch;
 use state::App;
 use tls::Certificate;
 
@@ -299,6 +302,7 @@ impl Server {
             inbound,
             redeeming: Semaphore::new(1),
             joiners_tests: Semaphore::new(redeem::TESTS_MAX),
+            meters: Meters::new(now),
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
@@ -569,6 +573,7 @@ fn router(app: Arc<App>) -> Router {
         .nest("/.well-known", openintent::well_known())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(Watch(app.meters.requests.clone()))
         .with_state(app)
 }
 
