@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::Read;
 
 use tokio::runtime::Builder;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::error::{CommandError, Kind};
 use super::output::Output;
@@ -17,6 +18,8 @@ use crate::protocol::id::TeamId;
 pub struct Context {
     /// Where words and data go.
     pub out: Output,
+    /// How much is logged.
+    pub log_level: LevelFilter,
     /// The environment.
     pub environment: Environment,
     /// The global flags.

@@ -3,6 +3,7 @@
 pub mod context;
 pub mod error;
 pub mod exit;
+pub mod log;
 pub mod output;
 pub mod signal;
 pub mod text;
@@ -75,6 +76,7 @@ use crate::config::{Environment, Flags};
 use context::Context;
 use error::{CommandError, Kind};
 use exit::Exit;
+use log::LogFormat;
 use output::{ColorChoice, Output};
 
 /// Moves events between programs: webhooks, and messages between AI agents, as CloudEvents.
@@ -213,6 +215,15 @@ impl Verb {
             _ => LevelFilter::OFF,
         }
     }
+
+    /// Whether the verb itself begins the log, once it has read what that is to look like.
+    fn starts_log(&self) -> bool {
+        match self {
+            #[cfg(feature = "server")]
+            Self::Serve(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Runs the command line of this process.
@@ -232,12 +243,14 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
 
 fn start(cli: Cli, environment: Environment) -> Exit {
     let global = cli.global;
-    let level = match global.verbose {
+    let log_level = match global.verbose {
         0 => cli.verb.log_level(),
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    output::log_to_stderr(level);
+    if !cli.verb.starts_log() {
+        log::to_stderr(log_level, LogFormat::Text);
+    }
     let context = Context {
         out: Output::new(
             global.json,
@@ -245,6 +258,7 @@ fn start(cli: Cli, environment: Environment) -> Exit {
             global.color,
             environment.no_color,
         ),
+        log_level,
         environment,
         flags: Flags {
             profile: global.profile,

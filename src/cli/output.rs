@@ -12,9 +12,6 @@ use clap::builder::styling::{AnsiColor, Effects, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use super::error::CommandError;
 use super::render;
@@ -414,23 +411,6 @@ impl Drop for Spinner {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Sends the log of this program to stderr.
-pub fn log_to_stderr(level: LevelFilter) {
-    if level == LevelFilter::OFF {
-        return;
-    }
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(false);
-    // Libraries log headers and bytes; ours is enough to see what happens, and holds no secret.
-    let ours = Targets::new().with_target("kite", level);
-    // A second call finds the first one's subscriber, which is as good.
-    let _ = tracing_subscriber::registry()
-        .with(layer)
-        .with(ours)
-        .try_init();
 }
 
 /// An object with more members; what is no object stays what it is.

@@ -25,7 +25,7 @@ use crate::protocol::id::{AgentId, TeamId, check_text};
 use crate::protocol::json;
 use crate::protocol::permission::Permission;
 use crate::store::StoreError;
-use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
+use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Origin, Outcome};
 
 /// What is served of them.
 pub(super) fn routes() -> Routes {
@@ -106,7 +106,7 @@ pub(super) async fn send(
     let (mut recipient, outcome, usage) = match recipient::direct(&app, &key.team, message).await {
         Ok((message, recipient)) => {
             let event = message.into_event(new_id.clone(), rfc3339(now));
-            let new = NewEvent::new(key.team.clone(), &event, now, dedup);
+            let new = NewEvent::new(key.team.clone(), &event, now, dedup).by(Origin::Message);
             let (outcome, usage) = app.log.append(new).await?;
             (recipient, outcome, usage)
         }

@@ -38,6 +38,7 @@ mod recipient;
 mod redeem;
 mod registry;
 mod routes;
+mod request;
 mod rpc;
 mod session;
 mod socket;
@@ -74,6 +75,7 @@ use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use console::Console;
 use limit::{PerMinute, Rates};
+use metrics::Meters;
 use registry::Registry;
 use routes::router;
 use state::App;
@@ -294,6 +296,7 @@ impl Server {
             inbound,
             redeeming: Semaphore::new(1),
             joiners_tests: Semaphore::new(redeem::TESTS_MAX),
+            meters: Meters::new(now),
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,

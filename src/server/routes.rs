@@ -11,6 +11,7 @@ use axum::routing::{delete, get, post};
 use super::call::{Call, Read};
 use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
+use super::request::Watch;
 use super::state::App;
 use super::{
     activate, agents, console, discovery, endpoints, events, federation_tokens, health, hooks,
@@ -59,6 +60,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .into_router()
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(Watch(app.meters.requests.clone()))
         .with_state(app)
 }
 

@@ -272,6 +272,7 @@ pub(super) async fn follow(
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         };
         Ok((unsigned(column(row, 0)?), event))
     };

@@ -214,6 +214,7 @@ pub(super) fn follow(
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));
