@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use clap::builder::styling::{AnsiColor, Effects, Style};
+use colored::Colorize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -47,18 +47,6 @@ pub enum Tone {
     Faint,
 }
 
-impl Tone {
-    fn style(self) -> Style {
-        match self {
-            Self::Plain => Style::new(),
-            Self::Good => AnsiColor::Green.on_default(),
-            Self::Waiting => AnsiColor::Yellow.on_default(),
-            Self::Bad => AnsiColor::Red.on_default(),
-            Self::Faint => Effects::DIMMED.into(),
-        }
-    }
-}
-
 /// Why a line did not get out of stdout.
 #[derive(Debug)]
 pub enum PrintFault {
@@ -93,8 +81,6 @@ pub struct Output {
     pub json: bool,
     /// Whether notes are left out.
     pub quiet: bool,
-    /// Whether words on stderr have colours.
-    pub is_coloured: bool,
 }
 
 impl Output {
@@ -105,11 +91,9 @@ impl Output {
             ColorChoice::Never => false,
             ColorChoice::Auto => io::stderr().is_terminal() && !no_color,
         };
-        Self {
-            json,
-            quiet,
-            is_coloured: is_coloured && !json,
-        }
+        // The decision is made here, per stream; the library would look at stdout.
+        colored::control::set_override(is_coloured && !json);
+        Self { json, quiet }
     }
 
     /// Prints one value in both its faces: its JSON on one line, or words for a person.
@@ -151,27 +135,27 @@ impl Output {
     /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);
-        let tick = AnsiColor::Green.on_default().bold();
-        let tick = painted("✓", tick, self.stdout_is_coloured());
-        stdout::print(&format!("{tick} {words}"))
+        match colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal() {
+            true => stdout::print(&format!("{} {words}", "✓".green().bold())),
+            false => stdout::print(&format!("✓ {words}")),
+        }
     }
 
     /// Prints lines for a person to stdout, in colours on a terminal.
     pub fn toned(&self, lines: &[(Tone, String)]) -> Result<(), PrintFault> {
-        let is_coloured = self.stdout_is_coloured();
+        let is_coloured =
+            colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal();
         lines.iter().try_for_each(|(tone, words)| {
-            stdout::print(&painted(&visible_lines(words), tone.style(), is_coloured))
+            let words = visible_lines(words);
+            let painted = match (is_coloured, tone) {
+                (false, _) | (true, Tone::Plain) => return stdout::print(&words),
+                (true, Tone::Good) => words.green(),
+                (true, Tone::Waiting) => words.yellow(),
+                (true, Tone::Bad) => words.red(),
+                (true, Tone::Faint) => words.dimmed(),
+            };
+            stdout::print(&painted.to_string())
         })
-    }
-
-    /// Colours that are forced are those of stderr: what reads stdout in a pipe wants none.
-    fn stdout_is_coloured(self) -> bool {
-        self.is_coloured && io::stdout().is_terminal()
-    }
-
-    /// A word that begins a line of stderr.
-    fn label(self, word: &str, color: AnsiColor) -> String {
-        painted(word, color.on_default().bold(), self.is_coloured)
     }
 
     /// Prints a JSON text to stdout, on one line.
@@ -262,7 +246,7 @@ impl Output {
 
     /// Warns a person, also under `--quiet`.
     pub fn warn(&self, words: &str) {
-        let label = self.label("warning:", AnsiColor::Yellow);
+        let label = "warning:".yellow().bold();
         match self.json {
             true => to_stderr(&event_line("warning", &[("message", words.into())])),
             false => to_stderr(&format!("{label} {}", visible_lines(words))),
@@ -284,10 +268,10 @@ impl Output {
         if self.json {
             return to_stderr(&error.to_json());
         }
-        let label = self.label("error:", AnsiColor::Red);
+        let label = "error:".red().bold();
         to_stderr(&format!("{label} {}", visible_lines(error.message())));
         if let Some(hint) = error.hint() {
-            let label = self.label("hint:", AnsiColor::Cyan);
+            let label = "hint:".cyan().bold();
             to_stderr(&format!("{label} {}", visible_lines(hint)));
         }
     }
@@ -346,14 +330,6 @@ impl Output {
         bar.enable_steady_tick(Duration::from_millis(120));
         *shown() = bar.downgrade();
         Spinner(Some(bar))
-    }
-}
-
-/// Words in a style, where colours are wanted.
-fn painted(words: &str, style: Style, is_coloured: bool) -> String {
-    match is_coloured {
-        true => format!("{style}{words}{style:#}"),
-        false => words.to_owned(),
     }
 }
 
@@ -454,13 +430,6 @@ mod tests {
     fn a_bar_fills() {
         let filled = |share| filled_bar(share).matches('█').count();
         assert_eq!([0.0, 0.5, 1.0, 7.0].map(filled), [0, 15, 30, 30]);
-    }
-
-    #[test]
-    fn words_have_colours_only_where_they_are_wanted() {
-        let bad = |is_coloured| painted("no", Tone::Bad.style(), is_coloured);
-        assert_eq!([bad(true), bad(false)], ["\u{1b}[31mno\u{1b}[0m", "no"]);
-        assert_eq!(painted("yes", Tone::Plain.style(), true), "yes");
     }
 
     #[test]
