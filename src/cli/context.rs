@@ -1,7 +1,6 @@
 //! What every verb starts from: the output, the settings, a runtime.
 
 use std::future::Future;
-use std::io::Read;
 
 use tokio::runtime::Builder;
 use tracing_subscriber::filter::LevelFilter;
@@ -141,19 +140,4 @@ fn drive<T>(
     // A name lookup that hangs must not keep the program.
     runtime.shutdown_background();
     result
-}
-
-/// Everything on stdin, as text.
-pub fn read_stdin(what: &str) -> Result<String, CommandError> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| {
-            CommandError::new(
-                Kind::Failed,
-                format!("cannot read {what} from stdin: {error}"),
-            )
-        })?;
-    Ok(text)
 }
