@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 
 use super::connection;
+use super::description::{Operation, Routes};
 use super::error::ApiError;
 use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
@@ -52,6 +53,24 @@ fn socket_config() -> WebSocketConfig {
 
 /// A client's WebSocket.
 pub(super) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::get(
+        "/ws",
+        "connect",
+        "The WebSocket over which events come as they are stored: `/asyncapi.yaml` describes it.",
+    )
+    .gives_nothing(
+        StatusCode::SWITCHING_PROTOCOLS,
+        "A WebSocket (RFC 6455). The key is shown in its first frame.",
+    )
+    .refuses(
+        StatusCode::BAD_REQUEST,
+        "This is no handshake of a WebSocket.",
+    );
+    Routes::new().add(operation, upgrade)
+}
 
 /// Answers the upgrade request and hands the socket to a task of its own.
 pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Body>) -> Response {
