@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::context::{Context, read_stdin};
+use super::context::Context;
+use super::stdin;
 use super::endpoints_create::{self, CreateArgs};
 use super::error::CommandError;
 use super::exit::Exit;
@@ -163,7 +164,7 @@ pub(super) fn secret_of(
     context: &Context,
 ) -> Result<String, CommandError> {
     let secret = if given == "-" {
-        without_line_break(&read_stdin("the secret")?)
+        without_line_break(&stdin::secret("the secret")?)
     } else {
         context.out.note(&format!(
             "others can see the secret in the process list; `{flag} -` reads it from stdin"
