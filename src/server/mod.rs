@@ -29,6 +29,7 @@ mod metrics;
 mod openintent;
 mod outbox;
 mod path;
+mod patient;
 mod peer_body;
 mod peer_hook;
 mod peers;
@@ -302,7 +303,7 @@ impl Server {
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
-            body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
+            bodies: body::Bodies::default(),
             logins_begun: PerMinute::default(),
             rates: Rates::new(config.rate_limits),
             limits: config.limits,
