@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -33,7 +33,7 @@ const BODY_LIMIT: Duration = Duration::from_secs(30);
 const DISCARD_MAX_BYTES: usize = 4 * 1024 * 1024;
 const DISCARD_LIMIT: Duration = Duration::from_secs(2);
 
-/// The memory that bodies take while they are read.
+/// The memory that bodies take while they are read, and the first words on a WebSocket.
 #[derive(Default)]
 pub(super) struct Bodies(Mutex<Held>);
 
@@ -51,30 +51,35 @@ impl Bodies {
 }
 
 /// What one body takes; given back when it is dropped.
-struct Share<'a> {
-    bodies: &'a Bodies,
+pub(super) struct Share {
+    bodies: Arc<Bodies>,
     address: Option<IpAddr>,
     bytes: usize,
 }
 
-impl<'a> Share<'a> {
-    fn begin(bodies: &'a Bodies, address: Option<IpAddr>) -> Self {
+/// There is no room for more.
+#[derive(Debug)]
+pub(super) struct Full;
+
+impl Share {
+    /// Nothing yet.
+    pub(super) fn begin(bodies: &Arc<Bodies>, address: Option<IpAddr>) -> Self {
         Self {
-            bodies,
+            bodies: bodies.clone(),
             address: address.map(household),
             bytes: 0,
         }
     }
 
     /// Takes more, if there is room.
-    fn grow(&mut self, bytes: usize) -> Result<(), Fault> {
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let mut held = self.bodies.held();
         let of_address = |held: &Held, address| held.addresses.get(&address).copied();
         let own = self.address.and_then(|address| of_address(&held, address));
         let own = own.unwrap_or_default().saturating_add(bytes);
         let all = held.all.saturating_add(bytes);
         if all > ALL_BODIES_MAX_BYTES || own > ADDRESS_MAX_BYTES {
-            return Err(Fault::Busy);
+            return Err(Full);
         }
         held.all = all;
         if let Some(address) = self.address {
@@ -85,7 +90,7 @@ impl<'a> Share<'a> {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
         let mut held = self.bodies.held();
         held.all = held.all.saturating_sub(self.bytes);
@@ -175,7 +180,7 @@ async fn collect(app: &App, parts: &Parts, body: &mut Body, max: usize) -> Resul
         if length > max {
             return Err(Fault::TooLarge);
         }
-        share.grow(chunk.len())?;
+        share.grow(chunk.len()).map_err(|Full| Fault::Busy)?;
         chunks.push(chunk);
     }
     // Almost every body is one chunk, and needs no copy.
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn one_address_leaves_room_for_the_bodies_of_others() {
         const MIB: usize = 1024 * 1024;
-        let bodies = Bodies::default();
+        let bodies = Arc::new(Bodies::default());
         let from = |address: &str| Share::begin(&bodies, Some(address.parse().unwrap()));
         let mut taken = Vec::new();
         // A household has as many addresses as it likes.
@@ -228,7 +233,7 @@ mod tests {
             while share.grow(MIB).is_ok() {}
             taken.push(share);
         }
-        let held = |shares: &[Share<'_>]| shares.iter().map(|share| share.bytes).sum::<usize>();
+        let held = |shares: &[Share]| shares.iter().map(|share| share.bytes).sum::<usize>();
         assert_eq!(held(&taken), ADDRESS_MAX_BYTES);
         assert!(from("2001:db8:0:2::1").grow(MIB).is_ok());
         assert!(from("192.0.2.1").grow(40 * MIB).is_ok());

@@ -65,7 +65,12 @@ async fn ingest(
     let (parts, sent) = request.into_parts();
     let endpoint = find(app, team, source).await?;
     let token = one_token(in_path, bearer(&parts.headers));
-    let sizes = Sizes::of(app, endpoint.as_deref(), source, token.as_ref().ok().copied());
+    let sizes = Sizes::of(
+        app,
+        endpoint.as_deref(),
+        source,
+        token.as_ref().ok().copied(),
+    );
     let sent = body::read(app, &parts, sent, sizes.read).await;
     let sent = sent.map_err(|refusal| match refusal.code() {
         ErrorCode::TooLarge => ApiError::too_large(sizes.told as u64),

@@ -100,9 +100,7 @@ impl PerMinute {
     ) -> Result<(), ApiError> {
         let Some(peer) = peer else { return Ok(()) };
         let too_many = |left| ApiError::rate_limited("too many attempts from this address", left);
-        self.0
-            .count(household(peer), now, max)
-            .map_err(too_many)
+        self.0.count(household(peer), now, max).map_err(too_many)
     }
 }
 

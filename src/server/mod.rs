@@ -41,6 +41,7 @@ mod rpc;
 mod session;
 mod socket;
 mod state;
+mod stranger;
 mod tls;
 mod trace;
 mod trigger;
@@ -303,7 +304,7 @@ impl Server {
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
-            bodies: body::Bodies::default(),
+            bodies: Arc::default(),
             logins_begun: PerMinute::default(),
             rates: Rates::new(config.rate_limits),
             limits: config.limits,

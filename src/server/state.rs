@@ -64,7 +64,7 @@ pub struct App {
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.
-    pub(super) bodies: Bodies,
+    pub(super) bodies: Arc<Bodies>,
     /// Device logins that were begun, per address.
     pub(super) logins_begun: PerMinute,
     /// What is sent in, as far as it is limited.

@@ -142,11 +142,7 @@ impl Callers {
         let peer = json!({"peer_instance_id": "heron-sender", "inbound_token": token,
             "peer_hook_url": "https://heron.invalid/hooks/t/kite", "scopes": ["com.never"]});
         estate
-            .ask(
-                Method::POST,
-                "/api/federation/peers",
-                &peer.to_string(),
-            )
+            .ask(Method::POST, "/api/federation/peers", &peer.to_string())
             .await
             .expect(201);
         let keys = Kind::ALL.map(|kind| {

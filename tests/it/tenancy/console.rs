@@ -19,7 +19,12 @@ const PAGES: &[Judged] = &[
     (Method::GET, "/deliveries", None, ""),
     (Method::GET, "/deliveries?peer={it}", Some(Thing::Peer), ""),
     (Method::GET, "/dead-letters", None, ""),
-    (Method::GET, "/dead-letters?peer={it}", Some(Thing::Peer), ""),
+    (
+        Method::GET,
+        "/dead-letters?peer={it}",
+        Some(Thing::Peer),
+        "",
+    ),
     (Method::GET, "/dead-letters/{it}", Some(Thing::Letter), ""),
     (
         Method::GET,
@@ -128,9 +133,7 @@ impl Browser {
     async fn sign_in(access: &Access, key: &str) -> Result<Self, Answer> {
         let mut browser = Self::new(&access.url, "");
         let fields = format!("key={}", escaped(key));
-        let answer = browser
-            .ask(Method::POST, "/console/sign-in", &fields)
-            .await;
+        let answer = browser.ask(Method::POST, "/console/sign-in", &fields).await;
         if answer.status != 303 {
             return Err(answer);
         }
@@ -160,8 +163,12 @@ async fn nobody_but_a_teams_admin_sees_or_does_anything_of_it_on_the_console() {
             }
         }
     }
-    let other = Browser::sign_in(&estate.other, &estate.other.key).await.unwrap();
-    let own = Browser::sign_in(&estate.owner, &estate.owner.key).await.unwrap();
+    let other = Browser::sign_in(&estate.other, &estate.other.key)
+        .await
+        .unwrap();
+    let own = Browser::sign_in(&estate.owner, &estate.owner.key)
+        .await
+        .unwrap();
     let mut turned = other.cookie.clone();
     let last = turned.pop().unwrap();
     turned.push(if last == 'A' { 'B' } else { 'A' });
@@ -193,7 +200,13 @@ async fn nobody_but_a_teams_admin_sees_or_does_anything_of_it_on_the_console() {
             let answer = asked(&stranger, it).await;
             let is_out = match *path {
                 "/live" => answer.status == 401,
-                _ => answer.status == 303 && answer.headers["location"].to_str().unwrap().contains("sign-in"),
+                _ => {
+                    answer.status == 303
+                        && answer.headers["location"]
+                            .to_str()
+                            .unwrap()
+                            .contains("sign-in")
+                }
             };
             if !is_out || answer.text.contains(MARK) || answer.text.contains(PLUMAGE) {
                 faults.push(format!("{method} {path} with `{cookie}`: {answer:#?}"));
@@ -215,7 +228,9 @@ async fn nobody_but_a_teams_admin_sees_or_does_anything_of_it_on_the_console() {
         };
         let (said, expected) = (plain(&of_team, it), plain(&of_nobody, &nobody));
         if (of_team.status, &said) != (of_nobody.status, &expected) {
-            faults.push(format!("{method} {path}: {of_team:#?} is not {of_nobody:#?}"));
+            faults.push(format!(
+                "{method} {path}: {of_team:#?} is not {of_nobody:#?}"
+            ));
         }
         if of_team.status >= 500 || said.contains(MARK) || said.contains(PLUMAGE) {
             faults.push(format!("{method} {path}: {of_team:#?}"));

@@ -248,7 +248,9 @@ impl Estate {
             (listed.len() == SPARES).then_some(listed)
         })
         .await;
-        let ids = letters.iter().map(|it| it["id"].as_str().unwrap().to_owned());
+        let ids = letters
+            .iter()
+            .map(|it| it["id"].as_str().unwrap().to_owned());
         self.things.push((Thing::Letter, ids.collect()));
     }
 

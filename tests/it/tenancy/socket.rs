@@ -67,8 +67,7 @@ async fn every_call_refuses_every_key_that_is_not_for_it_and_another_teams_finds
             socket.send(&connect_frame(&posing, &["*"], "c")).await;
             socket.expect_refusal(4001).await;
         }
-        let (mut socket, _) =
-            Socket::connect(&team.with_key(callers.key(kind)), &[], "").await;
+        let (mut socket, _) = Socket::connect(&team.with_key(callers.key(kind)), &[], "").await;
         for method in Method::ALL {
             let (needs, thing, params) = judged(method);
             let name = format!("{}, {}", method.name(), kind.word());
