@@ -123,7 +123,7 @@ pub(super) async fn let_in(
     max_bytes: usize,
 ) -> Result<Visit, ApiError> {
     let (parts, sent) = request.into_parts();
-    let sent = body::read(app, &parts.headers, sent, max_bytes).await?;
+    let sent = body::read(app, &parts, sent, max_bytes).await?;
     let failed = |refusal: ApiError| match refusal.code() {
         ErrorCode::Unauthorized => app.access.failed(&parts, refusal),
         _ => refusal,

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 
+use super::body::Share;
 use super::connection;
 use super::description::{Operation, Routes};
 use super::error::ApiError;
@@ -27,6 +28,7 @@ use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
 use super::state::App;
 use crate::base::request::RequestId;
+use super::stranger::Stranger;
 use crate::protocol::error::CloseCode;
 use crate::protocol::frame::{CLIENT_FRAME_MAX_BYTES, ServerFrame};
 use crate::store::StoreError;
@@ -52,7 +54,7 @@ fn socket_config() -> WebSocketConfig {
 }
 
 /// A client's WebSocket.
-pub(super) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+pub(super) type Socket = WebSocketStream<Stranger<TokioIo<hyper::upgrade::Upgraded>>>;
 
 /// What is served of it.
 pub(super) fn routes() -> Routes {
@@ -88,7 +90,8 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
         let _permit = permit;
         // A client that went away before the upgrade leaves nothing to do.
         let Ok(upgraded) = upgrade.await else { return };
-        let io = TokioIo::new(upgraded);
+        let share = Share::begin(&app.bodies, peer);
+        let io = Stranger::new(TokioIo::new(upgraded), share);
         let socket =
             WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_config())).await;
         // On the heap, so that an idle connection holds what it needs and not the largest state of everything.
@@ -277,7 +280,10 @@ pub(super) async fn in_time(write: impl Future<Output = Result<(), WsError>>) ->
 pub(super) async fn first_text(socket: &mut Socket) -> Result<Utf8Bytes, End> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Ok(text),
+            Some(Ok(Message::Text(text))) => {
+                socket.get_mut().is_heard();
+                return Ok(text);
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Binary(_))) => return Err(binary().into()),
             Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
