@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::request;
 use super::patient::{Patient, STALL_LIMIT};
+use super::request;
 use super::tls::Certificate;
 
 /// How long a TLS handshake may take: one on a poor line takes a few seconds.
