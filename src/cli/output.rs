@@ -8,25 +8,24 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use clap::builder::styling::{AnsiColor, Effects, Style};
+use clap::builder::StyledStr;
+use colored::{ColoredString, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use super::error::CommandError;
 use super::render;
 use super::stdout;
 use super::text::visible_lines;
 use crate::client::api::Answer;
+use crate::config::Environment;
 use crate::protocol::json;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[default]
     Auto,
     /// Always.
@@ -48,18 +47,6 @@ pub enum Tone {
     Bad,
     /// That it matters less.
     Faint,
-}
-
-impl Tone {
-    fn style(self) -> Style {
-        match self {
-            Self::Plain => Style::new(),
-            Self::Good => AnsiColor::Green.on_default(),
-            Self::Waiting => AnsiColor::Yellow.on_default(),
-            Self::Bad => AnsiColor::Red.on_default(),
-            Self::Faint => Effects::DIMMED.into(),
-        }
-    }
 }
 
 /// Why a line did not get out of stdout.
@@ -96,22 +83,28 @@ pub struct Output {
     pub json: bool,
     /// Whether notes are left out.
     pub quiet: bool,
-    /// Whether words on stderr have colours.
-    pub is_coloured: bool,
+    /// Whether lines on stdout, and those on stderr, have colours.
+    paints: [bool; 2],
+    /// Whether nothing is drawn over on the terminal.
+    is_dumb: bool,
 }
 
 impl Output {
-    /// An output as the global flags want it.
-    pub fn new(json: bool, quiet: bool, color: ColorChoice, no_color: bool) -> Self {
-        let is_coloured = match color {
+    /// An output as the global flags and the environment want it.
+    pub fn new(json: bool, quiet: bool, color: ColorChoice, environment: &Environment) -> Self {
+        let paints = |is_terminal: bool| match color {
+            _ if json => false,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => io::stderr().is_terminal() && !no_color,
+            ColorChoice::Auto => is_terminal && !environment.no_color && !environment.is_dumb,
         };
+        // The decision is made here, per stream; the library would make it for both, by stdout.
+        colored::control::set_override(true);
         Self {
             json,
             quiet,
-            is_coloured: is_coloured && !json,
+            paints: [io::stdout().is_terminal(), io::stderr().is_terminal()].map(paints),
+            is_dumb: environment.is_dumb,
         }
     }
 
@@ -154,27 +147,27 @@ impl Output {
     /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);
-        let tick = AnsiColor::Green.on_default().bold();
-        let tick = painted("✓", tick, self.stdout_is_coloured());
-        stdout::print(&format!("{tick} {words}"))
+        let [is_coloured, _] = self.paints;
+        match is_coloured {
+            true => stdout::print(&format!("{} {words}", "✓".green().bold())),
+            false => stdout::print(&format!("✓ {words}")),
+        }
     }
 
     /// Prints lines for a person to stdout, in colours on a terminal.
     pub fn toned(&self, lines: &[(Tone, String)]) -> Result<(), PrintFault> {
-        let is_coloured = self.stdout_is_coloured();
+        let [is_coloured, _] = self.paints;
         lines.iter().try_for_each(|(tone, words)| {
-            stdout::print(&painted(&visible_lines(words), tone.style(), is_coloured))
+            let words = visible_lines(words);
+            let painted = match (is_coloured, tone) {
+                (false, _) | (true, Tone::Plain) => return stdout::print(&words),
+                (true, Tone::Good) => words.green(),
+                (true, Tone::Waiting) => words.yellow(),
+                (true, Tone::Bad) => words.red(),
+                (true, Tone::Faint) => words.dimmed(),
+            };
+            stdout::print(&painted.to_string())
         })
-    }
-
-    /// Colours that are forced are those of stderr: what reads stdout in a pipe wants none.
-    fn stdout_is_coloured(self) -> bool {
-        self.is_coloured && io::stdout().is_terminal()
-    }
-
-    /// A word that begins a line of stderr.
-    fn label(self, word: &str, color: AnsiColor) -> String {
-        painted(word, color.on_default().bold(), self.is_coloured)
     }
 
     /// Prints a JSON text to stdout, on one line.
@@ -244,6 +237,7 @@ impl Output {
         let words: Vec<&str> = words.lines().take(height.max(1)).collect();
         // Up to the first of them, then nothing below it.
         let back = match over {
+            _ if self.is_dumb => String::new(),
             0 => String::new(),
             lines => format!("\u{1b}[{lines}A\u{1b}[J"),
         };
@@ -256,6 +250,14 @@ impl Output {
         !self.json && io::stdout().is_terminal()
     }
 
+    /// The same, for what has to be said under `--quiet` too.
+    pub fn loud(self) -> Self {
+        Self {
+            quiet: false,
+            ..self
+        }
+    }
+
     /// Says something to a person: a sentence on stderr, nothing under `--quiet`.
     pub fn note(&self, words: &str) {
         if !self.quiet {
@@ -265,10 +267,11 @@ impl Output {
 
     /// Warns a person, also under `--quiet`.
     pub fn warn(&self, words: &str) {
-        let label = self.label("warning:", AnsiColor::Yellow);
         match self.json {
             true => to_stderr(&event_line("warning", &[("message", words.into())])),
-            false => to_stderr(&format!("{label} {}", visible_lines(words))),
+            false => {
+                self.labelled("warning:".yellow().bold(), words);
+            }
         }
     }
 
@@ -287,18 +290,28 @@ impl Output {
         if self.json {
             return to_stderr(&error.to_json());
         }
-        let label = self.label("error:", AnsiColor::Red);
-        to_stderr(&format!("{label} {}", visible_lines(error.message())));
+        self.labelled("error:".red().bold(), error.message());
         if let Some(hint) = error.hint() {
-            let label = self.label("hint:", AnsiColor::Cyan);
-            to_stderr(&format!("{label} {}", visible_lines(hint)));
+            self.labelled("hint:".cyan().bold(), hint);
         }
     }
 
-    /// Prints what the argument parser has to say: help and version to stdout, faults to stderr.
-    pub fn usage(&self, error: &clap::Error) {
-        // A closed pipe has nobody left to tell.
-        let _ = error.print();
+    fn labelled(&self, label: ColoredString, words: &str) {
+        let [_, is_coloured] = self.paints;
+        let label = if is_coloured { label } else { label.clear() };
+        to_stderr(&format!("{label} {}", visible_lines(words)));
+    }
+
+    /// Prints a help or the version, which somebody asked for.
+    pub fn help(&self, help: &StyledStr) -> Result<(), PrintFault> {
+        let [is_coloured, _] = self.paints;
+        stdout::print(painted(help, is_coloured).trim_end())
+    }
+
+    /// Prints a help to stderr: nobody asked for it, but it says what is missing.
+    pub fn help_aside(&self, help: &StyledStr) {
+        let [_, is_coloured] = self.paints;
+        to_stderr(painted(help, is_coloured).trim_end());
     }
 
     /// Shows that something is being waited for, on a terminal.
@@ -338,8 +351,8 @@ impl Output {
     }
 
     fn bar(&self, words: &str, style: impl FnOnce(ProgressBar) -> ProgressBar) -> Spinner {
-        if self.json || self.quiet || !io::stderr().is_terminal() {
-            return Spinner(None);
+        if self.json || self.quiet || self.is_dumb || !io::stderr().is_terminal() {
+            return Spinner::hidden();
         }
         let bar = style(ProgressBar::with_draw_target(
             None,
@@ -352,12 +365,16 @@ impl Output {
     }
 }
 
-/// Words in a style, where colours are wanted.
-fn painted(words: &str, style: Style, is_coloured: bool) -> String {
+fn painted(text: &StyledStr, is_coloured: bool) -> String {
     match is_coloured {
-        true => format!("{style}{words}{style:#}"),
-        false => words.to_owned(),
+        true => text.ansi().to_string(),
+        false => text.to_string(),
     }
+}
+
+/// Asks a person at the terminal for something that was to come on stdin.
+pub fn ask(words: &str) {
+    to_stderr(&visible_lines(words));
 }
 
 /// A bar of which a share, from 0 to 1, is filled.
@@ -380,6 +397,11 @@ fn shown() -> MutexGuard<'static, WeakProgressBar> {
 pub struct Spinner(Option<ProgressBar>);
 
 impl Spinner {
+    /// One that nobody sees.
+    pub fn hidden() -> Self {
+        Self(None)
+    }
+
     /// Whether anybody sees it.
     pub fn is_shown(&self) -> bool {
         self.0.is_some()
@@ -414,23 +436,6 @@ impl Drop for Spinner {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Sends the log of this program to stderr.
-pub fn log_to_stderr(level: LevelFilter) {
-    if level == LevelFilter::OFF {
-        return;
-    }
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(false);
-    // Libraries log headers and bytes; ours is enough to see what happens, and holds no secret.
-    let ours = Targets::new().with_target("kite", level);
-    // A second call finds the first one's subscriber, which is as good.
-    let _ = tracing_subscriber::registry()
-        .with(layer)
-        .with(ours)
-        .try_init();
 }
 
 /// An object with more members; what is no object stays what it is.
@@ -474,13 +479,6 @@ mod tests {
     fn a_bar_fills() {
         let filled = |share| filled_bar(share).matches('█').count();
         assert_eq!([0.0, 0.5, 1.0, 7.0].map(filled), [0, 15, 30, 30]);
-    }
-
-    #[test]
-    fn words_have_colours_only_where_they_are_wanted() {
-        let bad = |is_coloured| painted("no", Tone::Bad.style(), is_coloured);
-        assert_eq!([bad(true), bad(false)], ["\u{1b}[31mno\u{1b}[0m", "no"]);
-        assert_eq!(painted("yes", Tone::Plain.style(), true), "yes");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 
 use super::api::{PublishStatus, Usage};
 use super::error::ErrorCode;
+#[cfg(feature = "schema")]
+use super::{id::SourceSlug, permission::Permission};
 
 /// The methods that this version answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,7 @@ impl Method {
 
 /// The payload of a response with `ok: false`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// The sentence for a person.
     pub error: String,
@@ -87,6 +90,7 @@ pub struct Failure {
 
 /// The payload of `dashboard.stats`, and the answer of `GET /api/v1/stats`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stats {
     /// The key's team.
     pub team_id: String,
@@ -115,6 +119,7 @@ pub struct Stats {
 
 /// A team's quota.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quota {
     /// Events accepted in the current month.
     pub events_used: u64,
@@ -126,6 +131,7 @@ pub struct Quota {
 
 /// What a server limits. What is none is not limited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// How many days events are kept.
     pub retention_days: Option<u64>,
@@ -148,6 +154,7 @@ pub struct Limits {
 /// The parameters of `events.publish`, which other servers do not have: many events in one request, and many requests
 /// under way on one connection. Events of one connection are stored in the order in which they were sent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsPublish<'a> {
     /// CloudEvents in JSON format, 1 to [`PUBLISH_MAX_EVENTS`]: all valid, or nothing is stored.
     #[serde(borrow)]
@@ -162,6 +169,7 @@ pub const PUBLISH_MAX_EVENTS: usize = 1000;
 
 /// The payload of `events.publish`: as the answer to a batch (spec 11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Published {
     /// `accepted`: something was stored, or had been before.
     pub status: String,
@@ -173,6 +181,7 @@ pub struct Published {
 
 /// What became of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PublishResult {
     /// Its id; of a duplicate the first one's.
     pub id: String,
@@ -182,6 +191,7 @@ pub struct PublishResult {
 
 /// The parameters of `events.recent`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsRecent {
     /// How many, 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,6 +200,7 @@ pub struct EventsRecent {
 
 /// The payload of `events.recent`: newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecentEvents {
     /// The events.
     pub events: Vec<super::api::ListedEvent>,
@@ -197,6 +208,7 @@ pub struct RecentEvents {
 
 /// An endpoint in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hook {
     /// The endpoint's id.
     pub id: String,
@@ -213,6 +225,7 @@ pub struct Hook {
 
 /// The payload of `hooks.list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hooks {
     /// The key's team.
     pub team_id: String,
@@ -220,21 +233,35 @@ pub struct Hooks {
     pub hooks: Vec<Hook>,
 }
 
+/// The longest signing secret, in characters.
+pub const SECRET_MAX_CHARS: usize = 1024;
+
+/// The largest limit that an endpoint may have, in bytes: more than any provider sends.
+pub const MAX_BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
+
 /// The parameters of `hooks.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksCreate {
     /// The source slug.
+    #[cfg_attr(feature = "schema", schemars(with = "SourceSlug"))]
     pub source: String,
     /// The secret that posts are signed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Name<SECRET_MAX_CHARS>>")
+    )]
     pub webhook_secret: Option<String>,
     /// How large a body may be, in bytes (kite's own).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_BODY_MAX_BYTES)))]
     pub max_body_bytes: Option<u64>,
 }
 
 /// The payload of `hooks.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookCreated {
     /// The endpoint's id.
     pub id: String,
@@ -256,15 +283,22 @@ pub struct HookCreated {
 
 /// The parameters of `hooks.rotate_secret`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksRotateSecret {
     /// The source slug.
+    #[cfg_attr(feature = "schema", schemars(with = "SourceSlug"))]
     pub source: String,
     /// The new secret; the old one stays valid for ten minutes.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "super::schema::Name<SECRET_MAX_CHARS>")
+    )]
     pub webhook_secret: String,
 }
 
 /// The payload of `hooks.rotate_secret`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookRotated {
     /// The endpoint's id.
     pub id: String,
@@ -277,6 +311,7 @@ pub struct HookRotated {
 
 /// The parameters of `hooks.deactivate` and `keys.revoke`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ById {
     /// The endpoint's or key's id.
     pub id: String,
@@ -284,6 +319,7 @@ pub struct ById {
 
 /// The payload of `hooks.deactivate`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookDeactivated {
     /// The endpoint's id.
     pub id: String,
@@ -294,6 +330,7 @@ pub struct HookDeactivated {
 
 /// The parameters of `hooks.github.prepare_install`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PrepareInstall {
     /// Whether to make a new secret.
     #[serde(default)]
@@ -302,6 +339,7 @@ pub struct PrepareInstall {
 
 /// The payload of `hooks.github.prepare_install`. The hosted service's clients need all five.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstallPrepared {
     /// The endpoint's id.
     pub id: String,
@@ -317,6 +355,7 @@ pub struct InstallPrepared {
 
 /// A key in a listing, without the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Key {
     /// The key's id.
     pub id: String,
@@ -344,6 +383,7 @@ pub struct Key {
 
 /// The payload of `keys.list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Keys {
     /// The key's team.
     pub team_id: String,
@@ -351,25 +391,37 @@ pub struct Keys {
     pub keys: Vec<Key>,
 }
 
+/// The longest name of a key, in characters.
+pub const KEY_NAME_MAX_CHARS: usize = 256;
+
 /// The parameters of `keys.create`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeysCreate {
     /// What to call it.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<KEY_NAME_MAX_CHARS>>")
+    )]
     pub name: Option<String>,
     /// Which events it may see; `["*"]` when absent.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<super::schema::ScopeText>>", length(max = super::scope::MAX_SCOPES)))]
     pub scopes: Option<Vec<String>>,
     /// What it may do; `["read"]` when absent.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Permission>>"))]
     pub permissions: Option<Vec<String>>,
     /// When it stops working, RFC 3339.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub expires_at: Option<String>,
 }
 
 /// The payload of `keys.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyCreated {
     /// The key's id.
     pub id: String,
@@ -396,6 +448,7 @@ pub struct KeyCreated {
 
 /// The payload of `keys.revoke`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyRevoked {
     /// The key's id.
     pub id: String,

@@ -9,18 +9,44 @@ use jiff::Timestamp;
 
 use super::bootstrap::new_key;
 use super::call::{Admin, Call, Read};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::path::Path;
 use super::{end_dead_keys, state::App};
 use crate::base::clock::rfc3339;
 use crate::protocol::id::check_text;
 use crate::protocol::permission::{Permission, Permissions};
-use crate::protocol::rpc::{ById, Key, KeyCreated, KeyRevoked, Keys, KeysCreate};
+use crate::protocol::rpc::{
+    ById, KEY_NAME_MAX_CHARS, Key, KeyCreated, KeyRevoked, Keys, KeysCreate,
+};
 use crate::protocol::scope::{Scope, Scopes};
 use crate::store::record::{KeyRecord, Millis};
 
-/// The longest name of a key, in characters.
-const NAME_MAX_CHARS: usize = 256;
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let list = Operation::get("/api/v1/keys", "list_keys", "The team's API keys.")
+        .under("keys")
+        .needs(Permission::Read)
+        .gives::<Keys>(StatusCode::OK, "The keys, without what is secret of them.");
+    let create = Operation::post("/api/v1/keys", "create_key", "Makes an API key.")
+        .under("keys")
+        .needs(Permission::Admin)
+        .takes::<KeysCreate>()
+        .gives::<KeyCreated>(StatusCode::CREATED, "The key, shown this once.");
+    let revoke = Operation::delete("/api/v1/keys/{id}", "revoke_key", "Revokes an API key.")
+        .under("keys")
+        .needs(Permission::Admin)
+        .part::<String>("id", "The key's id.")
+        .gives::<KeyRevoked>(
+            StatusCode::OK,
+            "It works no longer, and its connections end.",
+        )
+        .refuses(StatusCode::NOT_FOUND, "The team has no such key.");
+    Routes::new()
+        .add(list, get_all)
+        .add(create, post)
+        .add(revoke, delete)
+}
 
 /// `keys.list`.
 pub(super) async fn list(app: &App, caller: &KeyRecord) -> Result<Keys, ApiError> {
@@ -59,7 +85,7 @@ pub(super) async fn create(
     caller.require(Permission::Admin)?;
     let now = app.clock.unix_millis();
     if let Some(name) = &params.name {
-        check_text("the key's name", name, NAME_MAX_CHARS)?;
+        check_text("the key's name", name, KEY_NAME_MAX_CHARS)?;
     }
     let permissions = match params.permissions {
         Some(words) => permissions(words)?,

@@ -35,17 +35,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::{Object, Pool, PoolError, Status, TimeoutType};
 use tokio::sync::mpsc;
 use tokio_postgres::error::{Severity, SqlState};
 
+use super::faults::noted;
 use super::peers::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
     Page, PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
-use super::{Result, Role, Store, StoreError};
+use super::{Connections, Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use address::PostgresAddress;
@@ -150,27 +151,32 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(refusal) = error.as_db_error() else {
-            // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
-            return match error.is_closed() || has_io_cause(&error) {
-                true => Self::Away(chain(&error)),
-                false => Self::Failed(chain(&error)),
-            };
+        noted(told(&error))
+    }
+}
+
+/// What an error of the library is to the store.
+fn told(error: &tokio_postgres::Error) -> StoreError {
+    let Some(refusal) = error.as_db_error() else {
+        // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
+        return match error.is_closed() || has_io_cause(error) {
+            true => StoreError::Away(chain(error)),
+            false => StoreError::Failed(chain(error)),
         };
-        let text = format!("{} ({})", refusal.message(), refusal.code().code());
-        match refusal.code() {
-            &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unwritable(text),
-            // A statement that was not let finish, or not let begin.
-            &SqlState::QUERY_CANCELED
-            | &SqlState::LOCK_NOT_AVAILABLE
-            | &SqlState::T_R_DEADLOCK_DETECTED
-            | &SqlState::TOO_MANY_CONNECTIONS => Self::Away(text),
-            // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
-            code if code.code().starts_with("57P") || code.code().starts_with("08") => {
-                Self::Away(text)
-            }
-            _ => Self::Failed(text),
+    };
+    let text = format!("{} ({})", refusal.message(), refusal.code().code());
+    match refusal.code() {
+        &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unwritable(text),
+        // A statement that was not let finish, or not let begin.
+        &SqlState::QUERY_CANCELED
+        | &SqlState::LOCK_NOT_AVAILABLE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::TOO_MANY_CONNECTIONS => StoreError::Away(text),
+        // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
+        code if code.code().starts_with("57P") || code.code().starts_with("08") => {
+            StoreError::Away(text)
         }
+        _ => StoreError::Failed(text),
     }
 }
 
@@ -194,7 +200,7 @@ fn outcome(error: tokio_postgres::Error) -> StoreError {
     if is_answer {
         return error.into();
     }
-    StoreError::Unknown(chain(&error))
+    noted(StoreError::Unknown(chain(&error)))
 }
 
 impl From<PoolError> for StoreError {
@@ -204,7 +210,9 @@ impl From<PoolError> for StoreError {
             | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
                 error.into()
             }
-            PoolError::Timeout(_) => Self::Away("no connection came about in time".to_owned()),
+            PoolError::Timeout(_) => {
+                noted(Self::Away("no connection came about in time".to_owned()))
+            }
             PoolError::Closed => Self::Closed,
             error => Self::Failed(error.to_string()),
         }
@@ -216,7 +224,7 @@ impl From<PoolError> for StoreError {
 async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(OPERATION_LIMIT, work)
         .await
-        .unwrap_or_else(|_| Err(StoreError::Away("no answer came in time".to_owned())))
+        .unwrap_or_else(|_| Err(noted(StoreError::Away("no answer came in time".to_owned()))))
 }
 
 #[async_trait]
@@ -391,6 +399,17 @@ impl Store for Postgres {
 
     async fn drop_cursors(&self, before: Millis) -> Result<usize> {
         within(async { cursors::drop_cursors(&self.client().await?, before).await }).await
+    }
+
+    fn connections(&self) -> Option<Connections> {
+        let pools = [self.pool.status(), self.appender.status()];
+        let sum = |count: fn(&Status) -> usize| pools.iter().map(count).sum();
+        Some(Connections {
+            max: sum(|pool| pool.max_size),
+            used: sum(|pool| pool.size.saturating_sub(pool.available)),
+            idle: sum(|pool| pool.available),
+            waiting: sum(|pool| pool.waiting),
+        })
     }
 
     fn news(&self) -> Option<mpsc::Receiver<News>> {

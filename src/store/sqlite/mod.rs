@@ -39,6 +39,7 @@ use group::Group;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
 use tokio::sync::Semaphore;
 
+use super::faults::noted;
 use super::peers::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
@@ -169,10 +170,10 @@ impl Drop for Sqlite {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
-        match error.sqlite_error() {
+        noted(match error.sqlite_error() {
             Some(cause) if is_about_room(cause) => Self::Unwritable(text),
             _ => Self::Failed(text),
-        }
+        })
     }
 }
 
