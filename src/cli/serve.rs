@@ -18,8 +18,8 @@ use serde_json::json;
 use super::context::{Context, block_on_all_cores};
 use super::error::CommandError;
 use super::exit::Exit;
-use super::output::Output;
 use super::log::{self, LogFormat};
+use super::output::Output;
 use super::signal::{Hangup, Interrupt, stdin_ended};
 use super::text::shell_word;
 use crate::base::duration;
@@ -29,9 +29,9 @@ use crate::protocol::address::http_base;
 use crate::server::{Bootstrap, Config, Handle, RateLimits, Reloaded, Server, TlsFiles};
 use crate::store::{Address, StoreError};
 use federation::FederationSettings;
+use notify::Notifier;
 use openintent::OpenIntentTable;
 use outbound::OutboundSettings;
-use notify::Notifier;
 use paperclip::PaperclipSettings;
 
 /// The port where nothing else was said (spec 1).
@@ -440,9 +440,10 @@ async fn reload_on(hangup: &mut Hangup, handle: &Handle, notifier: &Notifier) {
         match handle.reload().await {
             Ok(Reloaded::Certificate) => tracing::info!("SIGHUP: the certificate was read again"),
             Ok(Reloaded::Nothing) => {
-                tracing::info!("SIGHUP: there is no certificate to read again; settings change with a restart");
+                tracing::info!(
+                    "SIGHUP: there is no certificate to read again; settings change with a restart"
+                );
             }
-            // That it cannot be used was logged where it was found.
             Err(fault) => tracing::error!(%fault, "SIGHUP: the old certificate stays"),
         }
         notifier.ready();
