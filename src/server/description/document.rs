@@ -12,7 +12,13 @@ use super::operation::{Content, Operation, Parameter, Place, Shows};
 const SCHEMAS: &str = "/components/schemas";
 
 /// The groups, with what they are about.
-const TAGS: [(&str, &str); 1] = [("server", "The server itself.")];
+const TAGS: [(&str, &str); 2] = [
+    ("server", "The server itself."),
+    (
+        "openintent",
+        "Work that goes to other servers and comes from them, as OpenIntent has it.",
+    ),
+];
 
 /// The document.
 pub(super) fn of(operations: &[Operation]) -> Value {
@@ -121,11 +127,14 @@ fn request(operation: &Operation, generator: &mut SchemaGenerator) -> Map<String
     said.insert("operationId".to_owned(), json!(operation.id));
     said.insert("summary".to_owned(), json!(operation.about));
     said.insert("tags".to_owned(), json!([operation.tag]));
-    let (security, permission) = match operation.shows {
+    let (security, permission) = match &operation.shows {
         Shows::Nothing => (json!([]), None),
         Shows::Key(permission) => (json!([{"key": []}]), Some(permission)),
         Shows::PerhapsKey(permission) => (json!([{}, {"key": []}]), Some(permission)),
-        Shows::Scheme(scheme) => (json!([{scheme: []}]), None),
+        Shows::Schemes(schemes) => {
+            let one = |scheme: &&str| json!({*scheme: []});
+            (schemes.iter().map(one).collect(), None)
+        }
     };
     said.insert("security".to_owned(), security);
     if let Some(permission) = permission {
@@ -160,7 +169,7 @@ fn parameter(parameter: &Parameter, generator: &mut SchemaGenerator) -> Value {
         "name": parameter.name,
         "in": place,
         "description": parameter.about,
-        "required": parameter.place == Place::Path,
+        "required": parameter.is_required,
         "schema": schema,
     })
 }
@@ -191,6 +200,19 @@ fn schemes() -> Value {
             "scheme": "bearer",
             "description": "An API key (`kite_…`), as `kite keys create` makes them. It allows `read`, `write` or `admin`: \
                 `x-kite-permission` says what an operation needs.",
+        },
+        "openintent_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "An API key (`kite_…`), where OpenIntent's clients show it.",
+        },
+        "message_signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Signature",
+            "description": "A signature of the whole request by a server that the team trusts (RFC 9421), with \
+                `Signature-Input`; `X-Source-Server` says which server that is.",
         },
     })
 }

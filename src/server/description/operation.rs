@@ -47,7 +47,7 @@ impl Verb {
 }
 
 /// What a request has to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shows {
     /// Nothing.
     Nothing,
@@ -55,8 +55,8 @@ pub(super) enum Shows {
     Key(Permission),
     /// Such a key, or nothing: it says more to whoever shows one.
     PerhapsKey(Permission),
-    /// What the kind of sender has, by the name of a scheme in the document.
-    Scheme(&'static str),
+    /// What the kind of sender has, by the names of schemes in the document: one of them.
+    Schemes(Vec<&'static str>),
 }
 
 /// Where a parameter stands.
@@ -72,6 +72,7 @@ pub(super) struct Parameter {
     pub(super) place: Place,
     pub(super) about: &'static str,
     pub(super) schema: SchemaOf,
+    pub(super) is_required: bool,
     /// Given several times it means several values.
     pub(super) is_list: bool,
 }
@@ -171,9 +172,12 @@ impl Operation {
         self
     }
 
-    /// Needs what one of the document's schemes says.
+    /// Needs what one of the document's schemes says; several of these are alternatives.
     pub(in crate::server) fn shown(mut self, scheme: &'static str) -> Self {
-        self.shows = Shows::Scheme(scheme);
+        match &mut self.shows {
+            Shows::Schemes(schemes) => schemes.push(scheme),
+            _ => self.shows = Shows::Schemes(vec![scheme]),
+        }
         self
     }
 
@@ -189,8 +193,17 @@ impl Operation {
             place,
             about,
             schema,
+            is_required: place == Place::Path,
             is_list: false,
         });
+        self
+    }
+
+    /// The parameter that was named last must be given.
+    pub(in crate::server) fn required(mut self) -> Self {
+        if let Some(last) = self.parameters.last_mut() {
+            last.is_required = true;
+        }
         self
     }
 
