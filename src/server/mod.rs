@@ -30,6 +30,7 @@ mod metrics;
 mod openintent;
 mod outbox;
 mod path;
+mod patient;
 mod peer_body;
 mod peer_hook;
 mod peers;
@@ -37,11 +38,13 @@ mod publish;
 mod recipient;
 mod redeem;
 mod registry;
+mod request;
 mod routes;
 mod rpc;
 mod session;
 mod socket;
 mod state;
+mod stranger;
 mod tls;
 mod trace;
 mod trigger;
@@ -74,6 +77,7 @@ use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use console::Console;
 use limit::{PerMinute, Rates};
+use metrics::Meters;
 use registry::Registry;
 use routes::router;
 use state::App;
@@ -294,10 +298,11 @@ impl Server {
             inbound,
             redeeming: Semaphore::new(1),
             joiners_tests: Semaphore::new(redeem::TESTS_MAX),
+            meters: Meters::new(now),
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
-            body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
+            bodies: Arc::default(),
             logins_begun: PerMinute::default(),
             rates: Rates::new(config.rate_limits),
             limits: config.limits,

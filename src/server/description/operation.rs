@@ -11,7 +11,7 @@ use crate::protocol::permission::Permission;
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// JSON, as bodies mostly are.
-pub(super) const JSON: &str = "application/json";
+pub(in crate::server) const JSON: &str = "application/json";
 
 /// The methods that operations have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +73,8 @@ pub(super) struct Parameter {
     pub(super) about: &'static str,
     pub(super) schema: SchemaOf,
     pub(super) is_required: bool,
-    /// Given several times it means several values.
-    pub(super) is_list: bool,
+    /// Given several times it means several values, so many at most.
+    pub(super) max_values: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -194,7 +194,7 @@ impl Operation {
             about,
             schema,
             is_required: place == Place::Path,
-            is_list: false,
+            max_values: None,
         });
         self
     }
@@ -225,15 +225,16 @@ impl Operation {
         self.parameter(Place::Query, name, about, described::<T>)
     }
 
-    /// A parameter of the query that may be given several times.
+    /// A parameter of the query that may be given so many times.
     pub(in crate::server) fn queries<T: JsonSchema>(
         self,
         name: &'static str,
         about: &'static str,
+        max: usize,
     ) -> Self {
         let mut this = self.parameter(Place::Query, name, about, described::<T>);
         if let Some(last) = this.parameters.last_mut() {
-            last.is_list = true;
+            last.max_values = Some(max);
         }
         this
     }
@@ -268,7 +269,7 @@ impl Operation {
         self
     }
 
-    /// Answers with JSON.
+    /// Answers with JSON. What is given with one status is one of several things.
     pub(in crate::server) fn gives<T: JsonSchema>(
         self,
         status: StatusCode,
@@ -358,7 +359,8 @@ impl Operation {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many, or too many wrong credentials: `Retry-After` says when to ask again."),
             ]);
         }
-        if self.shows != Shows::Nothing || !self.parameters.is_empty() || !self.body.is_empty() {
+        let is_read = !self.parameters.is_empty() || !self.body.is_empty();
+        if is_read || matches!(self.shows, Shows::Key(_)) {
             common.push((
                 StatusCode::BAD_REQUEST,
                 "Something in the request cannot be read; the text says what.",
