@@ -1,7 +1,6 @@
 //! The team's intents: list, show, give one to an own agent, and what agents report of their work.
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,6 +17,7 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::event::{AGENT_MESSAGE, Header};
 use crate::protocol::id::AgentId;
 use crate::protocol::permission::Permission;
+use crate::protocol::schema::Limit;
 use crate::server::call::{Call, Read, Write};
 use crate::server::description::{Operation, Routes, described};
 use crate::server::error::{ApiError, json_text};
@@ -101,7 +101,7 @@ pub(super) const OFF: &str = "OpenIntent is off on this server.";
 
 /// How a list is asked for page by page.
 pub(super) fn paged(list: Operation) -> Operation {
-    list.query::<NonZeroU64>("limit", "How many, 1 to 1000; 100 when absent.")
+    list.query::<Limit>("limit", "How many, 1 to 1000; 100 when absent.")
         .query::<ListPlace>("before", "The `next` of the page before.")
 }
 
