@@ -50,6 +50,7 @@ pub(super) fn run(args: McpArgs, context: &Context) -> Result<Exit, CommandError
     let terminal = Terminal {
         context: Arc::new(Context {
             out: context.out,
+            log_level: context.log_level,
             environment: context.environment.clone(),
             flags: context.flags.clone(),
         }),
