@@ -28,6 +28,7 @@ need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 need systemd-analyze systemd
 scripts/openintent-sdk.sh
+scripts/python.sh schemas
 
 shellcheck install.sh scripts/*.sh tests/it/support/*.sh .ci/run
 cargo fmt --check
