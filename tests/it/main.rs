@@ -46,6 +46,7 @@ mod invites;
 mod limits;
 mod listen;
 mod login;
+mod mcp;
 mod nodes;
 mod openintent;
 mod openintent_cli;

@@ -19,6 +19,7 @@ pub(crate) mod peers;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod providers;
+pub(crate) mod python;
 pub(crate) mod receiver;
 pub(crate) mod reference;
 pub(crate) mod relay;
