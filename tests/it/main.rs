@@ -47,6 +47,7 @@ mod invites;
 mod limits;
 mod listen;
 mod login;
+mod mcp;
 mod nodes;
 mod openintent;
 mod openintent_cli;
