@@ -62,7 +62,15 @@ mod tests {
         for fine in ["a", "7f3c-01_x.Y", &"x".repeat(ID_MAX_BYTES)] {
             assert_eq!(RequestId::parse(fine).unwrap().as_str(), fine);
         }
-        for other in ["", "a b", "a\nb", "a\"b", "ä", "a=b", &"x".repeat(ID_MAX_BYTES + 1)] {
+        for other in [
+            "",
+            "a b",
+            "a\nb",
+            "a\"b",
+            "ä",
+            "a=b",
+            &"x".repeat(ID_MAX_BYTES + 1),
+        ] {
             assert_eq!(RequestId::parse(other), None, "{other}");
         }
     }

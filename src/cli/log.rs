@@ -78,7 +78,8 @@ where
             return writeln!(writer, "{}", object(event, id));
         }
         let mut line = String::new();
-        self.words.format_event(context, Writer::new(&mut line), event)?;
+        self.words
+            .format_event(context, Writer::new(&mut line), event)?;
         match id {
             Some(id) => writeln!(writer, "{} request={id}", line.trim_end()),
             None => writer.write_str(&line),

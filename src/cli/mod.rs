@@ -254,12 +254,7 @@ fn start(cli: Cli, environment: Environment) -> Exit {
         log::to_stderr(log_level, LogFormat::Text);
     }
     let context = Context {
-        out: Output::new(
-            global.json,
-            global.quiet,
-            global.color,
-            &environment,
-        ),
+        out: Output::new(global.json, global.quiet, global.color, &environment),
         log_level,
         environment,
         flags: Flags {

@@ -51,7 +51,9 @@ impl Meters {
     /// How many events were stored, by the way that they came in.
     pub fn stored(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let origins = Origin::ALL.map(Origin::word);
-        origins.into_iter().zip(self.stored.iter().map(Counter::get))
+        origins
+            .into_iter()
+            .zip(self.stored.iter().map(Counter::get))
     }
 
     /// How many events were not stored though the commit went well, by the reason.

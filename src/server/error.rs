@@ -186,10 +186,7 @@ impl From<StoreError> for ApiError {
             _ => {
                 tracing::error!(%error, "the store failed");
                 let told = RequestId::current().map(|id| format!(" (reference {id})"));
-                Self::unavailable(format!(
-                    "the store is unusable{}",
-                    told.unwrap_or_default()
-                ))
+                Self::unavailable(format!("the store is unusable{}", told.unwrap_or_default()))
             }
         }
     }

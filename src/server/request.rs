@@ -210,7 +210,11 @@ mod tests {
         };
         assert_eq!(id("10.1.2.3", "edge-7"), "edge-7");
         assert_eq!(id("::ffff:10.1.2.3", "edge-7"), "edge-7");
-        for (connected, given) in [("192.0.2.1", "edge-7"), ("10.1.2.3", "no id"), ("10.1.2.3", "")] {
+        for (connected, given) in [
+            ("192.0.2.1", "edge-7"),
+            ("10.1.2.3", "no id"),
+            ("10.1.2.3", ""),
+        ] {
             let id = id(connected, given);
             assert!(id != given && id.len() == 36, "{id}");
         }
@@ -229,14 +233,14 @@ mod tests {
         let mut seen = Vec::new();
         requests.each(|path, method, answers| {
             let classes: Vec<_> = answers.classes().collect();
-            seen.push(format!("{path} {method} {classes:?} {}", answers.micros.read().sum));
+            seen.push(format!(
+                "{path} {method} {classes:?} {}",
+                answers.micros.read().sum
+            ));
         });
         assert_eq!(
             seen,
-            [
-                "/a GET [(\"2xx\", 1)] 3000",
-                "/a other [(\"2xx\", 2)] 6000"
-            ]
+            ["/a GET [(\"2xx\", 1)] 3000", "/a other [(\"2xx\", 2)] 6000"]
         );
     }
 }

@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use super::super::context::{Context, block_on_call};
-use super::super::stdin;
 use super::super::error::CommandError;
 use super::super::exit::Exit;
+use super::super::stdin;
 use super::super::text::visible;
 use super::which::Which;
 use super::{letter, offered};

@@ -139,7 +139,9 @@ impl OpenIntent {
         };
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
-        Ok(Some(NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent)))
+        Ok(Some(
+            NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent),
+        ))
     }
 
     /// Judges a callback, stores it and applies it to its dispatch.

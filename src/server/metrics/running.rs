@@ -67,7 +67,11 @@ fn requests(page: &mut Page, requests: &Requests) {
         }
     });
     let name = "kite_http_request_duration_seconds";
-    page.family(name, "histogram", "How long it took until the answer began.");
+    page.family(
+        name,
+        "histogram",
+        "How long it took until the answer began.",
+    );
     requests.each(|route, method, answers| {
         let labels = [("route", route), ("method", method)];
         page.spread(name, &labels, MICROS, &answers.micros.read());
@@ -95,7 +99,11 @@ fn log(page: &mut Page, app: &App) {
         page.sample(name, &[("origin", origin)], count);
     }
     let name = "kite_events_declined_total";
-    page.family(name, "counter", "Events that were not stored, by the reason.");
+    page.family(
+        name,
+        "counter",
+        "Events that were not stored, by the reason.",
+    );
     for (reason, count) in meters.declined() {
         page.sample(name, &[("reason", reason)], count);
     }

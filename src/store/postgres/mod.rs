@@ -157,28 +157,28 @@ impl From<tokio_postgres::Error> for StoreError {
 
 /// What an error of the library is to the store.
 fn told(error: &tokio_postgres::Error) -> StoreError {
-        let Some(refusal) = error.as_db_error() else {
-            // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
-            return match error.is_closed() || has_io_cause(error) {
-                true => StoreError::Away(chain(error)),
-                false => StoreError::Failed(chain(error)),
-            };
+    let Some(refusal) = error.as_db_error() else {
+        // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
+        return match error.is_closed() || has_io_cause(error) {
+            true => StoreError::Away(chain(error)),
+            false => StoreError::Failed(chain(error)),
         };
-        let text = format!("{} ({})", refusal.message(), refusal.code().code());
-        match refusal.code() {
-            &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unwritable(text),
-            // A statement that was not let finish, or not let begin.
-            &SqlState::QUERY_CANCELED
-            | &SqlState::LOCK_NOT_AVAILABLE
-            | &SqlState::T_R_DEADLOCK_DETECTED
-            | &SqlState::TOO_MANY_CONNECTIONS => StoreError::Away(text),
-            // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
-            code if code.code().starts_with("57P") || code.code().starts_with("08") => {
-                StoreError::Away(text)
-            }
-            _ => StoreError::Failed(text),
+    };
+    let text = format!("{} ({})", refusal.message(), refusal.code().code());
+    match refusal.code() {
+        &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unwritable(text),
+        // A statement that was not let finish, or not let begin.
+        &SqlState::QUERY_CANCELED
+        | &SqlState::LOCK_NOT_AVAILABLE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::TOO_MANY_CONNECTIONS => StoreError::Away(text),
+        // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
+        code if code.code().starts_with("57P") || code.code().starts_with("08") => {
+            StoreError::Away(text)
         }
+        _ => StoreError::Failed(text),
     }
+}
 
 fn has_io_cause(error: &tokio_postgres::Error) -> bool {
     let mut cause = std::error::Error::source(error);
@@ -210,7 +210,9 @@ impl From<PoolError> for StoreError {
             | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
                 error.into()
             }
-            PoolError::Timeout(_) => noted(Self::Away("no connection came about in time".to_owned())),
+            PoolError::Timeout(_) => {
+                noted(Self::Away("no connection came about in time".to_owned()))
+            }
             PoolError::Closed => Self::Closed,
             error => Self::Failed(error.to_string()),
         }
