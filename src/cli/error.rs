@@ -1,5 +1,8 @@
 //! The one place that turns errors into words, a hint and an exit code.
 
+#[cfg(feature = "mcp")]
+mod mcp;
+
 use serde::Serialize;
 
 use super::exit::Exit;

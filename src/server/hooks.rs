@@ -9,8 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use schemars::{SchemaGenerator, json_schema};
 
 use super::access::bearer;
+use super::description::{JSON, Operation, Routes, cloud_event, cloud_events};
 use super::door::{Door, answered, header_lines, store};
 use super::endpoints;
 use super::error::{ApiError, json};
@@ -23,11 +25,94 @@ use crate::protocol::api::EventAnswer;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
+use crate::protocol::rpc::Published;
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{Dedup, EndpointRecord, NewEvent, Origin};
 use crate::webhook::cloudevents::{Mode, recognise};
 use crate::webhook::sample::Post as Sample;
 use crate::webhook::{self, Headers, Ingested, Receipt, Reply, Taken};
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let signed = takes_posts(Operation::post(
+        "/hooks/{team}/{source}",
+        "post_webhook",
+        "Takes a webhook, whose sender shows the endpoint's token or signs it.",
+    ))
+    .shown("hook_token")
+    .shown("webhook_signature");
+    let open = takes_posts(
+        Operation::post(
+            "/hooks/{team}/{source}/{token}",
+            "post_webhook_with_token",
+            "Takes a webhook whose sender knows nothing but an address.",
+        )
+        .part::<String>("token", "The endpoint's token."),
+    )
+    .refuses(
+        StatusCode::UNAUTHORIZED,
+        "There is no such endpoint, or the token or the signature is wrong.",
+    )
+    .refuses(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many, or too many wrong credentials: `Retry-After` says when to ask again.",
+    )
+    .refuses(StatusCode::FORBIDDEN, RESERVED);
+    Routes::new().add(signed, bare).add(open, with_token)
+}
+
+const RESERVED: &str = "The event has a type that only the server itself makes.";
+
+/// What both addresses of an endpoint take and give.
+fn takes_posts(operation: Operation) -> Operation {
+    let anything = |_: &mut SchemaGenerator| json_schema!({});
+    operation
+        .under("hooks")
+        .part::<TeamId>("team", "The team.")
+        .part::<String>("source", "The endpoint's source.")
+        .takes_as(JSON, anything)
+        .takes_as(
+            "application/x-www-form-urlencoded",
+            |_| json_schema!({"type": "object", "additionalProperties": {"type": "string"}}),
+        )
+        .takes_as("application/cloudevents+json", cloud_event)
+        .takes_as("application/cloudevents-batch+json", cloud_events)
+        .takes_as(
+            "application/octet-stream",
+            |_| json_schema!({"type": "string", "format": "binary"}),
+        )
+        .or_nothing()
+        .gives::<EventAnswer>(StatusCode::ACCEPTED, "It is stored.")
+        .gives::<Published>(
+            StatusCode::ACCEPTED,
+            "Of a batch, what became of each event.",
+        )
+        .gives::<EventAnswer>(
+            StatusCode::OK,
+            "It was stored before, or the provider wants to hear this status.",
+        )
+        .gives_as(
+            StatusCode::OK,
+            "The answer to a provider's question.",
+            |_| {
+                json_schema!({
+                    "title": "Challenge",
+                    "type": "object",
+                    "required": ["challenge"],
+                    "properties": {"challenge": {"type": "string"}},
+                })
+            },
+        )
+        .gives_content(
+            StatusCode::OK,
+            "What Twilio wants to hear.",
+            "text/xml",
+            |_| json_schema!({"type": "string"}),
+        )
+        .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+        .refuses(StatusCode::NOT_FOUND, "The team is gone.")
+        .refuses(StatusCode::GONE, "The endpoint was deactivated.")
+}
 
 /// The token in the `Authorization` header, or none.
 pub(super) async fn bare(
@@ -65,11 +150,22 @@ async fn ingest(
     let (parts, sent) = request.into_parts();
     let endpoint = find(app, team, source).await?;
     let token = one_token(in_path, bearer(&parts.headers));
-    let max = max_body_bytes(app, endpoint.as_deref(), source);
-    let sent = body::read(app, &parts.headers, sent, max).await?;
+    let sizes = Sizes::of(
+        app,
+        endpoint.as_deref(),
+        source,
+        token.as_ref().ok().copied(),
+    );
+    let sent = body::read(app, &parts, sent, sizes.read).await;
+    let sent = sent.map_err(|refusal| match refusal.code() {
+        ErrorCode::TooLarge => ApiError::too_large(sizes.told as u64),
+        _ => refusal,
+    })?;
+    let is_small = sent.len() <= sizes.usual;
 
     let failed = |refusal: ApiError| match refusal.code() {
-        ErrorCode::Unauthorized => app.access.failed(&parts, refusal),
+        ErrorCode::Unauthorized if is_small => app.access.failed(&parts, refusal),
+        ErrorCode::Unauthorized => ApiError::too_large(sizes.usual as u64),
         _ => refusal,
     };
     let endpoint = endpoint.ok_or_else(|| failed(refused()))?;
@@ -80,6 +176,9 @@ async fn ingest(
         url: url(app, &parts),
     };
     let is_verified = post.authenticate(app, &endpoint).map_err(failed)?;
+    if post.body.len() > sizes.own {
+        return Err(ApiError::too_large(sizes.own as u64));
+    }
     check_active(&endpoint)?;
     let now = app.clock.unix_millis();
     let sender = Sender::of(&parts, &endpoint.team, None);
@@ -146,12 +245,41 @@ fn one_token<'a>(
     }
 }
 
-/// What the endpoint says, else what its source allows, else what the server allows.
-fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) -> usize {
-    let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
-    own.and_then(|own| usize::try_from(own).ok())
-        .or_else(|| webhook::max_body_bytes(&source.trim().to_lowercase()))
-        .unwrap_or(app.max_body_bytes)
+/// How large a body may be, in bytes.
+struct Sizes {
+    /// What its source allows, else the server: so much may be sent to an endpoint that does not exist.
+    usual: usize,
+    /// What the endpoint says, else the usual.
+    own: usize,
+    /// How much is read before it is known who sends it.
+    read: usize,
+    /// What a sender of more is told: only who knows the token learns of a limit that is the endpoint's own.
+    told: usize,
+}
+
+impl Sizes {
+    fn of(
+        app: &App,
+        endpoint: Option<&EndpointRecord>,
+        source: &str,
+        token: Option<Option<&str>>,
+    ) -> Self {
+        let of_source = webhook::max_body_bytes(&source.trim().to_lowercase());
+        let usual = of_source.unwrap_or(app.max_body_bytes);
+        let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
+        let own = own.and_then(|own| usize::try_from(own).ok());
+        let own = own.unwrap_or(usual);
+        let token = token.flatten().and_then(|text| Token::parse(text).ok());
+        let is_known = endpoint.zip(token).is_some_and(|(endpoint, token)| {
+            token.kind() == TokenKind::HookToken && endpoint.token_hash.matches(&token)
+        });
+        Self {
+            usual,
+            own,
+            read: own.max(usual),
+            told: if is_known { own } else { usual },
+        }
+    }
 }
 
 /// The address that the sender called. The sender knows the public one; without one, it is what the request says.

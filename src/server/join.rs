@@ -14,6 +14,7 @@ use axum::response::Response;
 use tokio::time::sleep;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes};
 use super::endpoints;
 use super::error::{ApiError, json};
 use super::login::base;
@@ -31,6 +32,7 @@ use crate::protocol::id::{TeamId, check_name};
 use crate::protocol::identity::{IDENTITY_KEY_LEN, SIGNATURE_LEN, fingerprint};
 use crate::protocol::invite::{Invite, JoinDraft, Joined};
 use crate::protocol::peer_url::PeerUrl;
+use crate::protocol::permission::Permission;
 use crate::protocol::redemption::{Redeemed, Redemption, TestRequest};
 use crate::store::StoreError;
 use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord, PeerUpdate};
@@ -46,6 +48,40 @@ struct Join<'a> {
     team: &'a TeamId,
     invite: Invite,
     name: Option<String>,
+}
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::post(
+        "/api/federation/join",
+        "join_peer",
+        "Redeems an invitation of another instance, which becomes a peer.",
+    )
+    .under("invitations")
+    .needs(Permission::Admin)
+    .takes::<JoinDraft>()
+    .gives::<Joined>(
+        StatusCode::OK,
+        "The peer, and what came of a test each way.",
+    )
+    .refuses(StatusCode::NOT_FOUND, "There is no such invitation.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The invitation was redeemed by another instance, or a peer is in the way.",
+    )
+    .refuses(
+        StatusCode::GONE,
+        "The invitation can be redeemed no longer.",
+    )
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The other instance cannot be a peer, or does not want this one.",
+    )
+    .refuses(
+        StatusCode::BAD_GATEWAY,
+        "The other instance was not reached, or is another one.",
+    );
+    Routes::new().add(operation, post)
 }
 
 /// `POST /api/federation/join`.
@@ -326,15 +362,14 @@ impl From<InviterFault> for ApiError {
             InviterFault::Foreign { .. } => bad_gateway(ErrorCode::PeerUnsupported, text),
             InviterFault::Impostor { .. } => bad_gateway(ErrorCode::PeerMismatch, text),
             InviterFault::Address => unprocessable(text),
-            InviterFault::Refused { status, code, .. } => match code {
-                Some(
-                    code @ (ErrorCode::InviteUnknown
-                    | ErrorCode::InviteExpired
-                    | ErrorCode::InviteUsed
-                    | ErrorCode::Conflict),
-                ) => {
-                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
-                    Self::new(status, code, text)
+            // The status is ours: that of the other side is whatever it likes.
+            InviterFault::Refused { code, .. } => match code {
+                Some(code @ ErrorCode::InviteUnknown) => {
+                    Self::new(StatusCode::NOT_FOUND, code, text)
+                }
+                Some(code @ ErrorCode::InviteExpired) => Self::new(StatusCode::GONE, code, text),
+                Some(code @ (ErrorCode::InviteUsed | ErrorCode::Conflict)) => {
+                    Self::new(StatusCode::CONFLICT, code, text)
                 }
                 // Its 401 is no word about the caller's key.
                 _ => unprocessable(text),

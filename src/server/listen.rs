@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::patient::{Patient, STALL_LIMIT};
 use super::request;
 use super::tls::Certificate;
 
@@ -185,6 +186,7 @@ async fn requests(
         request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request)
     });
+    let stream = Patient::new(stream, STALL_LIMIT);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)

@@ -30,6 +30,7 @@ mod metrics;
 mod openintent;
 mod outbox;
 mod path;
+mod patient;
 mod peer_body;
 mod peer_hook;
 mod peers;
@@ -43,6 +44,7 @@ mod rpc;
 mod session;
 mod socket;
 mod state;
+mod stranger;
 mod tls;
 mod trace;
 mod trigger;
@@ -300,7 +302,7 @@ impl Server {
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
-            body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
+            bodies: Arc::default(),
             logins_begun: PerMinute::default(),
             rates: Rates::new(config.rate_limits),
             limits: config.limits,

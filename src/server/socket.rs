@@ -20,11 +20,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 
+use super::body::Share;
 use super::connection;
+use super::description::{Operation, Routes};
 use super::error::ApiError;
 use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
 use super::state::App;
+use super::stranger::Stranger;
 use crate::base::request::RequestId;
 use crate::protocol::error::CloseCode;
 use crate::protocol::frame::{CLIENT_FRAME_MAX_BYTES, ServerFrame};
@@ -51,7 +54,25 @@ fn socket_config() -> WebSocketConfig {
 }
 
 /// A client's WebSocket.
-pub(super) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+pub(super) type Socket = WebSocketStream<Stranger<TokioIo<hyper::upgrade::Upgraded>>>;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::get(
+        "/ws",
+        "connect",
+        "The WebSocket over which events come as they are stored: `/asyncapi.yaml` describes it.",
+    )
+    .gives_nothing(
+        StatusCode::SWITCHING_PROTOCOLS,
+        "A WebSocket (RFC 6455). The key is shown in its first frame.",
+    )
+    .refuses(
+        StatusCode::BAD_REQUEST,
+        "This is no handshake of a WebSocket.",
+    );
+    Routes::new().add(operation, upgrade)
+}
 
 /// Answers the upgrade request and hands the socket to a task of its own.
 pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Body>) -> Response {
@@ -69,7 +90,8 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
         let _permit = permit;
         // A client that went away before the upgrade leaves nothing to do.
         let Ok(upgraded) = upgrade.await else { return };
-        let io = TokioIo::new(upgraded);
+        let share = Share::begin(&app.bodies, peer);
+        let io = Stranger::new(TokioIo::new(upgraded), share);
         let socket =
             WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_config())).await;
         // On the heap, so that an idle connection holds what it needs and not the largest state of everything.
@@ -258,7 +280,10 @@ pub(super) async fn in_time(write: impl Future<Output = Result<(), WsError>>) ->
 pub(super) async fn first_text(socket: &mut Socket) -> Result<Utf8Bytes, End> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Ok(text),
+            Some(Ok(Message::Text(text))) => {
+                socket.get_mut().is_heard();
+                return Ok(text);
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Binary(_))) => return Err(binary().into()),
             Some(Ok(Message::Close(_))) | None => return Err(End::Gone),

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::body::Bodies;
 use super::console::Console;
 use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
@@ -65,7 +66,7 @@ pub struct App {
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.
-    pub body_bytes: Semaphore,
+    pub(super) bodies: Arc<Bodies>,
     /// Device logins that were begun, per address.
     pub(super) logins_begun: PerMinute,
     /// What is sent in, as far as it is limited.

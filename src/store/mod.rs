@@ -91,7 +91,8 @@ pub trait Store: FederationStore + OpenIntentStore {
         limit: usize,
     ) -> Result<Vec<StoredEvent>>;
 
-    /// The events of a team with an id, newest first: senders choose ids, and two may choose the same.
+    /// The events of a team with an id, newest first: senders choose ids, and two may choose the same. Where many have,
+    /// only the newest are answered, and fewer where they are large.
     async fn find_events(&self, team: TeamId, id: String) -> Result<Vec<StoredEvent>>;
 
     /// What an append with this dedup key would hear of the event that was stored with it; `None` where none was.

@@ -70,6 +70,7 @@ mod scripts;
 mod store;
 mod streams;
 mod teams;
+mod tenancy;
 mod tls;
 mod trace;
 mod trigger;

@@ -80,7 +80,7 @@ struct Sent {
 
 impl Sent {
     async fn read(app: &App, parts: Parts, body: Body) -> Result<Self, Answer> {
-        let body = body::read(app, &parts.headers, body, BODY_MAX_BYTES).await?;
+        let body = body::read(app, &parts, body, BODY_MAX_BYTES).await?;
         let json = read(&body).map_err(|fault| Answer::no_json(&fault))?;
         let Json::Object(object) = json else {
             return Err(Answer::no_object(&json));

@@ -12,7 +12,9 @@ use super::{column, signed, unsigned};
 use crate::protocol::event::Header;
 use crate::protocol::id::{Seq, TeamId};
 use crate::protocol::scope::Filter;
-use crate::store::limits::{FOLLOW_MAX_EVENTS, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES};
+use crate::store::limits::{
+    FOLLOW_MAX_EVENTS, NAMESAKES_MAX, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
+};
 use crate::store::record::{Bounds, Dedup, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch};
 use crate::store::{Result, StoreError};
 
@@ -152,9 +154,14 @@ pub(super) async fn recent(
 /// The events with an id; see [`crate::store::Store::find_events`].
 pub(super) async fn find_events(client: &Object, team: i64, id: &str) -> Result<Vec<StoredEvent>> {
     let select = client
-        .prepare_cached(
-            "SELECT seq, created_at, text FROM events WHERE id = $1 AND team = $2 ORDER BY seq DESC",
-        )
+        .prepare_cached(&format!(
+            "SELECT seq, created_at, text FROM (
+                 SELECT seq, created_at, text, sum(octet_length(text)) OVER (
+                     ORDER BY seq DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+                 FROM (SELECT * FROM events WHERE id = $1 AND team = $2 ORDER BY seq DESC LIMIT {NAMESAKES_MAX}) AS named
+             ) AS summed
+             WHERE before IS NULL OR before < {RECENT_MAX_BYTES} ORDER BY seq DESC"
+        ))
         .await?;
     let rows = client.query(&select, &[&id, &team]).await?;
     rows.iter().map(stored).collect()

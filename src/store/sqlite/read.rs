@@ -11,7 +11,7 @@ use crate::protocol::id::{Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::Result;
 use crate::store::limits::{
-    FOLLOW_MAX_EVENTS, MAX_SEQ, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
+    FOLLOW_MAX_EVENTS, MAX_SEQ, NAMESAKES_MAX, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
 };
 use crate::store::record::{Bounds, Dedup, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch};
 
@@ -109,16 +109,22 @@ pub(super) fn find_events(
 ) -> Result<Vec<StoredEvent>> {
     let team = team_number(connection, team)?;
     let mut statement = connection.prepare_cached(
-        "SELECT key, created_at, text FROM events WHERE id = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key DESC",
+        "SELECT key, created_at, text FROM events WHERE id = ?1 AND key BETWEEN ?2 AND ?3 ORDER BY key DESC LIMIT ?4",
     )?;
-    let rows = statement.query_map(params![id, key(team, 0), key(team, MAX_SEQ)], |row| {
-        Ok(StoredEvent {
+    let named = params![id, key(team, 0), key(team, MAX_SEQ), NAMESAKES_MAX];
+    let mut rows = statement.query(named)?;
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while bytes < RECENT_MAX_BYTES {
+        let Some(row) = rows.next()? else { break };
+        let event = StoredEvent {
             seq: seq_of(row.get(0)?),
             created_at: row.get(1)?,
             text: row.get(2)?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        };
+        bytes += event.text.len();
+        events.push(event);
+    }
+    Ok(events)
 }
 
 /// What was stored with a dedup key; see [`crate::store::Store::first_of`].
