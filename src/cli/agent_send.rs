@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use super::agent::acting;
 use super::context::{Context, block_on, team};
-use super::stdin;
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::render;
 use super::signal::Interrupt;
+use super::stdin;
 use super::text::visible;
 use crate::base::clock::Clock;
 use crate::base::{duration, random};

@@ -6,10 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, block_on_call};
-use super::stdin;
 use super::emit_batch::{self, Defaults};
 use super::error::CommandError;
 use super::exit::Exit;
+use super::stdin;
 use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;

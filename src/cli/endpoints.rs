@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::context::Context;
-use super::stdin;
 use super::endpoints_create::{self, CreateArgs};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::render;
+use super::stdin;
 use super::text::visible;
 use crate::client::rpc::Caller;
 use crate::protocol::rpc::{ById, Hook, HookDeactivated, HooksRotateSecret};

@@ -6,8 +6,8 @@ use super::*;
 use crate::cli::exit::Exit;
 use crate::cli::filter::Filter;
 use crate::cli::output::ColorChoice;
-use crate::config::Environment;
 use crate::client::script::{Peer, Script, quick};
+use crate::config::Environment;
 use crate::protocol::frame::ServerFrame;
 use crate::protocol::id::Seq;
 

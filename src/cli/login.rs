@@ -6,11 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::context::{Context, block_on, block_on_call};
-use super::stdin;
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::Output;
 use super::signal::Interrupt;
+use super::stdin;
 use super::text::visible;
 use crate::client::login::DeviceLogin;
 use crate::client::{Api, ClientError, Server};

@@ -241,12 +241,7 @@ fn start(cli: Cli, environment: Environment) -> Exit {
     };
     output::log_to_stderr(level);
     let context = Context {
-        out: Output::new(
-            global.json,
-            global.quiet,
-            global.color,
-            &environment,
-        ),
+        out: Output::new(global.json, global.quiet, global.color, &environment),
         environment,
         flags: Flags {
             profile: global.profile,

@@ -9,13 +9,13 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::Context;
-use super::stdin;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::filter::Filter;
 use super::handing::{self, Teller};
 use super::listening::{self, ListeningArgs, Taken, Taker};
 use super::output::{Output, Spinner};
+use super::stdin;
 use crate::base::secret::Secret;
 use crate::client::Delivery;
 use crate::config;

@@ -34,6 +34,7 @@ mod deploy;
 mod discovery;
 mod doctor;
 mod emit;
+mod every_verb;
 mod exec;
 mod federation;
 mod federation_cli;

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::super::context::{Context, block_on_call};
-use super::super::stdin;
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
+use super::super::stdin;
 use super::text::shell_word;
 use super::{facts, offered};
 use crate::protocol::federation::{PeerCreated, PeerDraft, RATE_LIMIT};

@@ -73,8 +73,8 @@ mod tests {
 
     use super::super::super::output::ColorChoice;
     use super::*;
-    use crate::config::Environment;
     use crate::client::Refusal;
+    use crate::config::Environment;
 
     fn refused(status: u16) -> ClientError {
         Refusal::read(status, None, "").into()
