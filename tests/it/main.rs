@@ -35,6 +35,7 @@ mod discovery;
 mod doctor;
 mod documents;
 mod emit;
+mod every_verb;
 mod exec;
 mod federation;
 mod federation_cli;
