@@ -18,6 +18,7 @@ mod endpoints;
 mod error;
 mod events;
 mod federation_tokens;
+mod handle;
 mod health;
 mod hooks;
 mod invites;
@@ -87,6 +88,7 @@ pub use crate::federation::openintent::{
     ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
 };
 pub use bootstrap::{Bootstrap, KEY_FILE, kept_secret_key, new_key};
+pub use handle::{Handle, Reloaded};
 pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
 
@@ -343,6 +345,14 @@ impl Server {
     /// Whether it has the operator's page.
     pub fn has_console(&self) -> bool {
         self.app.console.is_some()
+    }
+
+    /// What can be asked of it while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            app: Arc::downgrade(&self.app),
+            certificate: self.certificate.clone(),
+        }
     }
 
     /// The instance's id.
