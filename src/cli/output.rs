@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::StyledStr;
-use clap::builder::styling::{AnsiColor, Effects, Style};
+use colored::{ColoredString, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -47,18 +47,6 @@ pub enum Tone {
     Bad,
     /// That it matters less.
     Faint,
-}
-
-impl Tone {
-    fn style(self) -> Style {
-        match self {
-            Self::Plain => Style::new(),
-            Self::Good => AnsiColor::Green.on_default(),
-            Self::Waiting => AnsiColor::Yellow.on_default(),
-            Self::Bad => AnsiColor::Red.on_default(),
-            Self::Faint => Effects::DIMMED.into(),
-        }
-    }
 }
 
 /// Why a line did not get out of stdout.
@@ -110,6 +98,8 @@ impl Output {
             ColorChoice::Never => false,
             ColorChoice::Auto => is_terminal && !environment.no_color && !environment.is_dumb,
         };
+        // The decision is made here, per stream; the library would make it for both, by stdout.
+        colored::control::set_override(true);
         Self {
             json,
             quiet,
@@ -158,15 +148,25 @@ impl Output {
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);
         let [is_coloured, _] = self.paints;
-        let tick = in_style("✓", AnsiColor::Green.on_default().bold(), is_coloured);
-        stdout::print(&format!("{tick} {words}"))
+        match is_coloured {
+            true => stdout::print(&format!("{} {words}", "✓".green().bold())),
+            false => stdout::print(&format!("✓ {words}")),
+        }
     }
 
     /// Prints lines for a person to stdout, in colours on a terminal.
     pub fn toned(&self, lines: &[(Tone, String)]) -> Result<(), PrintFault> {
         let [is_coloured, _] = self.paints;
         lines.iter().try_for_each(|(tone, words)| {
-            stdout::print(&in_style(&visible_lines(words), tone.style(), is_coloured))
+            let words = visible_lines(words);
+            let painted = match (is_coloured, tone) {
+                (false, _) | (true, Tone::Plain) => return stdout::print(&words),
+                (true, Tone::Good) => words.green(),
+                (true, Tone::Waiting) => words.yellow(),
+                (true, Tone::Bad) => words.red(),
+                (true, Tone::Faint) => words.dimmed(),
+            };
+            stdout::print(&painted.to_string())
         })
     }
 
@@ -270,7 +270,7 @@ impl Output {
         match self.json {
             true => to_stderr(&event_line("warning", &[("message", words.into())])),
             false => {
-                self.labelled("warning:", AnsiColor::Yellow, words);
+                self.labelled("warning:".yellow().bold(), words);
             }
         }
     }
@@ -290,15 +290,15 @@ impl Output {
         if self.json {
             return to_stderr(&error.to_json());
         }
-        self.labelled("error:", AnsiColor::Red, error.message());
+        self.labelled("error:".red().bold(), error.message());
         if let Some(hint) = error.hint() {
-            self.labelled("hint:", AnsiColor::Cyan, hint);
+            self.labelled("hint:".cyan().bold(), hint);
         }
     }
 
-    fn labelled(&self, label: &str, color: AnsiColor, words: &str) {
+    fn labelled(&self, label: ColoredString, words: &str) {
         let [_, is_coloured] = self.paints;
-        let label = in_style(label, color.on_default().bold(), is_coloured);
+        let label = if is_coloured { label } else { label.clear() };
         to_stderr(&format!("{label} {}", visible_lines(words)));
     }
 
@@ -375,14 +375,6 @@ fn painted(text: &StyledStr, is_coloured: bool) -> String {
 /// Asks a person at the terminal for something that was to come on stdin.
 pub fn ask(words: &str) {
     to_stderr(&visible_lines(words));
-}
-
-/// Words in a style, where colours are wanted.
-fn in_style(words: &str, style: Style, is_coloured: bool) -> String {
-    match is_coloured {
-        true => format!("{style}{words}{style:#}"),
-        false => words.to_owned(),
-    }
 }
 
 /// A bar of which a share, from 0 to 1, is filled.
@@ -487,13 +479,6 @@ mod tests {
     fn a_bar_fills() {
         let filled = |share| filled_bar(share).matches('█').count();
         assert_eq!([0.0, 0.5, 1.0, 7.0].map(filled), [0, 15, 30, 30]);
-    }
-
-    #[test]
-    fn words_have_colours_only_where_they_are_wanted() {
-        let bad = |is_coloured| in_style("no", Tone::Bad.style(), is_coloured);
-        assert_eq!([bad(true), bad(false)], ["\u{1b}[31mno\u{1b}[0m", "no"]);
-        assert_eq!(in_style("yes", Tone::Plain.style(), true), "yes");
     }
 
     #[test]

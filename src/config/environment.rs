@@ -22,12 +22,6 @@ pub struct Environment {
     pub config_dir: Option<PathBuf>,
     /// `KITE_DATA_DIR`.
     pub data_dir: Option<PathBuf>,
-    /// The person's own directory.
-    pub home: Option<PathBuf>,
-    /// Where the platform's variable has programs keep their configuration: `XDG_CONFIG_HOME`, on Windows `APPDATA`.
-    pub config_home: Option<PathBuf>,
-    /// Where it has them keep their data: `XDG_DATA_HOME`, on Windows `APPDATA`.
-    pub data_home: Option<PathBuf>,
     /// `KITE_SECRET_KEY`, else `KITE_HOOK_SECRET_CIPHER_KEY` as deployments of the hosted server name it.
     pub secret_key: Option<Secret>,
     /// `KITE_AGENT_ID`: which agent a command acts as.
@@ -61,30 +55,18 @@ impl Environment {
         reason = "this is the one reader of the environment"
     )]
     pub fn read() -> Self {
-        Self {
-            home: std::env::home_dir().filter(|home| !home.as_os_str().is_empty()),
-            ..Self::from(|name| std::env::var(name).ok())
-        }
+        Self::from(|name| std::env::var(name).ok())
     }
 
     /// Reads an environment that is given as a function.
     pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        // The XDG specification has relative paths ignored.
-        let dir = |name: &str| set(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-        let (config_home, data_home) = match cfg!(windows) {
-            true => ("APPDATA", "APPDATA"),
-            false => ("XDG_CONFIG_HOME", "XDG_DATA_HOME"),
-        };
         Self {
             api_key: set("KITE_API_KEY").map(|key| Zeroizing::new(key.trim().to_owned())),
             ws_url: set("KITE_WS_URL"),
             hook_base: set("KITE_HOOK_BASE_URL"),
             config_dir: set("KITE_CONFIG_DIR").map(PathBuf::from),
             data_dir: set("KITE_DATA_DIR").map(PathBuf::from),
-            home: dir("HOME"),
-            config_home: dir(config_home),
-            data_home: dir(data_home),
             secret_key: set("KITE_SECRET_KEY")
                 .or_else(|| set("KITE_HOOK_SECRET_CIPHER_KEY"))
                 .map(Secret::from),

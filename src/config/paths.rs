@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use directories::ProjectDirs;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Environment, private};
@@ -16,14 +17,16 @@ pub struct Paths {
 impl Paths {
     /// `KITE_CONFIG_DIR` and `KITE_DATA_DIR`, else the platform's directories, else `.kite` (spec 3.1).
     pub fn find(environment: &Environment) -> Self {
-        let (config_dir, data_dir) = platform(environment);
-        let pick = |given: &Option<PathBuf>, platform: Option<PathBuf>| {
-            let given = given.clone().or(platform);
-            given.unwrap_or_else(|| PathBuf::from(".kite"))
+        let platform = ProjectDirs::from("dev", "kite", "kite");
+        let pick = |given: &Option<PathBuf>, of: fn(&ProjectDirs) -> &Path| {
+            given
+                .clone()
+                .or_else(|| platform.as_ref().map(|dirs| of(dirs).to_owned()))
+                .unwrap_or_else(|| PathBuf::from(".kite"))
         };
         Self {
-            config_dir: pick(&environment.config_dir, config_dir),
-            data_dir: pick(&environment.data_dir, data_dir),
+            config_dir: pick(&environment.config_dir, ProjectDirs::config_dir),
+            data_dir: pick(&environment.data_dir, ProjectDirs::data_dir),
         }
     }
 
@@ -83,31 +86,6 @@ impl Paths {
     }
 }
 
-/// Where programs of this platform keep their configuration and their data.
-fn platform(environment: &Environment) -> (Option<PathBuf>, Option<PathBuf>) {
-    let home = environment.home.as_deref();
-    let or_home = |given: &Option<PathBuf>, below: &str| {
-        let given = given.clone();
-        given.or_else(|| home.map(|home| home.join(below)))
-    };
-    let (config_home, data_home) = (&environment.config_home, &environment.data_home);
-    if cfg!(target_os = "macos") {
-        let dir = home.map(|home| home.join("Library/Application Support/dev.kite.kite"));
-        (dir.clone(), dir)
-    } else if cfg!(windows) {
-        let dir = or_home(config_home, "AppData\\Roaming").map(|dir| dir.join("kite\\kite"));
-        let below = |name| dir.as_ref().map(|dir| dir.join(name));
-        (below("config"), below("data"))
-    } else {
-        let config = or_home(config_home, ".config");
-        let data = or_home(data_home, ".local/share");
-        (
-            config.map(|dir| dir.join("kite")),
-            data.map(|dir| dir.join("kite")),
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,26 +103,6 @@ mod tests {
             paths.client_lock("../x"),
             Path::new("/d/locks/client-%2E%2E%2Fx.lock")
         );
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_platform_s_directories_are_below_home_unless_its_variables_say_otherwise() {
-        let paths = |config_home: &'static str| {
-            Paths::find(&Environment::from(|name| match name {
-                "HOME" => Some("/h".to_owned()),
-                "XDG_CONFIG_HOME" => Some(config_home.to_owned()),
-                _ => None,
-            }))
-        };
-        for none in ["", "relative"] {
-            assert_eq!(paths(none).config_dir(), Path::new("/h/.config/kite"));
-        }
-        assert_eq!(paths("/x").config_dir(), Path::new("/x/kite"));
-        assert_eq!(paths("/x").data_dir(), Path::new("/h/.local/share/kite"));
-
-        let nowhere = Paths::find(&Environment::default());
-        assert_eq!(nowhere.config_dir(), Path::new(".kite"));
     }
 
     #[test]
