@@ -1,8 +1,7 @@
 //! A place for a database, and one with something of everything in it.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use kite::protocol::id::{ClientId, SourceSlug, TeamId};
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
-use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
+use kite::store::backup::{Depth, Report, Restored, Restoring, back_up, check, restore};
 use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
 use kite::store::invites::InviteRecord;
 use kite::store::openintent::{
@@ -31,12 +30,10 @@ use rusqlite::types::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::cli::Person;
 use crate::support::eventually;
-use crate::support::load::{Load, Nodes};
+
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
 
 /// A place for a database, and for files.
 pub(super) struct Home {

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use access::*;
+use cursors::*;
 use kite::protocol::event::dedup_key;
-use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
+use kite::protocol::id::TeamId;
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
-use kite::store::record::{
-    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
-    Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
+use kite::store::record::{Batch, Dedup, KeyRecord, NewEvent, Outcome, Stretch};
+use kite::store::{Address, Role, Store, open};
+use log::*;
+use login::*;
 
 use crate::support::postgres::Cluster;
 
@@ -81,11 +81,6 @@ mod federation;
 mod log;
 mod login;
 mod openintent;
-
-use access::*;
-use cursors::*;
-use log::*;
-use login::*;
 
 contract! {
     numbers_are_dense_per_team_and_follow_the_order_of_the_batch,
