@@ -207,6 +207,7 @@ impl Instance {
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         };
         let submitted = self.log.submit(numbers.map(event).collect()).await.unwrap();
         submitted.appended().await.unwrap();

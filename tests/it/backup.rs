@@ -216,6 +216,7 @@ fn event(name: &str, created_at: i64) -> NewEvent {
         pass: None,
         exchange: None,
         change: None,
+        origin: kite::store::record::Origin::default(),
     }
 }
 

@@ -148,6 +148,7 @@ fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
         pass: None,
         exchange: None,
         change: None,
+        origin: kite::store::record::Origin::default(),
     }
 }
 
