@@ -17,6 +17,7 @@
 mod support;
 
 mod agents_at_peers;
+mod asyncapi;
 mod backup;
 mod bad_input;
 mod bench;
