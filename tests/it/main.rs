@@ -54,6 +54,7 @@ mod openintent_cli;
 mod openintent_delegation;
 mod openintent_vectors;
 mod openintent_work;
+mod operating;
 mod order;
 mod outages;
 mod paperclip;
