@@ -1,6 +1,7 @@
 //! What is in `docs/` is true: each document is typed from its first block to its last, as `walk` says.
 
 mod openintent;
+mod recording;
 mod shown;
 mod terminal;
 mod text;
@@ -41,6 +42,17 @@ documents! {
     security_model: "security-model.md", &[];
     self_hosting: "self-hosting.md", &[("postgres://kite:secret@localhost/kite", &Cluster::shared().database())];
     webhooks: "webhooks.md", &[];
+}
+
+#[test]
+fn readme() {
+    // These are run by tests of their own, or are these tests.
+    let places = [
+        ("cargo run --locked -- demo", "kite demo"),
+        ("./install.sh", "true"),
+        ("scripts/test.sh", "true"),
+    ];
+    walk("README.md", &places);
 }
 
 #[test]
