@@ -153,25 +153,19 @@ pub(super) fn client(name: &str) -> ClientId {
 pub(super) fn event(name: &str, created_at: i64) -> NewEvent {
     let (source, kind) = ("https://acme.example", "com.acme.note");
     NewEvent {
-        team: id("acme"),
-        id: name.to_owned(),
-        kind: kind.to_owned(),
-        source: source.to_owned(),
         kitesource: Some("api".to_owned()),
         agent_to: Some("alpha".to_owned()),
-        created_at,
-        text:
-            json!({"specversion": "1.0", "id": name, "source": source, "type": kind, "data": "é"})
-                .to_string(),
         dedup: Some(Dedup {
             key: dedup_key("cloudevent", &[source, name]),
             fingerprint: Some([3; 32]),
         }),
-        turn: None,
-        transit: kite::protocol::forward::Transit::default(),
-        pass: None,
-        exchange: None,
-        change: None,
+        ..NewEvent::bare(
+            id("acme"),
+            [name, kind, source],
+            created_at,
+            json!({"specversion": "1.0", "id": name, "source": source, "type": kind, "data": "é"})
+                .to_string(),
+        )
     }
 }
 

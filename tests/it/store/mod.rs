@@ -143,20 +143,13 @@ fn filter(scopes: &[&str]) -> Arc<Filter> {
 
 fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
     NewEvent {
-        team: id(team),
-        id: name.to_owned(),
-        kind: "com.acme.note".to_owned(),
-        source: "https://acme.example".to_owned(),
         kitesource: Some("api".to_owned()),
-        agent_to: None,
-        created_at,
-        text: format!("{{\"id\":\"{name}\"}}"),
-        dedup: None,
-        turn: None,
-        transit: kite::protocol::forward::Transit::default(),
-        pass: None,
-        exchange: None,
-        change: None,
+        ..NewEvent::bare(
+            id(team),
+            [name, "com.acme.note", "https://acme.example"],
+            created_at,
+            format!("{{\"id\":\"{name}\"}}"),
+        )
     }
 }
 
