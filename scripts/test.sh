@@ -27,7 +27,7 @@ need haproxy haproxy
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 need systemd-analyze systemd
-scripts/openintent-sdk.sh
+scripts/python.sh mcp openintent schemas
 
 shellcheck install.sh scripts/*.sh tests/it/support/*.sh .ci/run
 cargo fmt --check
@@ -37,4 +37,4 @@ cargo test --locked
 # What a client meets, once more on PostgreSQL.
 KITE_TEST_ON=postgres cargo test --locked --test it -- \
     agents_at_peers:: bad_input:: calls:: clients:: invites:: limits:: login:: openintent:: openintent_delegation:: paperclip:: publish:: streams:: \
-    teams:: trace:: trigger:: vectors:: webhooks::
+    teams:: tenancy:: trace:: trigger:: vectors:: webhooks::

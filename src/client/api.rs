@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ClientError, Refusal, Server, http};
+use super::http::{self, ANSWER_MAX_BYTES, Unread};
+use super::{ClientError, Refusal, Server};
 use crate::base::backoff::Backoff;
 use crate::base::http::cause;
 use crate::base::random;
@@ -247,10 +248,14 @@ impl Api {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
-        let text = response
-            .text()
-            .await
-            .map_err(|error| self.no_answer(&error))?;
+        let text = http::text(response, ANSWER_MAX_BYTES).await;
+        let text = text.map_err(|unread| match unread {
+            Unread::Broken(error) => self.no_answer(&error),
+            Unread::TooLong(_) => ClientError::Unreadable {
+                server: self.server.http_base.clone(),
+                why: unread.to_string(),
+            },
+        })?;
         tracing::debug!(status = status.as_u16(), bytes = text.len(), "answer");
         if !status.is_success() {
             return Err(Refusal::read(status.as_u16(), retry_after.as_deref(), &text).into());

@@ -6,9 +6,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep};
 
-use super::{ClientError, Refusal, http};
+use super::http::{self, Unread};
+use super::{ClientError, Refusal};
 use crate::base::http::chain;
 use crate::protocol::login::{DeviceCode, DeviceTokenRequest, Granted, LoginError};
+
+/// How long an answer may be, in bytes: it holds a key or two addresses.
+const ANSWER_MAX_BYTES: usize = 64 * 1024;
 
 /// By how much `slow_down` lengthens the interval, for good (RFC 8628, 3.5).
 const SLOW_DOWN: Duration = Duration::from_secs(5);
@@ -121,7 +125,15 @@ impl DeviceLogin {
             .await
             .map_err(unreachable)?;
         let status = answer.status().as_u16();
-        Ok((status, answer.text().await.map_err(unreachable)?))
+        let text = http::text(answer, ANSWER_MAX_BYTES).await;
+        let text = text.map_err(|unread| match unread {
+            Unread::Broken(error) => unreachable(error),
+            Unread::TooLong(_) => ClientError::Unreadable {
+                server: self.base.clone(),
+                why: unread.to_string(),
+            },
+        })?;
+        Ok((status, text))
     }
 }
 

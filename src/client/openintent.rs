@@ -10,7 +10,8 @@ use reqwest::{Method, RequestBuilder};
 use serde::de::IgnoredAny;
 
 use super::api::{Answer, Api};
-use super::{ClientError, Refusal, http};
+use super::http::{self, Unread};
+use super::{ClientError, Refusal};
 use crate::base::http::cause;
 use crate::openintent::did::{DOCUMENT_PATH, DidDocument};
 use crate::openintent::json::{Json, Object};
@@ -218,19 +219,16 @@ async fn text(server: &str, request: RequestBuilder) -> Result<String, ClientErr
             false => ClientError::Lost { server, why },
         }
     };
-    let mut response = request.send().await.map_err(|error| no_answer(&error))?;
+    let response = request.send().await.map_err(|error| no_answer(&error))?;
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_MAX_BYTES {
-            return Err(ClientError::Unreadable {
-                server: server.to_owned(),
-                why: format!("it is longer than {ANSWER_MAX_BYTES} bytes"),
-            });
-        }
-    }
-    let text = String::from_utf8_lossy(&body).into_owned();
+    let text = http::text(response, ANSWER_MAX_BYTES).await;
+    let text = text.map_err(|unread| match unread {
+        Unread::Broken(error) => no_answer(&error),
+        Unread::TooLong(_) => ClientError::Unreadable {
+            server: server.to_owned(),
+            why: unread.to_string(),
+        },
+    })?;
     match status.as_u16() {
         200..=299 => Ok(text),
         status => Err(Refusal::read(status, None, &text).into()),

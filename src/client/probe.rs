@@ -8,13 +8,17 @@ use reqwest::header::DATE;
 use tokio::time::timeout;
 
 use super::connect::Connector;
-use super::{ClientError, Refusal, http};
+use super::http::{self, Unread};
+use super::{ClientError, Refusal};
 use crate::base::clock;
 use crate::base::http::chain;
 use crate::protocol::api::Health;
 
 /// How long a step may take. Somebody waits at the terminal, and what takes longer is found out that way.
 pub const STEP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the answer may be in which a server says how it is, in bytes.
+const HEALTH_MAX_BYTES: usize = 64 * 1024;
 
 /// The way to a server.
 pub struct Probe<'a> {
@@ -82,7 +86,14 @@ impl<'a> Probe<'a> {
             .get(DATE)
             .and_then(|date| date.to_str().ok());
         let date = date.and_then(clock::http_date);
-        let text = response.text().await.map_err(lost)?;
+        let text = http::text(response, HEALTH_MAX_BYTES).await;
+        let text = text.map_err(|unread| match unread {
+            Unread::Broken(error) => lost(error),
+            Unread::TooLong(_) => ClientError::Unreadable {
+                server: self.http_base.to_owned(),
+                why: unread.to_string(),
+            },
+        })?;
         if !status.is_success() {
             return Err(Refusal::read(status.as_u16(), None, &text).into());
         }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::base::clock::Clock;
 use crate::protocol::id::{SourceSlug, TeamId};
@@ -180,11 +180,7 @@ impl Access {
         })?;
         let refused = || self.failed(parts, ApiError::unauthorized(BAD_KEY));
         let key = self.key(token).await?.ok_or_else(refused)?;
-        for team in super::query(parts, "team_id") {
-            if team != key.team.as_str() {
-                return Err(ApiError::forbidden("the API key belongs to another team"));
-            }
-        }
+        key.check_team(parts)?;
         key.require(needed)?;
         Ok(key)
     }
@@ -230,6 +226,19 @@ impl Access {
 }
 
 impl KeyRecord {
+    /// Refuses a call that says, in its query or in `X-Team-ID`, that it is for another team: who names one team should
+    /// not get what is another's.
+    pub(super) fn check_team(&self, parts: &Parts) -> Result<(), ApiError> {
+        let own = self.team.as_str();
+        let is_own = |named: &HeaderValue| named.as_bytes() == own.as_bytes();
+        let in_headers = parts.headers.get_all("x-team-id");
+        let in_query = super::query(parts, "team_id");
+        match in_headers.iter().all(is_own) && in_query.iter().all(|named| named == own) {
+            true => Ok(()),
+            false => Err(ApiError::forbidden("the API key belongs to another team")),
+        }
+    }
+
     /// Refuses a call that the key may not make.
     pub(super) fn require(&self, needed: Permission) -> Result<(), ApiError> {
         if self.permissions.allow(needed) {

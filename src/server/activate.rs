@@ -263,7 +263,7 @@ pub(super) async fn decide(
             "This form was sent from another site.",
         ));
     }
-    let sent = body::read(&app, &parts.headers, sent, app.max_body_bytes).await?;
+    let sent = body::read(&app, &parts, sent, app.max_body_bytes).await?;
     let decision = Decision::read(&sent);
     let login = match find(&app, &parts, &decision.code).await? {
         Ok(login) => login,

@@ -26,7 +26,7 @@ use crate::protocol::json;
 use crate::protocol::permission::Permission;
 use crate::protocol::schema::Word;
 use crate::store::StoreError;
-use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
+use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Origin, Outcome};
 
 /// What is served of them.
 pub(super) fn routes() -> Routes {
@@ -105,7 +105,7 @@ pub(super) async fn send(
     let (mut recipient, outcome, usage) = match recipient::direct(&app, &key.team, message).await {
         Ok((message, recipient)) => {
             let event = message.into_event(new_id.clone(), rfc3339(now));
-            let new = NewEvent::new(key.team.clone(), &event, now, dedup);
+            let new = NewEvent::new(key.team.clone(), &event, now, dedup).by(Origin::Message);
             let (outcome, usage) = app.log.append(new).await?;
             (recipient, outcome, usage)
         }

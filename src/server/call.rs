@@ -76,7 +76,7 @@ impl<P> Call<P> {
     /// The body, within the server's limit.
     pub(super) async fn body(&mut self, app: &App) -> Result<Bytes, ApiError> {
         let body = std::mem::take(&mut self.body);
-        body::read(app, &self.parts.headers, body, app.max_body_bytes).await
+        body::read(app, &self.parts, body, app.max_body_bytes).await
     }
 
     /// The body as a JSON object with the members of a type.

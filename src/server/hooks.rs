@@ -27,7 +27,7 @@ use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::rpc::Published;
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::{Dedup, EndpointRecord};
+use crate::store::record::{Dedup, EndpointRecord, NewEvent, Origin};
 use crate::webhook::cloudevents::{Mode, recognise};
 use crate::webhook::sample::Post as Sample;
 use crate::webhook::{self, Headers, Ingested, Receipt, Reply, Taken};
@@ -150,11 +150,22 @@ async fn ingest(
     let (parts, sent) = request.into_parts();
     let endpoint = find(app, team, source).await?;
     let token = one_token(in_path, bearer(&parts.headers));
-    let max = max_body_bytes(app, endpoint.as_deref(), source);
-    let sent = body::read(app, &parts.headers, sent, max).await?;
+    let sizes = Sizes::of(
+        app,
+        endpoint.as_deref(),
+        source,
+        token.as_ref().ok().copied(),
+    );
+    let sent = body::read(app, &parts, sent, sizes.read).await;
+    let sent = sent.map_err(|refusal| match refusal.code() {
+        ErrorCode::TooLarge => ApiError::too_large(sizes.told as u64),
+        _ => refusal,
+    })?;
+    let is_small = sent.len() <= sizes.usual;
 
     let failed = |refusal: ApiError| match refusal.code() {
-        ErrorCode::Unauthorized => app.access.failed(&parts, refusal),
+        ErrorCode::Unauthorized if is_small => app.access.failed(&parts, refusal),
+        ErrorCode::Unauthorized => ApiError::too_large(sizes.usual as u64),
         _ => refusal,
     };
     let endpoint = endpoint.ok_or_else(|| failed(refused()))?;
@@ -165,6 +176,9 @@ async fn ingest(
         url: url(app, &parts),
     };
     let is_verified = post.authenticate(app, &endpoint).map_err(failed)?;
+    if post.body.len() > sizes.own {
+        return Err(ApiError::too_large(sizes.own as u64));
+    }
     check_active(&endpoint)?;
     let now = app.clock.unix_millis();
     let sender = Sender::of(&parts, &endpoint.team, None);
@@ -231,12 +245,41 @@ fn one_token<'a>(
     }
 }
 
-/// What the endpoint says, else what its source allows, else what the server allows.
-fn max_body_bytes(app: &App, endpoint: Option<&EndpointRecord>, source: &str) -> usize {
-    let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
-    own.and_then(|own| usize::try_from(own).ok())
-        .or_else(|| webhook::max_body_bytes(&source.trim().to_lowercase()))
-        .unwrap_or(app.max_body_bytes)
+/// How large a body may be, in bytes.
+struct Sizes {
+    /// What its source allows, else the server: so much may be sent to an endpoint that does not exist.
+    usual: usize,
+    /// What the endpoint says, else the usual.
+    own: usize,
+    /// How much is read before it is known who sends it.
+    read: usize,
+    /// What a sender of more is told: only who knows the token learns of a limit that is the endpoint's own.
+    told: usize,
+}
+
+impl Sizes {
+    fn of(
+        app: &App,
+        endpoint: Option<&EndpointRecord>,
+        source: &str,
+        token: Option<Option<&str>>,
+    ) -> Self {
+        let of_source = webhook::max_body_bytes(&source.trim().to_lowercase());
+        let usual = of_source.unwrap_or(app.max_body_bytes);
+        let own = endpoint.and_then(|endpoint| endpoint.max_body_bytes);
+        let own = own.and_then(|own| usize::try_from(own).ok());
+        let own = own.unwrap_or(usual);
+        let token = token.flatten().and_then(|text| Token::parse(text).ok());
+        let is_known = endpoint.zip(token).is_some_and(|(endpoint, token)| {
+            token.kind() == TokenKind::HookToken && endpoint.token_hash.matches(&token)
+        });
+        Self {
+            usual,
+            own,
+            read: own.max(usual),
+            told: if is_known { own } else { usual },
+        }
+    }
 }
 
 /// The address that the sender called. The sender knows the public one; without one, it is what the request says.
@@ -393,7 +436,9 @@ pub(super) async fn store_delivery(
         key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
         fingerprint: None,
     });
-    store(app, endpoint.team.clone(), ingested.event, dedup).await
+    let now = app.clock.unix_millis();
+    let new = NewEvent::new(endpoint.team.clone(), &ingested.event, now, dedup);
+    store(app, new.by(Origin::Webhook)).await
 }
 
 /// The answer in the form that the source understands.

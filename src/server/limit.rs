@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -70,6 +70,17 @@ impl<K: Hash + Eq> Windows<K> {
     }
 }
 
+/// What counts as one address: of IPv6 the network of a household, since whoever has one has 2⁶⁴ addresses.
+pub(super) fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let network = v6.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(network).into()
+        }
+    }
+}
+
 /// Attempts per address and minute.
 pub(super) struct PerMinute(Windows<IpAddr>);
 
@@ -89,7 +100,7 @@ impl PerMinute {
     ) -> Result<(), ApiError> {
         let Some(peer) = peer else { return Ok(()) };
         let too_many = |left| ApiError::rate_limited("too many attempts from this address", left);
-        self.0.count(peer, now, max).map_err(too_many)
+        self.0.count(household(peer), now, max).map_err(too_many)
     }
 }
 
@@ -192,7 +203,7 @@ impl Rates {
         let several = u32::try_from(events).unwrap_or(u32::MAX);
         let limits = &self.limits;
         if let (Some(max), Some(peer)) = (limits.address, *peer) {
-            let counted = self.addresses.count_all(peer, now, max, several);
+            let counted = self.addresses.count_all(household(peer), now, max, several);
             check("from this address", max, counted)?;
         }
         if let (Some(max), Some(key)) = (limits.key, *key) {

@@ -154,7 +154,7 @@ pub(super) async fn poll(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (parts, sent) = request.into_parts();
-    let DeviceTokenRequest { device_code } = body::read_json(&app, &parts.headers, sent).await?;
+    let DeviceTokenRequest { device_code } = body::read_json(&app, &parts, sent).await?;
     let now = app.clock.unix_millis();
     let grant = match app.store.poll_login(digest(&device_code), now).await? {
         Poll::Granted(grant) => grant,

@@ -18,6 +18,7 @@ mod endpoints;
 mod error;
 mod events;
 mod federation_tokens;
+mod handle;
 mod health;
 mod hooks;
 mod invites;
@@ -30,6 +31,7 @@ mod metrics;
 mod openintent;
 mod outbox;
 mod path;
+mod patient;
 mod peer_body;
 mod peer_hook;
 mod peers;
@@ -37,11 +39,13 @@ mod publish;
 mod recipient;
 mod redeem;
 mod registry;
+mod request;
 mod routes;
 mod rpc;
 mod session;
 mod socket;
 mod state;
+mod stranger;
 mod tls;
 mod trace;
 mod trigger;
@@ -66,7 +70,6 @@ use crate::federation::openintent::{OpenIntent, OpenIntentParts, Trust};
 use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::id::IdError;
-use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -74,6 +77,7 @@ use crate::store::{self, Address, Role, StoreError};
 use access::Access;
 use console::Console;
 use limit::{PerMinute, Rates};
+use metrics::Meters;
 use registry::Registry;
 use routes::router;
 use state::App;
@@ -84,6 +88,7 @@ pub use crate::federation::openintent::{
     ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
 };
 pub use bootstrap::{Bootstrap, KEY_FILE, kept_secret_key, new_key};
+pub use handle::{Handle, Reloaded};
 pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
 
@@ -294,10 +299,11 @@ impl Server {
             inbound,
             redeeming: Semaphore::new(1),
             joiners_tests: Semaphore::new(redeem::TESTS_MAX),
+            meters: Meters::new(now),
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
-            body_bytes: Semaphore::new(body::ALL_BODIES_MAX_BYTES),
+            bodies: Arc::default(),
             logins_begun: PerMinute::default(),
             rates: Rates::new(config.rate_limits),
             limits: config.limits,
@@ -341,14 +347,17 @@ impl Server {
         self.app.console.is_some()
     }
 
+    /// What can be asked of it while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            app: Arc::downgrade(&self.app),
+            certificate: self.certificate.clone(),
+        }
+    }
+
     /// The instance's id.
     pub fn instance_id(&self) -> &str {
         &self.app.instance_id
-    }
-
-    /// The public half of the instance's Ed25519 key.
-    pub fn public_key(&self) -> [u8; IDENTITY_KEY_LEN] {
-        self.app.identity.public()
     }
 
     /// The first key, if this is the first start. Once.

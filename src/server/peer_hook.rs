@@ -15,7 +15,7 @@ use serde_json::json as object;
 use super::access::bearer;
 use super::body;
 use super::description::{Operation, Routes, cloud_event};
-use super::door::{answered, header_lines, store_new};
+use super::door::{answered, header_lines, store};
 use super::error::{ApiError, json};
 use super::limit::Sender;
 use super::path::Path;
@@ -30,7 +30,7 @@ use crate::protocol::federation::PeerStatus;
 use crate::protocol::forward::{Declined, is_signed};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{Dropped, PeerRecord};
-use crate::store::record::{Dedup, Millis, NewEvent};
+use crate::store::record::{Dedup, Millis, NewEvent, Origin};
 use crate::webhook::cloudevents::{Mode, recognise};
 
 /// How large a body may be: an envelope is larger than its payload, and another instance takes those of GitHub
@@ -123,7 +123,7 @@ pub(super) async fn let_in(
     max_bytes: usize,
 ) -> Result<Visit, ApiError> {
     let (parts, sent) = request.into_parts();
-    let sent = body::read(app, &parts.headers, sent, max_bytes).await?;
+    let sent = body::read(app, &parts, sent, max_bytes).await?;
     let failed = |refusal: ApiError| match refusal.code() {
         ErrorCode::Unauthorized => app.access.failed(&parts, refusal),
         _ => refusal,
@@ -242,7 +242,8 @@ async fn take(
     };
     let new = NewEvent {
         pass: Some(caller.pass),
+        origin: Origin::Peer,
         ..NewEvent::new(caller.peer.team, &event, now, Some(dedup))
     };
-    Ok(answered(store_new(app, new).await?))
+    Ok(answered(store(app, new).await?))
 }

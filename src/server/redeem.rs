@@ -92,7 +92,7 @@ pub(super) async fn post(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (parts, sent) = request.into_parts();
-    let sent = body::read(&app, &parts.headers, sent, BODY_MAX_BYTES).await?;
+    let sent = body::read(&app, &parts, sent, BODY_MAX_BYTES).await?;
     let redeemed = redeem(&app, &parts, body::parse(&sent)?).await;
     let redeemed = redeemed.map_err(|refusal| counted(&app, &parts, refusal))?;
     Ok(json(StatusCode::OK, &redeemed))
@@ -104,7 +104,7 @@ pub(super) async fn test(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (parts, sent) = request.into_parts();
-    let sent = body::read(&app, &parts.headers, sent, BODY_MAX_BYTES).await?;
+    let sent = body::read(&app, &parts, sent, BODY_MAX_BYTES).await?;
     let peer = asking(&app, &body::parse(&sent)?).await;
     let peer = peer.map_err(|refusal| counted(&app, &parts, refusal))?;
     let now = app.clock.unix_millis();

@@ -11,6 +11,7 @@ use axum::routing::get;
 use super::call::{Call, Read};
 use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
+use super::request::Watch;
 use super::state::App;
 use super::{
     activate, agents, console, discovery, endpoints, events, federation_tokens, health, hooks,
@@ -52,12 +53,13 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .merge(trace::routes())
         .merge(outbox::routes())
         .merge(others())
-        .pages("/api/v1/federation", openintent::routes())
-        .pages("/api/openintent", openintent::managed_routes())
-        .pages("/.well-known", openintent::well_known())
+        .nest("/api/v1/federation", openintent::routes())
+        .nest("/api/openintent", openintent::managed_routes())
+        .nest("/.well-known", openintent::well_known())
         .into_router()
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(Watch(app.meters.requests.clone()))
         .with_state(app)
 }
 

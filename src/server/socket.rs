@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
+use schemars::json_schema;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -20,12 +21,15 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes};
 
+use super::body::Share;
 use super::connection;
 use super::description::{Operation, Routes};
 use super::error::ApiError;
 use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
 use super::state::App;
+use super::stranger::Stranger;
+use crate::base::request::RequestId;
 use crate::protocol::error::CloseCode;
 use crate::protocol::frame::{CLIENT_FRAME_MAX_BYTES, ServerFrame};
 use crate::store::StoreError;
@@ -51,7 +55,7 @@ fn socket_config() -> WebSocketConfig {
 }
 
 /// A client's WebSocket.
-pub(super) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+pub(super) type Socket = WebSocketStream<Stranger<TokioIo<hyper::upgrade::Upgraded>>>;
 
 /// What is served of it.
 pub(super) fn routes() -> Routes {
@@ -68,8 +72,30 @@ pub(super) fn routes() -> Routes {
         StatusCode::BAD_REQUEST,
         "This is no handshake of a WebSocket.",
     );
-    Routes::new().add(operation, upgrade)
+    let described = Operation::get(
+        "/asyncapi.yaml",
+        "asyncapi",
+        "What is said over the WebSocket.",
+    )
+    .gives_content(
+        StatusCode::OK,
+        "AsyncAPI 3.0",
+        "application/yaml",
+        |_| json_schema!({"type": "string"}),
+    );
+    Routes::new()
+        .add(operation, upgrade)
+        .add(described, tell_description)
 }
+
+/// `GET /asyncapi.yaml`.
+async fn tell_description() -> Response {
+    let yaml = HeaderValue::from_static("application/yaml");
+    ([(header::CONTENT_TYPE, yaml)], DESCRIPTION).into_response()
+}
+
+/// What is said over the WebSocket. It is written by hand: what a session is does not follow from the types of its frames.
+const DESCRIPTION: &str = include_str!("../../docs/asyncapi.yaml");
 
 /// Answers the upgrade request and hands the socket to a task of its own.
 pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Body>) -> Response {
@@ -80,17 +106,20 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
     let permit = request.extensions_mut().remove::<ConnectionPermit>();
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
+    // What the session logs belongs to the request that it began with.
+    let id = RequestId::current().unwrap_or_else(RequestId::fresh);
+    tokio::spawn(id.scope(async move {
         // Held as long as the socket lives, so that upgraded connections count too.
         let _permit = permit;
         // A client that went away before the upgrade leaves nothing to do.
         let Ok(upgraded) = upgrade.await else { return };
-        let io = TokioIo::new(upgraded);
+        let share = Share::begin(&app.bodies, peer);
+        let io = Stranger::new(TokioIo::new(upgraded), share);
         let socket =
             WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_config())).await;
         // On the heap, so that an idle connection holds what it needs and not the largest state of everything.
         Box::pin(converse(app, peer, socket)).await;
-    });
+    }));
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),
@@ -274,7 +303,10 @@ pub(super) async fn in_time(write: impl Future<Output = Result<(), WsError>>) ->
 pub(super) async fn first_text(socket: &mut Socket) -> Result<Utf8Bytes, End> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return Ok(text),
+            Some(Ok(Message::Text(text))) => {
+                socket.get_mut().is_heard();
+                return Ok(text);
+            }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Binary(_))) => return Err(binary().into()),
             Some(Ok(Message::Close(_))) | None => return Err(End::Gone),

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::body::Bodies;
 use super::console::Console;
 use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
-use super::metrics::Standings;
+use super::metrics::{Meters, Standings};
 use super::registry::Registry;
 use crate::base::clock::Clock;
 use crate::federation::openintent::{OpenIntent, Trust};
@@ -56,6 +57,8 @@ pub struct App {
     pub(super) redeeming: Semaphore,
     /// Tests that joiners ask for: each may wait for a hook that never answers.
     pub(super) joiners_tests: Semaphore,
+    /// What it has done so far.
+    pub(super) meters: Meters,
     /// How the peers of all teams do.
     pub(super) standings: Standings,
     /// What the operator's page remembers, if there is that page.
@@ -63,7 +66,7 @@ pub struct App {
     /// How large a body may be, in bytes.
     pub max_body_bytes: usize,
     /// What all bodies that are being read may hold together, in bytes.
-    pub body_bytes: Semaphore,
+    pub(super) bodies: Arc<Bodies>,
     /// Device logins that were begun, per address.
     pub(super) logins_begun: PerMinute,
     /// What is sent in, as far as it is limited.

@@ -26,5 +26,5 @@ pub(super) const SLOW_DOWN_SECS: u64 = 5;
 /// How much text the forwards hold that are read at a time (one event more than that at the worst).
 pub(super) const WORK_MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// How many events with the id of one that a peer brings are looked at: senders choose ids.
+/// How many events with one id are looked at, where a peer brings it or somebody asks for it: senders choose ids.
 pub(super) const NAMESAKES_MAX: i64 = 64;

@@ -207,7 +207,7 @@ impl Fields {
         if !is_own_form(parts, app.public_url.as_deref()) {
             return Err(ApiError::forbidden("This form was sent from another site."));
         }
-        let sent = body::read(app, &parts.headers, sent, FORM_MAX_BYTES).await?;
+        let sent = body::read(app, parts, sent, FORM_MAX_BYTES).await?;
         let fields = url::form_urlencoded::parse(&sent);
         Ok(Self(fields.into_owned().collect()))
     }

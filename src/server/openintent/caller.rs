@@ -35,6 +35,7 @@ impl Caller {
         let key = app.access.key(shown.to_str().unwrap_or_default()).await?;
         match key {
             Some(key) => {
+                key.check_team(parts)?;
                 key.require(needed)?;
                 Ok(Some(Self { key }))
             }
