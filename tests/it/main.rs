@@ -51,6 +51,7 @@ mod listen;
 mod login;
 mod mcp;
 mod nodes;
+mod openapi;
 mod openintent;
 mod openintent_cli;
 mod openintent_delegation;

@@ -170,7 +170,7 @@ async fn what_a_server_sends_is_what_the_document_says() {
     socket.ack(last - 1).await;
 
     // A second connection of the same name takes over.
-    let mut again = record.connect(&access, &["*"], "listener").await;
+    let again = record.connect(&access, &["*"], "listener").await;
     let replaced = record.next(&mut socket, "error").await;
     assert_eq!(replaced["message"], kite::protocol::error::REPLACED);
     socket.expect_close(4002).await;
