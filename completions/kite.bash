@@ -67,9 +67,6 @@ _kite() {
             kite,man)
                 cmd="kite__subcmd__man"
                 ;;
-            kite,mcp)
-                cmd="kite__subcmd__mcp"
-                ;;
             kite,openintent)
                 cmd="kite__subcmd__openintent"
                 ;;
@@ -410,7 +407,7 @@ _kite() {
 
     case "${cmd}" in
         kite)
-            opts="-q -v -h -V --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help --version login logout status agent mcp stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help"
+            opts="-q -v -h -V --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help --version login logout status agent stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,7 +441,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help teams keys backup restore check"
+            opts="-h -q -v --database --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure teams keys backup restore check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -486,7 +483,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__backup)
-            opts="-q -v -h --force --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --force --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -528,7 +525,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__check)
-            opts="-q -v -h --quick --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --quick --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -570,7 +567,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__keys)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help create revoke forget-bootstrap"
+            opts="-h -q -v --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure create revoke forget-bootstrap"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -612,7 +609,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__keys__subcmd__create)
-            opts="-q -v -h --name --permissions --scopes --expires-at --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --name --permissions --scopes --expires-at --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -670,7 +667,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__keys__subcmd__forget__subcmd__bootstrap)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -712,7 +709,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__keys__subcmd__revoke)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -754,7 +751,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__restore)
-            opts="-q -v -h --replace --keep-numbers --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --replace --keep-numbers --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -796,7 +793,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__teams)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help create list"
+            opts="-h -q -v --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure create list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -838,7 +835,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__teams__subcmd__create)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -880,7 +877,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__admin__subcmd__teams__subcmd__list)
-            opts="-q -v -h --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --database --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -922,7 +919,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help register list show send listen"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure register list show send listen"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -956,7 +953,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -990,7 +987,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent__subcmd__listen)
-            opts="-q -v -h --as --as-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --as --as-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1060,7 +1057,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent__subcmd__register)
-            opts="-q -v -h --name --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --name --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1098,7 +1095,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent__subcmd__send)
-            opts="-q -v -h --to --from --thread --reply-to --wait --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --to --from --thread --reply-to --wait --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1152,7 +1149,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__agent__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1186,7 +1183,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help limits publish latency fanout idle replay proxy federation bare"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure limits publish latency fanout idle replay proxy federation bare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1220,7 +1217,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__bare)
-            opts="-q -v -h --listen --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --listen --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1262,7 +1259,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__fanout)
-            opts="-q -v -h --listeners --addressed --rate --publishers --duration --warm-up --size --live --database --floor --rounds --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --listeners --addressed --rate --publishers --duration --warm-up --size --live --database --floor --rounds --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1336,7 +1333,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__federation)
-            opts="-q -v -h --events --peers --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --events --peers --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1386,7 +1383,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__idle)
-            opts="-q -v -h --listeners --database --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --listeners --database --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1436,7 +1433,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__latency)
-            opts="-q -v -h --rate --publishers --duration --warm-up --size --live --database --floor --rounds --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --rate --publishers --duration --warm-up --size --live --database --floor --rounds --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1506,7 +1503,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__limits)
-            opts="-q -v -h --in-flight --duration --warm-up --size --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --in-flight --duration --warm-up --size --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1564,7 +1561,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__proxy)
-            opts="-q -v -h --rate --publishers --duration --warm-up --size --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --rate --publishers --duration --warm-up --size --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1626,7 +1623,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__publish)
-            opts="-q -v -h --connections --publishers --rate --via --batch --in-flight --duration --warm-up --size --live --database --floor --rounds --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --connections --publishers --rate --via --batch --in-flight --duration --warm-up --size --live --database --floor --rounds --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1712,7 +1709,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__bench__subcmd__replay)
-            opts="-q -v -h --events --database --threads --data-dir --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --events --database --threads --data-dir --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1762,7 +1759,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__completions)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help bash elvish fish powershell zsh"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1796,7 +1793,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__demo)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1830,7 +1827,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__doctor)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1864,7 +1861,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__emit)
-            opts="-q -v -h --type --source --batch --subject --data --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --type --source --batch --subject --data --id --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1922,7 +1919,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__endpoints)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help create list rotate-secret deactivate"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure create list rotate-secret deactivate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1956,7 +1953,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__endpoints__subcmd__create)
-            opts="-q -v -h --source --signing-secret --max-body --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --signing-secret --max-body --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2002,7 +1999,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__endpoints__subcmd__deactivate)
-            opts="-q -v -h --id --source --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --id --source --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2044,7 +2041,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__endpoints__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2078,7 +2075,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__endpoints__subcmd__rotate__subcmd__secret)
-            opts="-q -v -h --source --signing-secret --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --signing-secret --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2120,7 +2117,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help invite join invites status peers tokens outbox deliveries dead-letters"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure invite join invites status peers tokens outbox deliveries dead-letters"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2154,7 +2151,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list show replay discard"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list show replay discard"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2188,7 +2185,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__discard)
-            opts="-q -v -h --peer --type --event --since --before --error --all --dry-run --yes --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --peer --type --event --since --before --error --all --dry-run --yes --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2246,7 +2243,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__list)
-            opts="-q -v -h --peer --type --event --since --before --error --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --peer --type --event --since --before --error --limit --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2308,7 +2305,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__replay)
-            opts="-q -v -h --peer --type --event --since --before --error --all --dry-run --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --peer --type --event --since --before --error --all --dry-run --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2366,7 +2363,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__dead__subcmd__letters__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2400,7 +2397,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__deliveries)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2434,7 +2431,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__deliveries__subcmd__list)
-            opts="-q -v -h --status --peer --type --event --since --before --error --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --status --peer --type --event --since --before --error --limit --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2500,7 +2497,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__invite)
-            opts="-q -v -h --name --scopes --scope --expires --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --name --scopes --scope --expires --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2550,7 +2547,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__invites)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list revoke"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list revoke"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2584,7 +2581,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__invites__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2618,7 +2615,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__invites__subcmd__revoke)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2652,7 +2649,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__join)
-            opts="-q -v -h --name --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --name --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2690,7 +2687,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__outbox)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2724,7 +2721,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__outbox__subcmd__list)
-            opts="-q -v -h --status --peer --type --event --since --before --error --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --status --peer --type --event --since --before --error --limit --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2790,7 +2787,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help add list show update pause resume revoke remove test discover"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure add list show update pause resume revoke remove test discover"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2824,7 +2821,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__add)
-            opts="-q -v -h --instance-id --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --instance-id --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2890,7 +2887,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__discover)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2924,7 +2921,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2958,7 +2955,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__pause)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2992,7 +2989,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__remove)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --yes --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3026,7 +3023,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__resume)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3060,7 +3057,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__revoke)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --yes --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3094,7 +3091,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3128,7 +3125,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__test)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3162,7 +3159,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__peers__subcmd__update)
-            opts="-q -v -h --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --overlap --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --name --hook-url --scope --max-hops --rate --discovery --outbound-token --inbound-token --overlap --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3232,7 +3229,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__status)
-            opts="-w -q -v -h --watch --interval --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-w -h -q -v --watch --interval --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3270,7 +3267,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__tokens)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help create list revoke"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure create list revoke"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3304,7 +3301,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__tokens__subcmd__create)
-            opts="-q -v -h --label --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --label --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3342,7 +3339,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__tokens__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3376,7 +3373,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__federation__subcmd__tokens__subcmd__revoke)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3410,7 +3407,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__github)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help install"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure install"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3444,7 +3441,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__github__subcmd__install)
-            opts="-q -v -h --repo --events --all-events --rotate-secret --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --repo --events --all-events --rotate-secret --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3486,7 +3483,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__help)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help login logout status agent mcp stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help delivery environment exit-codes federation mcp openintent output scopes workflows"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure login logout status agent stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help delivery environment exit-codes federation openintent output scopes workflows"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3520,7 +3517,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__keys)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help create list revoke"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure create list revoke"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3554,7 +3551,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__keys__subcmd__create)
-            opts="-q -v -h --name --scopes --permissions --expires-at --expires-in --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --name --scopes --permissions --expires-at --expires-in --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3608,7 +3605,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__keys__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3642,7 +3639,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__keys__subcmd__revoke)
-            opts="-q -v -h --id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --id --yes --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3680,7 +3677,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__listen)
-            opts="-q -v -h --source --type --event-type --socket --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --type --event-type --socket --client-id --ephemeral --since --count --timeout --ready-file --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3750,7 +3747,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__login)
-            opts="-q -v -h --with-token --no-browser --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --with-token --no-browser --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3784,7 +3781,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__logout)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3818,7 +3815,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__logs)
-            opts="-f -q -v -h --limit --source --type --event-type --since --follow --trace --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-f -h -q -v --limit --source --type --event-type --since --follow --trace --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3876,58 +3873,12 @@ _kite() {
             return 0
             ;;
         kite__subcmd__man)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --server)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --team)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                --ca-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        kite__subcmd__mcp)
-            opts="-q -v -h --as --as-id --client-id --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --as-id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --as)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --client-id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3956,7 +3907,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help status discover agents dispatch dispatches run intents callback identity ucan envelope trust"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure status discover agents dispatch dispatches run intents callback identity ucan envelope trust"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3990,7 +3941,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__agents)
-            opts="-q -v -h --source --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4028,7 +3979,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__callback)
-            opts="-q -v -h --to --dispatch --event --state --attestation --trace --key --idempotency-key --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --to --dispatch --event --state --attestation --trace --key --idempotency-key --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4094,7 +4045,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__discover)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4128,7 +4079,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__dispatch)
-            opts="-q -v -h --to --intent --from --agent --title --description --state --constraints --permission --deny --depth --expires --policy --callback --trace --idempotency-key --ucan --issue-token --wait --retry-for --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --to --intent --from --agent --title --description --state --constraints --permission --deny --depth --expires --policy --callback --trace --idempotency-key --ucan --issue-token --wait --retry-for --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4238,7 +4189,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__dispatches)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list show"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4272,7 +4223,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__dispatches__subcmd__list)
-            opts="-q -v -h --status --agent --limit --before --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --status --agent --limit --before --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4322,7 +4273,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__dispatches__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4356,7 +4307,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__envelope)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help sign verify"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure sign verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4390,7 +4341,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__envelope__subcmd__sign)
-            opts="-q -v -h --key --as-is --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --key --as-is --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4428,7 +4379,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__envelope__subcmd__verify)
-            opts="-q -v -h --key --url --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --key --url --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4470,7 +4421,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__identity)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help show rotate export"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure show rotate export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4504,7 +4455,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__identity__subcmd__export)
-            opts="-q -v -h --database --data-dir --out --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --database --data-dir --output --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4518,7 +4469,7 @@ _kite() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --out)
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4550,7 +4501,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__identity__subcmd__rotate)
-            opts="-q -v -h --database --data-dir --overlap --config --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --database --data-dir --overlap --config --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4600,7 +4551,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__identity__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4634,7 +4585,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list show assign accept progress complete fail"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list show assign accept progress complete fail"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4668,7 +4619,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__accept)
-            opts="-q -v -h --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --approve --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --approve --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4738,7 +4689,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__assign)
-            opts="-q -v -h --agent --title --from --intent --description --state --constraints --permission --deny --depth --expires --policy --trace --idempotency-key --retry-for --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --agent --title --from --intent --description --state --constraints --permission --deny --depth --expires --policy --trace --idempotency-key --retry-for --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4832,7 +4783,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__complete)
-            opts="-q -v -h --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4902,7 +4853,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__fail)
-            opts="-q -v -h --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4972,7 +4923,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__list)
-            opts="-q -v -h --status --agent --limit --before --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --status --agent --limit --before --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5022,7 +4973,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__progress)
-            opts="-q -v -h --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --as --as-id --result --state --usage --reason --message --idempotency-key --retry-for --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5092,7 +5043,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__intents__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5126,7 +5077,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__run)
-            opts="-q -v -h --dry-run --input --timeout --fresh --run-id --output --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --dry-run --input --timeout --fresh --run-id --output --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5176,7 +5127,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__status)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5210,7 +5161,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__trust)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list add remove policy"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list add remove policy"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5244,7 +5195,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__trust__subcmd__add)
-            opts="-q -v -h --relationship --trust-policy --did --api-key --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --relationship --trust-policy --did --api-key --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5294,7 +5245,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__trust__subcmd__list)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5328,7 +5279,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__trust__subcmd__policy)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5362,7 +5313,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__trust__subcmd__remove)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5396,7 +5347,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__ucan)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help issue attenuate inspect verify"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure issue attenuate inspect verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5430,7 +5381,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__ucan__subcmd__attenuate)
-            opts="-q -v -h --key --audience --token --permission --deny --depth --expires --list-all --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --key --audience --token --permission --deny --depth --expires --list-all --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5492,7 +5443,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__ucan__subcmd__inspect)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5526,7 +5477,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__ucan__subcmd__issue)
-            opts="-q -v -h --key --issuer --audience --permission --deny --depth --expires --ttl --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --key --issuer --audience --permission --deny --depth --expires --ttl --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5592,7 +5543,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__openintent__subcmd__ucan__subcmd__verify)
-            opts="-q -v -h --audience --key --root --at --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --audience --key --root --at --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5642,7 +5593,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__proxy)
-            opts="-q -v -h --source --type --event-type --target --route --target-timeout --sign-secret --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --type --event-type --target --route --target-timeout --sign-secret --client-id --ephemeral --since --count --timeout --ready-file --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5724,7 +5675,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__queue)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help list show replay flush stats"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure list show replay flush stats"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5758,7 +5709,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__queue__subcmd__flush)
-            opts="-q -v -h --all --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --all --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5792,7 +5743,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__queue__subcmd__list)
-            opts="-q -v -h --status --source --importance --since --limit --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --status --source --importance --since --limit --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5846,7 +5797,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__queue__subcmd__replay)
-            opts="-q -v -h --status --source --seq --dry-run --target --target-timeout --sign-secret --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --status --source --seq --dry-run --target --target-timeout --sign-secret --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5904,7 +5855,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__queue__subcmd__show)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5938,7 +5889,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__queue__subcmd__stats)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5972,7 +5923,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__retry)
-            opts="-q -v -h --source --target --target-timeout --sign-secret --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --target --target-timeout --sign-secret --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6022,7 +5973,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__run)
-            opts="-q -v -h --manifest --check --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --manifest --check --client-id --ephemeral --since --count --timeout --ready-file --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6080,7 +6031,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__serve)
-            opts="-q -v -h --config --until-stdin-ends --listen --host --port --tls-cert --tls-key --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --log-format --console --allow-insecure-peers --allow-private-networks --federation-max-age --paperclip-api-url --paperclip-api-key-file --openintent --openintent-trust-policy --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --config --until-stdin-ends --listen --host --port --tls-cert --tls-key --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --console --allow-insecure-peers --allow-private-networks --federation-max-age --paperclip-api-url --paperclip-api-key-file --openintent --openintent-trust-policy --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6174,10 +6125,6 @@ _kite() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
-                    return 0
-                    ;;
                 --console)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -6238,7 +6185,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__status)
-            opts="-q -v -h --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6272,7 +6219,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__stream)
-            opts="-q -v -h --source --type --event-type --importance --compact --federation-target --federation-token --instance-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --source --type --event-type --importance --compact --federation-target --federation-token --instance-id --exec --exec-timeout --client-id --ephemeral --since --count --timeout --ready-file --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6362,7 +6309,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__trigger)
-            opts="-q -v -h --data --list --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-h -q -v --data --list --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6400,7 +6347,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__verify)
-            opts="-H -q -v -h --provider --header --headers --signing-secret --secret-file --url --at --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-H -h -q -v --provider --header --headers --signing-secret --secret-file --url --at --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

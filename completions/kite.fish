@@ -27,7 +27,7 @@ end
 complete -c kite -n "__fish_kite_needs_command" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_needs_command" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_needs_command" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_needs_command" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
@@ -35,13 +35,12 @@ complete -c kite -n "__fish_kite_needs_command" -l json -d 'Print JSON: one obje
 complete -c kite -n "__fish_kite_needs_command" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_needs_command" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_needs_command" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c kite -n "__fish_kite_needs_command" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_needs_command" -s V -l version -d 'Print version'
 complete -c kite -n "__fish_kite_needs_command" -f -a "login" -d 'Log in to a server: on its page in a browser, or with a key'
 complete -c kite -n "__fish_kite_needs_command" -f -a "logout" -d 'Remove the stored key of this profile'
 complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the login of this profile, and what its team has on the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
-complete -c kite -n "__fish_kite_needs_command" -f -a "mcp" -d 'Let an AI agent send and receive messages and read events, as a server of the Model Context Protocol'
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come, or run a command for each'
 complete -c kite -n "__fish_kite_needs_command" -f -a "proxy" -d 'Post each event to a local server, as its provider did'
 complete -c kite -n "__fish_kite_needs_command" -f -a "run" -d 'Hand events on as a manifest says: which ones, what is added to them, where they go'
@@ -68,53 +67,53 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "help" -d 'Show help: of k
 complete -c kite -n "__fish_kite_using_subcommand login" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand login" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand login" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand login" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand login" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand login" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand login" -l with-token -d 'Read the API key from stdin'
 complete -c kite -n "__fish_kite_using_subcommand login" -l no-browser -d 'Open no browser; the address and the code are printed in any case'
+complete -c kite -n "__fish_kite_using_subcommand login" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand login" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand login" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand login" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand login" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand logout" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand logout" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand logout" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand logout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand logout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand logout" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand logout" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand logout" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand logout" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand logout" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand logout" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand status" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand status" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand status" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand status" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand status" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand status" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "register" -d 'Give this profile an identity that messages can be addressed to'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "list" -d 'List the agents that the team\'s server knows'
 complete -c kite -n "__fish_kite_using_subcommand agent; and not __fish_seen_subcommand_from register list show send listen" -f -a "show" -d 'Show the identity of this profile'
@@ -124,39 +123,39 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l to -d 'The agent that the message is for; AGENT@PEER is one of another instance' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l from -d 'The sender; otherwise that of KITE_AGENT_ID or of this profile' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l thread -d 'The conversation that it belongs to' -r
@@ -165,15 +164,15 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l as-id -l as -d 'The agent; otherwise that of KITE_AGENT_ID or of this profile' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec -d 'Run this shell command for each event, which it finds on its stdin, and print nothing' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l exec-timeout -d 'How long the command may take, instead of 60s' -r
@@ -185,30 +184,16 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l as-id -l as -d 'The agent to be; otherwise that of KITE_AGENT_ID or of this profile' -r
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l client-id -d 'The name of the agent\'s cursor; otherwise one that this profile keeps, as for `kite agent listen`' -r
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l profile -d 'Which identity of this machine to use' -r
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l server -d 'The server\'s http(s) address' -r
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
-complete -c kite -n "__fish_kite_using_subcommand mcp" -s q -l quiet -d 'Leave out what is said to a person'
-complete -c kite -n "__fish_kite_using_subcommand mcp" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
-complete -c kite -n "__fish_kite_using_subcommand mcp" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand mcp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l importance -d 'Only events that are at least so important, by their attribute `importance`: low, normal (also those that say nothing), high or critical' -r
@@ -225,17 +210,17 @@ complete -c kite -n "__fish_kite_using_subcommand stream" -l ready-file -d 'Make
 complete -c kite -n "__fish_kite_using_subcommand stream" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand stream" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand stream" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand stream" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l compact -d 'Print the summary alone, or the type where there is none'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand stream" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand stream" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand stream" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand stream" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l target -d 'Where to post events that have no route of their own' -r
@@ -250,16 +235,16 @@ complete -c kite -n "__fish_kite_using_subcommand proxy" -l ready-file -d 'Make 
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand proxy" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand proxy" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand proxy" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand run" -l manifest -d 'The manifest' -r -F
 complete -c kite -n "__fish_kite_using_subcommand run" -l client-id -d 'The name of the cursor; otherwise one that this profile keeps' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l since -d 'First print what is stored: all of it, from event number SEQ on, or since a time ago (30s, 5m, 24h, 7d); and what the cursor still owes' -r
@@ -269,17 +254,17 @@ complete -c kite -n "__fish_kite_using_subcommand run" -l ready-file -d 'Make th
 complete -c kite -n "__fish_kite_using_subcommand run" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand run" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand run" -l check -d 'Only say what is wrong with the manifest; with --json, print it with all defaults'
 complete -c kite -n "__fish_kite_using_subcommand run" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand run" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand run" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand run" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand run" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand run" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand listen" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l socket -d 'Where to make the socket' -r -F
@@ -291,28 +276,28 @@ complete -c kite -n "__fish_kite_using_subcommand listen" -l ready-file -d 'Make
 complete -c kite -n "__fish_kite_using_subcommand listen" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand listen" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand listen" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand listen" -l ephemeral -d 'Begin with what comes from now on, and keep no cursor'
+complete -c kite -n "__fish_kite_using_subcommand listen" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand listen" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand listen" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand listen" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand listen" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "list" -d 'List the newest entries, the oldest of them first'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "show" -d 'Show an event and what became of it'
 complete -c kite -n "__fish_kite_using_subcommand queue; and not __fish_seen_subcommand_from list show replay flush stats" -f -a "replay" -d 'Hand entries on again, the oldest first'
@@ -326,27 +311,27 @@ complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l status -d 'Those that are pending, enriching, ready, delivered, failed or filtered' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l source -d 'Only those of the source of this name' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l seq -d 'Only the event of this number' -r
@@ -356,41 +341,41 @@ complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l dry-run -d 'Say what would be sent where, and send nothing'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l all -d 'Also remove those that are still to be tried: nobody will get these events'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from flush" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand queue; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand retry" -l source -d 'Only those of the source of this name' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l target -d 'Post them to this address, wherever they were to go' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l target-timeout -d 'How long the address of `--target` may take to answer, instead of 30s' -r
@@ -398,15 +383,15 @@ complete -c kite -n "__fish_kite_using_subcommand retry" -l sign-secret -d 'The 
 complete -c kite -n "__fish_kite_using_subcommand retry" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand retry" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand retry" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand retry" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand retry" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand retry" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand retry" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand retry" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand retry" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand retry" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand retry" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand logs" -l limit -d 'At most this many, up to 1000 without --since' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l event-type -l type -d 'Only events whose type contains this' -r
@@ -415,16 +400,16 @@ complete -c kite -n "__fish_kite_using_subcommand logs" -l trace -d 'Show where 
 complete -c kite -n "__fish_kite_using_subcommand logs" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand logs" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand logs" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand logs" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand logs" -s f -l follow -d 'Go on with what comes'
+complete -c kite -n "__fish_kite_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand logs" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand logs" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand logs" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand logs" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand emit" -l type -d 'What happened, such as com.example.build.done' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l source -d 'Who produced it: a URI reference' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l batch -d 'Many events, one on each line, from a file, or `-` for stdin' -r -F
@@ -434,29 +419,29 @@ complete -c kite -n "__fish_kite_using_subcommand emit" -l id -d 'The event\'s i
 complete -c kite -n "__fish_kite_using_subcommand emit" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand emit" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand emit" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand emit" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand emit" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand emit" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand emit" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand emit" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand emit" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand emit" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand emit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l data -d 'Members that replace those of the sample: a JSON object, `@FILE`, or `-` for stdin. Null removes one' -r
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand trigger" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l list -d 'List the samples that this kite knows; with a source, those of that source'
+complete -c kite -n "__fish_kite_using_subcommand trigger" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand trigger" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand trigger" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand trigger" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand trigger" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand verify" -l provider -d 'Who sent it: github, linear, pagerduty, shopify, slack, stripe, twilio, or any other source' -r
 complete -c kite -n "__fish_kite_using_subcommand verify" -s H -l header -d 'A header of the request, `Name: value`; may be given several times' -r
 complete -c kite -n "__fish_kite_using_subcommand verify" -l headers -d 'A file with the request\'s headers, one on a line, or as a JSON object' -r
@@ -467,27 +452,27 @@ complete -c kite -n "__fish_kite_using_subcommand verify" -l at -d 'When it was 
 complete -c kite -n "__fish_kite_using_subcommand verify" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand verify" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand verify" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand verify" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand verify" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand verify" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand verify" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand verify" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand verify" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand verify" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand verify" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "create" -d 'Make an address that webhooks can be posted to. Its token is shown this once'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "list" -d 'List the team\'s endpoints'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and not __fish_seen_subcommand_from create list rotate-secret deactivate" -f -a "rotate-secret" -d 'Change the secret that posts are signed with; the address stays'
@@ -498,96 +483,96 @@ complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_sub
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l source -d 'The endpoint\'s source' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l signing-secret -d 'The new secret; `-` reads it from stdin' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from rotate-secret" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l id -d 'The endpoint\'s id' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l source -d 'The endpoint\'s source' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand endpoints; and __fish_seen_subcommand_from deactivate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand github; and not __fish_seen_subcommand_from install" -f -a "install" -d 'Let a repository\'s hook post to this team; run again, it updates that hook'
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l repo -d 'The repository; otherwise that of the current directory' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l events -d 'Which events it posts, separated by commas' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l all-events -d 'Have it post all events'
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l rotate-secret -d 'Sign with a new secret; the old one stays valid for ten minutes'
+complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand github; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -f -a "create" -d 'Make an API key. It is shown this once'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -f -a "list" -d 'List the team\'s keys, also those that were revoked'
 complete -c kite -n "__fish_kite_using_subcommand keys; and not __fish_seen_subcommand_from create list revoke" -f -a "revoke" -d 'Revoke a key: it opens nothing any more, and what it opened is closed'
@@ -599,52 +584,53 @@ complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcomma
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l id -d 'The key\'s id' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l yes -d 'Revoke it also if it is the key of this profile, which is logged out by that'
+complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand keys; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "invite" -d 'Make an invitation: the code with which another instance connects itself'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "join" -d 'Connect with the instance that an invitation is from, and try both directions'
 complete -c kite -n "__fish_kite_using_subcommand federation; and not __fish_seen_subcommand_from invite join invites status peers tokens outbox deliveries dead-letters" -f -a "invites" -d 'List invitations and take them back'
@@ -660,68 +646,68 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invite" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l name -d 'What to call the peer; otherwise its instance id' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from join" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -f -a "list" -d 'List the invitations that were made lately, and what became of them'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from invites" -f -a "revoke" -d 'Take an invitation back: nobody can use it any more'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l interval -d 'How long to wait between two looks (1s, 30s, 5m)' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s w -l watch -d 'Go on looking'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "add" -d 'Add a peer. Tokens that are not given are made, and shown this once'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "list" -d 'List the team\'s peers'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from peers" -f -a "show" -d 'Show a peer. Its tokens are shown to nobody'
@@ -735,56 +721,56 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -f -a "create" -d 'Make a token. It is shown this once'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -f -a "list" -d 'List the labels of the tokens that were made'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from tokens" -f -a "revoke" -d 'Forget the label of a token'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from outbox" -f -a "list" -d 'List events on their way to peers: those that wait first, others newest first'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from deliveries" -f -a "list" -d 'List attempts, newest first. Attempt 0 is an event that was dropped on purpose; the error says why'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "list" -d 'List dead letters, newest first'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "show" -d 'Explain a dead letter: what was refused, by whom, every attempt, and what can be done'
 complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_subcommand_from dead-letters" -f -a "replay" -d 'Send dead letters once more, with no attempts counted'
@@ -792,15 +778,15 @@ complete -c kite -n "__fish_kite_using_subcommand federation; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "status" -d 'Show how the server takes part in the federation: its DID, its trust policy, its counters'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "discover" -d 'Show what a server says of itself, and whether its DID document proves its key. No key goes there'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_seen_subcommand_from status discover agents dispatch dispatches run intents callback identity ucan envelope trust" -f -a "agents" -d 'List the agents that a server tells of: the login\'s server, or the one at a URL'
@@ -816,40 +802,40 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and not __fish_see
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from discover" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l source -d 'Which server asks, by its URL' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from agents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l to -d 'The server that is to work, by its URL' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l intent -d 'The intent\'s id here' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l from -d 'The own agent that sends it, and is told what becomes of it' -r
@@ -872,28 +858,28 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l issue-token -d 'Let the server make a delegation token for the other one, where the intent has none. It counts this hop: `--depth 1` leaves no further one'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -f -a "list" -d 'List dispatches, newest first'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from dispatches" -f -a "show" -d 'Show a dispatch: how it stands, the state that the other server told, what was used'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l input -d 'A value that the file calls `$trigger.NAME`: JSON, or a text' -r
@@ -903,29 +889,29 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l dry-run -d 'Check the file and show what would be done, without asking any server'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l fresh -d 'Begin anew, though a run of this file is not over'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "list" -d 'List intents, newest first'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "show" -d 'Show an intent: its state, what may be done, what was used'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from intents" -f -a "assign" -d 'Give an intent to an agent of the own team. It is a message to it, as an intent from another server'
@@ -944,42 +930,42 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from callback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -f -a "show" -d 'Show the DID document that the server publishes: its DID and its keys'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -f -a "rotate" -d 'Make the server a new key. The one before is published for a while beside it; a running server notices'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from identity" -f -a "export" -d 'Write the key that signs to a file: 32 raw bytes, as the Python SDK reads them. Whoever has it is the server'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "issue" -d 'Make a token that stands on nothing but its issuer\'s word'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "attenuate" -d 'Make a token of a token: for somebody further on, with no more than the first has'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from ucan" -f -a "inspect" -d 'Show what a token says, and each one that it stands on. Nothing is verified'
@@ -987,29 +973,29 @@ complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_su
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -f -a "sign" -d 'Sign an envelope: print it with its signature, in the place of one that it has'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from envelope" -f -a "verify" -d 'Verify the signature of an envelope: with a key, or with those that its server publishes'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "list" -d 'List the servers that the team trusts, and where each entry comes from'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "add" -d 'Trust a server, or say something else of one. What is left out is no more, also where it was said before'
 complete -c kite -n "__fish_kite_using_subcommand openintent; and __fish_seen_subcommand_from trust" -f -a "remove" -d 'Take back what commands have said of a server'
@@ -1036,8 +1022,6 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'H
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l log-format -d 'What the lines of the log on stderr look like [default: text]' -r -f -a "text\t'Words'
-json\t'A JSON object'"
 complete -c kite -n "__fish_kite_using_subcommand serve" -l console -d 'Serve the operator\'s page at /console [default: true]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
@@ -1049,30 +1033,30 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l openintent-trust-pol
 complete -c kite -n "__fish_kite_using_subcommand serve" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand serve" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l until-stdin-ends -d 'End when stdin ends, for servers that must not outlive whoever started them'
+complete -c kite -n "__fish_kite_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand serve" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand serve" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand serve" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "teams" -d 'Teams: make and list them'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "keys" -d 'API keys: make and revoke them'
 complete -c kite -n "__fish_kite_using_subcommand admin; and not __fish_seen_subcommand_from teams keys backup restore check" -f -a "backup" -d 'Back everything up into one file, also while servers run'
@@ -1083,15 +1067,15 @@ complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -f -a "create" -d 'Make a team and its first admin key'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from teams" -f -a "list" -d 'List the teams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
@@ -1099,15 +1083,15 @@ complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "create" -d 'Make a key; it is shown this once'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "revoke" -d 'Revoke a key by its id; its connections end within two seconds'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from keys" -f -a "forget-bootstrap" -d 'Remove the file that keeps the first key'
@@ -1116,71 +1100,71 @@ complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l force -d 'Replace the file if it is there'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from backup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l replace -d 'Replace what is in the database; a file is moved aside, a PostgreSQL database is emptied'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l keep-numbers -d 'Keep the numbers of the events. Only for a move in which nothing is lost: the server was stopped before the backup was made, and was not started since'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l database -d 'The database: `sqlite:PATH` or `postgres://…` [default: sqlite:kite.db in the data directory]' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l data-dir -d 'Where the server keeps its files' -r -F
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l quick -d 'Leave out the texts of the events, the search for duplicates, and the thorough look at indexes'
+complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand admin; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand demo" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand demo" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand demo" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand demo" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand demo" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "limits" -d 'Measure what this machine can do: its disk, its loopback network, a server that does next to nothing'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "publish" -d 'Measure durable publishing: each request is answered when its events are on disk'
 complete -c kite -n "__fish_kite_using_subcommand bench; and not __fish_seen_subcommand_from limits publish latency fanout idle replay proxy federation bare" -f -a "latency" -d 'Measure the way of a message: from its post to the frame at a listener'
@@ -1199,15 +1183,15 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from limits" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l publishers -l connections -d 'How many publish at the same time, each over its own connection; several numbers are measured one by one' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l rate -d 'Requests a second altogether [default: as fast as answers come]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l via -d 'How events go in' -r -f -a "http\t'One message with each POST'
@@ -1225,17 +1209,17 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l live -d 'Run the load on the server of the login, which keeps what is sent'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l floor -d 'Run the load on a bare server too, in turns'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l rate -d 'Messages a second' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l publishers -d 'How many connections messages are posted on' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l duration -d 'How long it counts, such as 5s or 500ms' -r
@@ -1248,17 +1232,17 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l live -d 'Run the load on the server of the login, which keeps what is sent'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l floor -d 'Run the load on a bare server too, in turns'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from latency" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l listeners -d 'How many listen' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l rate -d 'Messages a second [default: as fast as they arrive]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l publishers -d 'How many publish at the same time, each over its own connection' -r
@@ -1272,18 +1256,18 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l addressed -d 'Send each message to one listener, in turn; otherwise all get everything'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l live -d 'Run the load on the server of the login, which keeps what is sent'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l floor -d 'Run the load on a bare server too, in turns'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l listeners -d 'How many listen' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l database -d 'The server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l threads -d 'How many threads make the load [default: half of the cores]' -r
@@ -1291,15 +1275,15 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from idle" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l events -d 'How many events the log gets' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l database -d 'The server\'s database, such as `postgres://…`; it must be empty [default: SQLite]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l threads -d 'How many threads make the load [default: half of the cores]' -r
@@ -1307,15 +1291,15 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l rate -d 'Messages a second [default: as fast as they arrive]' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l publishers -d 'How many publish at the same time, each over its own connection' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l duration -d 'How long it counts, such as 5s or 500ms' -r
@@ -1326,15 +1310,15 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l events -d 'How many events are forwarded' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l peers -d 'How many peers get every event when storing is measured; they cannot be reached' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l threads -d 'How many threads make the load [default: half of the cores]' -r
@@ -1342,74 +1326,74 @@ complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from federation" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l listen -d 'Where to listen; port 0 picks one' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l data-dir -d 'Where it keeps its database, which must be new' -r -F
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand bench; and __fish_seen_subcommand_from bare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand doctor" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand doctor" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand doctor" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand completions" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand completions" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand completions" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand completions" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand completions" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand completions" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand completions" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand completions" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand man" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand man" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand man" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand man" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand man" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand man" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand man" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand man" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand man" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand man" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand man" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c kite -n "__fish_kite_using_subcommand help" -l profile -d 'Which identity of this machine to use' -r
 complete -c kite -n "__fish_kite_using_subcommand help" -l server -d 'The server\'s http(s) address' -r
 complete -c kite -n "__fish_kite_using_subcommand help" -l team -d 'The team; otherwise that of the login' -r
-complete -c kite -n "__fish_kite_using_subcommand help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c kite -n "__fish_kite_using_subcommand help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
 complete -c kite -n "__fish_kite_using_subcommand help" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand help" -s h -l help -d 'Print help'
 complete -c kite -n "__fish_kite_using_subcommand help" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
 complete -c kite -n "__fish_kite_using_subcommand help" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand help" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand help" -l insecure -d 'Let the key go over plain http to another machine'
-complete -c kite -n "__fish_kite_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -63,6 +63,8 @@ fn without_help(command: Command) -> Command {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     #[test]
@@ -105,5 +107,66 @@ mod tests {
     fn the_check_of_the_examples_finds_a_verb_without() {
         let bare = Command::new("top").subcommand(Command::new("bare"));
         assert_eq!(without_examples(&bare), ["bare"]);
+    }
+
+    /// The flags that take another thing below one verb than below another, where the verb makes plain which.
+    const OF_TWO_KINDS: [&str; 17] = [
+        "batch",
+        "before",
+        "discovery",
+        "event",
+        "events",
+        "expires",
+        "in-flight",
+        "key",
+        "output",
+        "publishers",
+        "since",
+        "source",
+        "state",
+        "status",
+        "to",
+        "trace",
+        "type",
+    ];
+
+    /// What a flag stands for: its short form, and what it takes.
+    type Meaning = (Option<char>, Option<String>);
+
+    fn meanings(command: &Command, found: &mut BTreeMap<String, BTreeSet<Meaning>>) {
+        let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        for (arg, long) in shown.filter_map(|arg| Some((arg, arg.get_long()?.to_owned()))) {
+            let takes = arg.get_action().takes_values();
+            let names = arg.get_value_names().filter(|_| takes);
+            let value = names.map(|names| names.iter().map(|name| name.to_string()).collect());
+            let meaning = (arg.get_short(), value);
+            found.entry(long).or_default().insert(meaning);
+        }
+        for below in command.get_subcommands() {
+            meanings(below, found);
+        }
+    }
+
+    #[test]
+    fn a_flag_means_the_same_wherever_it_stands() {
+        let mut found = BTreeMap::new();
+        let mut command = definition();
+        command.build();
+        meanings(&command, &mut found);
+        assert!(found.len() > 100, "{found:?}");
+        let differ = found.iter().filter(|(_, meanings)| meanings.len() > 1);
+        let names: Vec<&str> = differ.map(|(name, _)| name.as_str()).collect();
+        // Those of the measurements are there with the server alone.
+        let expected = OF_TWO_KINDS
+            .iter()
+            .filter(|name| cfg!(feature = "server") || names.contains(name));
+        assert_eq!(names, expected.copied().collect::<Vec<_>>(), "{found:#?}");
+        let mut shorts = BTreeMap::new();
+        for (name, meanings) in &found {
+            for short in meanings.iter().filter_map(|(short, _)| *short) {
+                let other = shorts.insert(short, name);
+                assert!(other.is_none_or(|other| other == name), "-{short}");
+            }
+        }
     }
 }

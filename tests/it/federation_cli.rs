@@ -201,10 +201,19 @@ fn wrong_words_are_told_before_or_by_the_server() {
         .exits(2);
     peers(&[&add[..], &["--max-hops", "17"]].concat())
         .stderr_has("`max_hops`")
-        .exits(1);
+        .exits(2);
     let inside = ["add", "--name", "b", "--hook-url", "http://127.0.0.1:1/x"];
-    peers(&inside).stderr_has("--allow-insecure-peers").exits(1);
+    peers(&inside).stderr_has("--allow-insecure-peers").exits(2);
     peers(&add).succeeds();
+    owner
+        .kite(&["emit", "--type", "x.y", "--data", "1"])
+        .succeeds();
+    for verb in ["revoke", "remove"] {
+        peers(&[verb, "b"])
+            .stderr_has("1 in its outbox would never go")
+            .stderr_has("`--yes`")
+            .exits(2);
+    }
     let twin = peers(&[&add[..], &["--json"]].concat()).exits(1);
     let twin = twin.json_error();
     assert!(twin["message"].as_str().unwrap().contains("409"), "{twin}");
@@ -348,7 +357,7 @@ async fn dead_letters_are_chosen_by_what_they_are_and_dealt_with_together() {
     assert_eq!(listed(&["--error", "no such words"]).len(), 0);
     letters(&["list", "--type", "type:x"])
         .stderr_has("colon")
-        .exits(1);
+        .exits(2);
 
     for verb in ["replay", "discard"] {
         let dry = letters(&[verb, "--type", "x", "--dry-run"])

@@ -163,6 +163,26 @@ fn a_key_that_expires_opens_nothing_afterwards() {
 }
 
 #[test]
+fn the_key_in_use_is_revoked_only_by_whoever_is_sure() {
+    let server = Server::start();
+    let team = server.owner().team;
+    let (id, access) = server.key_with(&team, &["--permissions", "admin"]);
+    let person = Person::with(&access);
+    person
+        .kite(&["keys", "revoke", &id])
+        .stderr_has("the key of this profile")
+        .stderr_has("`--yes`")
+        .exits(2);
+    person.kite(&["keys", "list"]).stdout_has(&id).succeeds();
+    person.kite(&["keys", "revoke", &id, "--yes"]).succeeds();
+    person.kite(&["keys", "list"]).exits(4);
+    Person::at(&server)
+        .kite(&["keys", "revoke", "no-such"])
+        .stderr_has("hint: `kite keys list`")
+        .exits(3);
+}
+
+#[test]
 fn a_key_that_may_not_is_told_the_way_out() {
     let server = Server::start();
     let team = server.owner().team;

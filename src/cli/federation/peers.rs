@@ -230,7 +230,7 @@ async fn let_go(api: &Api, named: &Named, is_sure: bool) -> Result<Peer, Command
     match waiting.map_or(0, |health| health.backlog) {
         0 => Ok(peer),
         waiting => Err(CommandError::usage(format!(
-            "{waiting} events wait for `{}` and would never go out",
+            "not everything has gone out to `{}`: {waiting} in its outbox would never go",
             visible(&peer.name)
         ))
         .with_hint(

@@ -134,6 +134,32 @@ fn a_key_goes_over_plain_http_to_this_machine_only() {
 }
 
 #[test]
+fn a_secret_that_is_typed_is_asked_for_and_not_shown() {
+    let key = "kite_deadbeef_00000000000000000000000000000000";
+    let typed =
+        format!("(until grep -q 'not shown' said 2> /dev/null; do sleep 0.05; done; echo {key})");
+    let login = "kite login --with-token --server http://127.0.0.1:1";
+    Person::new()
+        .shell(&format!("{typed} | script -qfec '{login}' said"))
+        .stdout_has("type or paste the API key and press Enter")
+        .stdout_has("cannot reach")
+        .stdout_lacks(key)
+        .exits(5);
+}
+
+#[test]
+fn a_command_that_waits_for_a_terminal_says_so() {
+    let typed = "(until grep -q 'Ctrl-D' said 2> /dev/null; do sleep 0.05; done; echo not a token)";
+    Person::new()
+        .shell(&format!(
+            "{typed} | script -qfec 'kite openintent ucan inspect -' said"
+        ))
+        .stdout_has("reading the token from the terminal")
+        .stdout_has("it is not three parts")
+        .exits(1);
+}
+
+#[test]
 fn a_server_that_is_not_there_is_named() {
     let person = Person::new();
     let free = TcpListener::bind("127.0.0.1:0")

@@ -238,7 +238,7 @@ fn what_a_server_refuses_is_told_in_its_words() {
         r#"{"detail":"Invalid target server URL: blocked by SSRF protection"}"#,
     )
     .stderr_has("blocked by SSRF protection (400)")
-    .exits(1);
+    .exits(2);
     dispatch(401, r#"{"detail":"Invalid or missing API key"}"#).exits(4);
     dispatch(404, "").stderr_has("does not take part").exits(3);
     let member =

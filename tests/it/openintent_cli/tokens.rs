@@ -249,7 +249,7 @@ fn a_key_file_is_32_bytes_or_pem_and_nothing_else() {
     std::fs::write(home.join("long.key"), [1; 33]).unwrap();
     let issue = |file: &str| holder.ucan(&["issue", "--key", file, "--issuer", A, "--audience", B]);
     issue("long.key").stderr_has("33 bytes").exits(2);
-    issue("nowhere.key").stderr_has("nowhere.key").exits(1);
+    issue("nowhere.key").stderr_has("nowhere.key").exits(2);
     // RFC 8410, section 10.3: the seed of its example.
     let pem = "-----BEGIN PRIVATE KEY-----\n\
                MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\

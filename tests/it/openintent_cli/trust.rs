@@ -266,7 +266,7 @@ fn the_verbs_say_what_they_did() {
         .exits(2);
     trust(&["add", "https://10.0.0.1"])
         .stderr_has("`url`")
-        .exits(1);
+        .exits(2);
 }
 
 #[test]

@@ -49,7 +49,16 @@ workflow:
     person
         .kite(&["openintent", "run", "no.yaml"])
         .stderr_has("cannot read `no.yaml`")
-        .exits(1);
+        .exits(2);
+}
+
+#[test]
+fn a_file_can_come_on_stdin() {
+    let person = Person::new();
+    let dry = || person.kite(&["openintent", "run", "-", "--dry-run"]);
+    let text = "openintent: \"1.0\"\ninfo:\n  name: piped\nworkflow:\n  one:\n    assign: worker\n";
+    dry().stdin(text).stdout_has("piped: 1 step").succeeds();
+    dry().stdin("a: [").stderr_has("stdin:1:").exits(2);
 }
 
 #[test]

@@ -19,11 +19,12 @@ use tokio::sync::Notify;
 use super::super::context::{Context, block_on, team};
 use super::super::error::{CommandError, Kind};
 use super::super::exit::Exit;
+use super::super::output::Output;
 use super::super::signal::Interrupt;
 use super::outcome;
 use crate::base::clock::Clock;
 use crate::base::{duration, random};
-use crate::openintent::json::Json;
+use crate::openintent::json::{Json, Object};
 use crate::openintent::workflow::{Run, Workflow, plan, report};
 use crate::protocol::id::AgentId;
 use claim::Claim;
@@ -82,16 +83,7 @@ fn run_id(text: &str) -> Result<String, String> {
 pub(super) fn run(args: RunArgs, context: &Context) -> Result<Exit, CommandError> {
     let out = context.out;
     let text = file::read(&args.file)?;
-    let name = file::name(&args.file);
-    let workflow = Workflow::read(&text).map_err(|faults| file::unusable(&name, &faults))?;
-    let given = file::inputs(args.input)?;
-    for warning in &workflow.warnings {
-        out.warn(&format!("{name}:{warning}"));
-    }
-    let missing = workflow.missing(&given);
-    if !missing.is_empty() {
-        return Err(file::unusable(&name, &missing));
-    }
+    let (workflow, given) = understood(&args, &text, out)?;
     if args.dry_run {
         match out.json {
             true => out.object(&plan(&workflow).to_string())?,
@@ -163,6 +155,21 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Result<Exit, CommandError
         }
         ended.exit(&driver.run, &claim)
     })
+}
+
+/// What the file says, and the values that it is given; it has all that it needs.
+fn understood(args: &RunArgs, text: &str, out: Output) -> Result<(Workflow, Object), CommandError> {
+    let name = file::name(&args.file);
+    let workflow = Workflow::read(text).map_err(|faults| file::unusable(&name, &faults))?;
+    let given = file::inputs(args.input.clone())?;
+    for warning in &workflow.warnings {
+        out.warn(&format!("{name}:{warning}"));
+    }
+    let missing = workflow.missing(&given);
+    match missing.is_empty() {
+        true => Ok((workflow, given)),
+        false => Err(file::unusable(&name, &missing)),
+    }
 }
 
 /// An id for a run that has none.
