@@ -212,6 +212,7 @@ fn event(name: &str, created_at: i64) -> NewEvent {
             fingerprint: Some([3; 32]),
         }),
         turn: None,
+        origin: kite::store::record::Origin::default(),
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,

@@ -71,6 +71,7 @@ fn event(team: &TeamId, name: String) -> NewEvent {
             fingerprint: None,
         }),
         turn: None,
+        origin: kite::store::record::Origin::default(),
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,

@@ -247,6 +247,7 @@ async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreEr
         text: "{}".to_owned(),
         dedup: None,
         turn: None,
+        origin: kite::store::record::Origin::default(),
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,

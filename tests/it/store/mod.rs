@@ -144,6 +144,7 @@ fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
         text: format!("{{\"id\":\"{name}\"}}"),
         dedup: None,
         turn: None,
+        origin: kite::store::record::Origin::default(),
         transit: kite::protocol::forward::Transit::default(),
         pass: None,
         exchange: None,
