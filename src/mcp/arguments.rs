@@ -66,18 +66,15 @@ fn within(name: &str, value: u32, min: u32, max: u32) -> Result<(), String> {
 pub(super) struct SendMessage {
     /// The agent that the message is for: an id of `list_agents`, or AGENT@PEER for one of another instance. Left out, a
     /// reply goes to the sender of `reply_to_id`.
-    #[schemars(with = "String")]
     pub(super) to: Option<String>,
     /// The text of the message.
     pub(super) body: String,
     /// Data for a program, beside the text: any JSON.
-    #[schemars(with = "Value")]
+    #[schemars(with = "Option<Value>")]
     pub(super) payload: Option<Box<RawValue>>,
     /// The conversation that the message belongs to. A reply stays in that of the message it answers.
-    #[schemars(with = "String")]
     pub(super) thread_id: Option<String>,
     /// The id of the message that this one answers.
-    #[schemars(with = "String")]
     pub(super) reply_to_id: Option<String>,
     /// Wait so many seconds for a reply to this message; 0 does not wait.
     #[serde(default)]
@@ -125,7 +122,6 @@ pub(super) struct Inbox {
     #[schemars(range(min = 1, max = 100))]
     pub(super) limit: u32,
     /// Only messages behind this number: `next_after_seq` of an answer that said there are more.
-    #[schemars(with = "u64")]
     pub(super) after_seq: Option<u64>,
     /// Where no message waits, wait so many seconds for one; 0 does not wait.
     #[serde(default)]
@@ -179,18 +175,14 @@ pub(super) struct ListEvents {
     #[schemars(range(min = 1, max = 100))]
     pub(super) limit: u32,
     /// Only events whose source contains this, such as github.
-    #[schemars(with = "String")]
     pub(super) source: Option<String>,
     /// Only events whose type contains this, such as push.
     #[serde(rename = "type")]
-    #[schemars(with = "String")]
     pub(super) kind: Option<String>,
     /// Oldest first, from behind this number on: `next_after_seq` of the answer before. Left out, the newest are given,
     /// the newest first.
-    #[schemars(with = "u64")]
     pub(super) after_seq: Option<u64>,
     /// Oldest first, from what was stored so long ago on: 30s, 5m, 24h or 7d.
-    #[schemars(with = "String")]
     pub(super) since: Option<String>,
 }
 
@@ -219,14 +211,12 @@ impl Arguments for ReadEvent {}
 #[serde(deny_unknown_fields)]
 pub(super) struct ListAgents {
     /// Only agents whose id or name contains this.
-    #[schemars(with = "String")]
     pub(super) contains: Option<String>,
     /// How many agents at most.
     #[serde(default = "agents")]
     #[schemars(range(min = 1, max = 500))]
     pub(super) limit: u32,
     /// Only agents behind this id: `next_after_id` of the answer before.
-    #[schemars(with = "String")]
     pub(super) after_id: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rmcp::handler::server::tool::{schema_for_input, schema_for_output};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
+use serde_json::Value;
 
 use super::{answers, arguments};
 
@@ -94,7 +95,8 @@ fn tool<A: JsonSchema + 'static, R: JsonSchema + 'static>(
     effect: Effect,
 ) -> Tool {
     // The arguments of each tool are a struct; a test reads their schemas.
-    let input: Arc<JsonObject> = schema_for_input::<A>().unwrap_or_default();
+    let input = schema_for_input::<A>().unwrap_or_default();
+    let (input, output) = (tidy(&input), tidy(&schema_for_output::<R>()));
     let annotations = ToolAnnotations::new()
         .read_only(effect.is_read_only)
         // Nothing here removes anything: what was acknowledged stays in the log.
@@ -103,14 +105,44 @@ fn tool<A: JsonSchema + 'static, R: JsonSchema + 'static>(
         .open_world(effect.is_open_world);
     Tool::new(name, description, input)
         .with_title(title)
-        .with_raw_output_schema(schema_for_output::<R>())
+        .with_raw_output_schema(output)
         .with_annotations(annotations)
+}
+
+/// A schema without what some clients do not take: the widths of numbers, which JSON has not, and `null` for what is left
+/// out. What describes a member becomes one line.
+fn tidy(schema: &JsonObject) -> Arc<JsonObject> {
+    let mut schema = Value::Object(schema.clone());
+    tidy_below(&mut schema);
+    match schema {
+        Value::Object(schema) => Arc::new(schema),
+        _ => Arc::default(),
+    }
+}
+
+fn tidy_below(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(tidy_below),
+        Value::Object(members) => {
+            members.retain(|name, value| name != "format" || !value.is_string());
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [name] = &types[..] {
+                    let name = name.clone();
+                    members.insert("type".to_owned(), name);
+                }
+            }
+            if let Some(Value::String(text)) = members.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            members.values_mut().for_each(tidy_below);
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     /// Every schema of a member below this one. Some clients take no schema that is only `true`.
@@ -133,6 +165,8 @@ mod tests {
         for tool in all() {
             let input = Value::Object((*tool.input_schema).clone());
             assert_eq!(input["type"], "object", "{}", tool.name);
+            let text = input.to_string();
+            assert!(!text.contains("null") && !text.contains("format"), "{text}");
             assert_eq!(input["additionalProperties"], false, "{}", tool.name);
             assert!(!members(&input).is_empty(), "{}", tool.name);
             let output = Value::Object((*tool.output_schema.unwrap()).clone());

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
+use schemars::json_schema;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -71,8 +72,30 @@ pub(super) fn routes() -> Routes {
         StatusCode::BAD_REQUEST,
         "This is no handshake of a WebSocket.",
     );
-    Routes::new().add(operation, upgrade)
+    let described = Operation::get(
+        "/asyncapi.yaml",
+        "asyncapi",
+        "What is said over the WebSocket.",
+    )
+    .gives_content(
+        StatusCode::OK,
+        "AsyncAPI 3.0",
+        "application/yaml",
+        |_| json_schema!({"type": "string"}),
+    );
+    Routes::new()
+        .add(operation, upgrade)
+        .add(described, tell_description)
 }
+
+/// `GET /asyncapi.yaml`.
+async fn tell_description() -> Response {
+    let yaml = HeaderValue::from_static("application/yaml");
+    ([(header::CONTENT_TYPE, yaml)], DESCRIPTION).into_response()
+}
+
+/// What is said over the WebSocket. It is written by hand: what a session is does not follow from the types of its frames.
+const DESCRIPTION: &str = include_str!("../../docs/asyncapi.yaml");
 
 /// Answers the upgrade request and hands the socket to a task of its own.
 pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Body>) -> Response {

@@ -13,7 +13,7 @@ use super::operation::{Content, Given, Operation, Parameter, Place, Shows};
 const SCHEMAS: &str = "/components/schemas";
 
 /// The groups, with what they are about.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     (
         "server",
         "The server itself: whether it is well, what it counts, and its WebSocket.",
@@ -40,6 +40,10 @@ const TAGS: [(&str, &str); 12] = [
         "What is on its way to peers, what was tried, and dead letters.",
     ),
     ("federation", "What other instances post to this one."),
+    (
+        "openintent",
+        "Work that goes to other servers and comes from them, as OpenIntent has it.",
+    ),
     (
         "hosted",
         "What the hosted service has and this server has not.",
@@ -317,6 +321,19 @@ fn schemes() -> Value {
             "scheme": "bearer",
             "description": "An API key (`kite_…`), as `kite keys create` makes them. It allows `read`, `write` or `admin`: \
                 `x-kite-permission` says what an operation needs.",
+        },
+        "openintent_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "An API key (`kite_…`), where OpenIntent's clients show it.",
+        },
+        "message_signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Signature",
+            "description": "A signature of the whole request by a server that the team trusts (RFC 9421), with \
+                `Signature-Input`; `X-Source-Server` says which server that is.",
         },
         "hook_token": {
             "type": "http",
