@@ -169,6 +169,7 @@ pub(super) fn event(name: &str, created_at: i64) -> NewEvent {
         }),
         turn: None,
         transit: kite::protocol::forward::Transit::default(),
+        origin: kite::store::record::Origin::default(),
         pass: None,
         exchange: None,
         change: None,
