@@ -24,6 +24,8 @@ need chromium chromium
 need chromedriver chromium-driver
 need curl curl
 need haproxy haproxy
+need openssl openssl
+need script bsdutils
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 need systemd-analyze systemd
