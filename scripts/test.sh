@@ -25,8 +25,8 @@ need chromedriver chromium-driver
 need curl curl
 need haproxy haproxy
 need openssl openssl
-need script bsdutils
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
+need script bsdutils
 need shellcheck shellcheck
 need systemd-analyze systemd
 scripts/python.sh mcp openintent schemas
