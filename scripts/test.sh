@@ -24,7 +24,9 @@ need chromium chromium
 need chromedriver chromium-driver
 need curl curl
 need haproxy haproxy
+need openssl openssl
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
+need script bsdutils
 need shellcheck shellcheck
 need systemd-analyze systemd
 scripts/python.sh mcp openapi openintent schemas

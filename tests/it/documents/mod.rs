@@ -37,6 +37,7 @@ documents! {
     federation: "federation.md", &[];
     first_steps: "first-steps.md", &[];
     hand_over: "hand-over.md", &[];
+    operations: "operations.md", &[];
     openintent_walk: "openintent.md", &[];
     protocol: "protocol.md", &[];
     security_model: "security-model.md", &[];
