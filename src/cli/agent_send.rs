@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::agent::acting;
-use super::context::{Context, block_on, read_stdin, team};
+use super::context::{Context, block_on, team};
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::render;
 use super::signal::Interrupt;
+use super::stdin;
 use super::text::visible;
 use crate::base::clock::Clock;
 use crate::base::{duration, random};
@@ -161,7 +162,7 @@ fn body(args: &SendArgs) -> Result<String, CommandError> {
 }
 
 fn stdin_body() -> Result<String, CommandError> {
-    let mut body = read_stdin("the message")?;
+    let mut body = stdin::text("the message")?;
     if body.ends_with('\n') {
         body.pop();
         if body.ends_with('\r') {

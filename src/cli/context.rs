@@ -1,9 +1,9 @@
 //! What every verb starts from: the output, the settings, a runtime.
 
 use std::future::Future;
-use std::io::Read;
 
 use tokio::runtime::Builder;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::error::{CommandError, Kind};
 use super::output::Output;
@@ -17,6 +17,8 @@ use crate::protocol::id::TeamId;
 pub struct Context {
     /// Where words and data go.
     pub out: Output,
+    /// How much is logged.
+    pub log_level: LevelFilter,
     /// The environment.
     pub environment: Environment,
     /// The global flags.
@@ -138,19 +140,4 @@ fn drive<T>(
     // A name lookup that hangs must not keep the program.
     runtime.shutdown_background();
     result
-}
-
-/// Everything on stdin, as text.
-pub fn read_stdin(what: &str) -> Result<String, CommandError> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_to_string(&mut text)
-        .map_err(|error| {
-            CommandError::new(
-                Kind::Failed,
-                format!("cannot read {what} from stdin: {error}"),
-            )
-        })?;
-    Ok(text)
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 
 use super::{Cli, help};
 
@@ -12,7 +12,21 @@ pub(super) const NAME: &str = "kite";
 /// The command line. What a variable holds is not shown: it may be an address with a password in it, and generated
 /// files must not depend on who generates them.
 pub(super) fn definition() -> Command {
-    help::name_subjects(hide_values(Cli::command()))
+    help::name_subjects(one_help(hide_values(Cli::command())))
+}
+
+/// Gives a verb and those below it one help, whichever way it is asked for: the parser would space it out for `--help`,
+/// so that it does not fit a terminal.
+fn one_help(command: Command) -> Command {
+    let help = Arg::new("help")
+        .short('h')
+        .long("help")
+        .action(ArgAction::HelpShort)
+        .help("Print help");
+    command
+        .disable_help_flag(true)
+        .arg(help)
+        .mut_subcommands(one_help)
 }
 
 /// The verb that arguments name, as it is typed: `kite queue list`. Flags and their values are passed over.

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::context::{Context, block_on_call, read_stdin};
+use super::context::{Context, block_on_call};
 use super::emit_batch::{self, Defaults};
 use super::error::CommandError;
 use super::exit::Exit;
+use super::stdin;
 use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;
@@ -132,7 +133,7 @@ fn event_text(args: EmitArgs, clock: &Clock) -> Result<String, CommandError> {
 /// The text that an argument stands for: itself, that of `@FILE`, or for `-` that of stdin.
 pub(super) fn data_text(given: String) -> Result<String, CommandError> {
     if given == "-" {
-        return read_stdin("the data");
+        return stdin::text("the data");
     }
     match given.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path)

@@ -14,6 +14,7 @@ use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::{Output, Spinner};
 use super::signal::Interrupt;
+use super::stdin;
 use super::text::visible;
 use crate::base::clock::{Clock, rfc3339};
 use crate::base::random;
@@ -121,7 +122,11 @@ pub(super) fn run(
         };
         let (lines, end) = read_aside(input, defaults)?;
         let mut account = Account::default();
-        let spinner = context.out.spinner("Sending events");
+        // What somebody types is not drawn over.
+        let spinner = match path.as_os_str() == "-" && stdin::is_terminal() {
+            true => Spinner::hidden(),
+            false => context.out.spinner("Sending events"),
+        };
         let news = |news| tell(news, &mut account, &spinner, context.out);
         let publisher = Publisher::new(&server, team, news)?;
         let ending = publisher.run(lines, interrupt.wait()).await;
@@ -132,7 +137,7 @@ pub(super) fn run(
 
 fn open(path: &Path) -> Result<Box<dyn Read + Send>, CommandError> {
     if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdin()));
+        return Ok(Box::new(stdin::open("the events")));
     }
     match File::open(path) {
         Ok(file) => Ok(Box::new(file)),

@@ -2,11 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use super::context::{Context, read_stdin};
+use super::context::Context;
 use super::endpoints_create::{self, CreateArgs};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::render;
+use super::stdin;
 use super::text::visible;
 use crate::client::rpc::Caller;
 use crate::protocol::rpc::{ById, Hook, HookDeactivated, HooksRotateSecret};
@@ -163,7 +164,7 @@ pub(super) fn secret_of(
     context: &Context,
 ) -> Result<String, CommandError> {
     let secret = if given == "-" {
-        without_line_break(&read_stdin("the secret")?)
+        without_line_break(&stdin::secret("the secret")?)
     } else {
         context.out.note(&format!(
             "others can see the secret in the process list; `{flag} -` reads it from stdin"

@@ -93,7 +93,7 @@ pub(super) fn run(args: HelpArgs, context: &Context) -> Result<Exit, CommandErro
         .chain(["--help".to_owned()]);
     match definition().try_get_matches_from(words) {
         Err(answer) if !answer.use_stderr() => {
-            context.out.usage(&answer);
+            context.out.help(&answer.render())?;
             Ok(Exit::Done)
         }
         Err(fault) => Err(CommandError::from_usage(&fault, "kite help")),

@@ -166,9 +166,10 @@ pub(super) fn clear_ready_file(path: &Path) -> Result<(), CommandError> {
 mod tests {
     use super::*;
     use crate::cli::output::ColorChoice;
+    use crate::config::Environment;
 
     fn exit(tally: Tally, ended: Ended) -> Exit {
-        let quiet = Output::new(false, true, ColorChoice::Never, true);
+        let quiet = Output::new(false, true, ColorChoice::Never, &Environment::default());
         match tally.finish(ended, &[], quiet) {
             Ok(exit) => exit,
             Err(error) => error.exit(),

@@ -7,6 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::filter::Filter;
 use crate::cli::output::ColorChoice;
 use crate::client::script::{Peer, Script, quick};
+use crate::config::Environment;
 use crate::protocol::frame::ServerFrame;
 use crate::protocol::id::Seq;
 
@@ -48,7 +49,7 @@ fn listener(count: u64, filter: Filter) -> Listener<Keeper> {
         filter,
         ..Keeper::default()
     };
-    let quiet = Output::new(false, true, ColorChoice::Never, true);
+    let quiet = Output::new(false, true, ColorChoice::Never, &Environment::default());
     Listener::new(&args, role, keeper, quiet)
 }
 

@@ -5,11 +5,12 @@ use std::io::IsTerminal;
 use clap::Args;
 use serde::Serialize;
 
-use super::context::{Context, block_on, block_on_call, read_stdin};
+use super::context::{Context, block_on, block_on_call};
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
 use super::output::Output;
 use super::signal::Interrupt;
+use super::stdin;
 use super::text::visible;
 use crate::client::login::DeviceLogin;
 use crate::client::{Api, ClientError, Server};
@@ -91,7 +92,7 @@ pub(super) fn login(args: LoginArgs, context: &Context) -> Result<Exit, CommandE
 
 /// A key from stdin, which the server has to accept.
 fn with_token(settings: &Settings, context: &Context) -> Result<Login, CommandError> {
-    let text = read_stdin("the API key")?;
+    let text = stdin::secret("the API key")?;
     if text.trim().is_empty() {
         return Err(CommandError::usage("there is no API key on stdin")
             .with_hint("`kite login --with-token < FILE` reads it from a file"));
@@ -161,11 +162,7 @@ fn tell_code(code: &DeviceCode, out: &Output) {
         ("expires_in", code.expires_in.into()),
     ];
     // Said even under --quiet: without it nobody can go on.
-    let loud = Output {
-        quiet: false,
-        ..*out
-    };
-    loud.event("login", &words, &members);
+    out.loud().event("login", &words, &members);
 }
 
 /// Opens the page in the person's browser. A server may name any address: only web pages are opened.

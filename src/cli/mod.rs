@@ -3,6 +3,7 @@
 pub mod context;
 pub mod error;
 pub mod exit;
+pub mod log;
 pub mod output;
 pub mod signal;
 pub mod text;
@@ -45,6 +46,7 @@ mod run;
 mod running;
 mod since;
 mod status;
+mod stdin;
 mod stdout;
 mod stream;
 mod stream_forward;
@@ -68,13 +70,15 @@ use std::process::ExitCode;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Environment, Flags};
 use context::Context;
 use error::{CommandError, Kind};
 use exit::Exit;
+use log::LogFormat;
 use output::{ColorChoice, Output};
 
 /// Moves events between programs: webhooks, and messages between AI agents, as CloudEvents.
@@ -213,6 +217,15 @@ impl Verb {
             _ => LevelFilter::OFF,
         }
     }
+
+    /// Whether the verb itself begins the log, once it has read what that is to look like.
+    fn starts_log(&self) -> bool {
+        match self {
+            #[cfg(feature = "server")]
+            Self::Serve(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Runs the command line of this process.
@@ -232,19 +245,17 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
 
 fn start(cli: Cli, environment: Environment) -> Exit {
     let global = cli.global;
-    let level = match global.verbose {
+    let log_level = match global.verbose {
         0 => cli.verb.log_level(),
         1 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    output::log_to_stderr(level);
+    if !cli.verb.starts_log() {
+        log::to_stderr(log_level, LogFormat::Text);
+    }
     let context = Context {
-        out: Output::new(
-            global.json,
-            global.quiet,
-            global.color,
-            environment.no_color,
-        ),
+        out: Output::new(global.json, global.quiet, global.color, &environment),
+        log_level,
         environment,
         flags: Flags {
             profile: global.profile,
@@ -254,11 +265,16 @@ fn start(cli: Cli, environment: Environment) -> Exit {
             insecure: global.insecure,
         },
     };
-    match cli.verb.run(&context) {
+    ended(cli.verb.run(&context), &context.out)
+}
+
+/// The exit code of a run, whose error is told.
+fn ended(result: Result<Exit, CommandError>, out: &Output) -> Exit {
+    match result {
         Ok(exit) => exit,
         Err(error) => {
             if error.kind() != Kind::ClosedPipe {
-                context.out.error(&error);
+                out.error(&error);
             }
             error.exit()
         }
@@ -267,22 +283,53 @@ fn start(cli: Cli, environment: Environment) -> Exit {
 
 /// Help and version are answers; everything else that the parser has to say is an error.
 fn explain(error: &clap::Error, args: &[OsString], environment: &Environment) -> Exit {
-    let is_json = args
+    let said: Vec<&str> = args
         .iter()
-        .take_while(|arg| *arg != "--")
-        .any(|arg| arg == "--json");
-    let out = Output::new(is_json, false, ColorChoice::Auto, environment.no_color);
-    let is_answer = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
-    // A verb that only has verbs below it, without one: its help says what there is.
-    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    match is_answer || is_help && !is_json {
-        true => out.usage(error),
-        false => out.error(&CommandError::from_usage(error, &definition::verb(args))),
-    }
-    if is_answer { Exit::Done } else { Exit::Usage }
+        .map_while(|arg| arg.to_str().filter(|arg| *arg != "--"))
+        .collect();
+    let out = Output::new(said.contains(&"--json"), false, color(&said), environment);
+    let answer = match error.kind() {
+        ErrorKind::DisplayHelp => out.help(&error.render()),
+        ErrorKind::DisplayVersion => out.show(&Version::OWN, |version| {
+            format!("{} {}", version.name, version.version)
+        }),
+        // A verb that only has verbs below it, without one: its help says what there is.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !out.json => {
+            out.help_aside(&error.render());
+            return Exit::Usage;
+        }
+        _ => {
+            out.error(&CommandError::from_usage(error, &definition::verb(args)));
+            return Exit::Usage;
+        }
+    };
+    ended(answer.map(|()| Exit::Done).map_err(Into::into), &out)
+}
+
+/// The choice of colours among arguments that are no command line.
+fn color(args: &[&str]) -> ColorChoice {
+    let given = args.iter().enumerate().find_map(|(at, arg)| {
+        let word = match arg.strip_prefix("--color")? {
+            "" => args.get(at + 1)?,
+            rest => rest.strip_prefix('=')?,
+        };
+        ColorChoice::from_str(word, false).ok()
+    });
+    given.unwrap_or_default()
+}
+
+/// What is running.
+#[derive(Serialize)]
+struct Version {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl Version {
+    const OWN: Self = Self {
+        name: definition::NAME,
+        version: env!("CARGO_PKG_VERSION"),
+    };
 }
 
 #[cfg(test)]

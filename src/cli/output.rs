@@ -8,25 +8,24 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use colored::Colorize;
+use clap::builder::StyledStr;
+use colored::{ColoredString, Colorize};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use super::error::CommandError;
 use super::render;
 use super::stdout;
 use super::text::visible_lines;
 use crate::client::api::Answer;
+use crate::config::Environment;
 use crate::protocol::json;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[default]
     Auto,
     /// Always.
@@ -84,19 +83,29 @@ pub struct Output {
     pub json: bool,
     /// Whether notes are left out.
     pub quiet: bool,
+    /// Whether lines on stdout, and those on stderr, have colours.
+    paints: [bool; 2],
+    /// Whether nothing is drawn over on the terminal.
+    is_dumb: bool,
 }
 
 impl Output {
-    /// An output as the global flags want it.
-    pub fn new(json: bool, quiet: bool, color: ColorChoice, no_color: bool) -> Self {
-        let is_coloured = match color {
+    /// An output as the global flags and the environment want it.
+    pub fn new(json: bool, quiet: bool, color: ColorChoice, environment: &Environment) -> Self {
+        let paints = |is_terminal: bool| match color {
+            _ if json => false,
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => io::stderr().is_terminal() && !no_color,
+            ColorChoice::Auto => is_terminal && !environment.no_color && !environment.is_dumb,
         };
-        // The decision is made here, per stream; the library would look at stdout.
-        colored::control::set_override(is_coloured && !json);
-        Self { json, quiet }
+        // The decision is made here, per stream; the library would make it for both, by stdout.
+        colored::control::set_override(true);
+        Self {
+            json,
+            quiet,
+            paints: [io::stdout().is_terminal(), io::stderr().is_terminal()].map(paints),
+            is_dumb: environment.is_dumb,
+        }
     }
 
     /// Prints one value in both its faces: its JSON on one line, or words for a person.
@@ -138,7 +147,8 @@ impl Output {
     /// Prints a line about something that went well to stdout, with a tick that has a colour on a terminal.
     pub fn step(&self, words: &str) -> Result<(), PrintFault> {
         let words = visible_lines(words);
-        match colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal() {
+        let [is_coloured, _] = self.paints;
+        match is_coloured {
             true => stdout::print(&format!("{} {words}", "✓".green().bold())),
             false => stdout::print(&format!("✓ {words}")),
         }
@@ -146,8 +156,7 @@ impl Output {
 
     /// Prints lines for a person to stdout, in colours on a terminal.
     pub fn toned(&self, lines: &[(Tone, String)]) -> Result<(), PrintFault> {
-        let is_coloured =
-            colored::control::SHOULD_COLORIZE.should_colorize() && io::stdout().is_terminal();
+        let [is_coloured, _] = self.paints;
         lines.iter().try_for_each(|(tone, words)| {
             let words = visible_lines(words);
             let painted = match (is_coloured, tone) {
@@ -228,6 +237,7 @@ impl Output {
         let words: Vec<&str> = words.lines().take(height.max(1)).collect();
         // Up to the first of them, then nothing below it.
         let back = match over {
+            _ if self.is_dumb => String::new(),
             0 => String::new(),
             lines => format!("\u{1b}[{lines}A\u{1b}[J"),
         };
@@ -240,6 +250,14 @@ impl Output {
         !self.json && io::stdout().is_terminal()
     }
 
+    /// The same, for what has to be said under `--quiet` too.
+    pub fn loud(self) -> Self {
+        Self {
+            quiet: false,
+            ..self
+        }
+    }
+
     /// Says something to a person: a sentence on stderr, nothing under `--quiet`.
     pub fn note(&self, words: &str) {
         if !self.quiet {
@@ -249,10 +267,11 @@ impl Output {
 
     /// Warns a person, also under `--quiet`.
     pub fn warn(&self, words: &str) {
-        let label = "warning:".yellow().bold();
         match self.json {
             true => to_stderr(&event_line("warning", &[("message", words.into())])),
-            false => to_stderr(&format!("{label} {}", visible_lines(words))),
+            false => {
+                self.labelled("warning:".yellow().bold(), words);
+            }
         }
     }
 
@@ -271,18 +290,28 @@ impl Output {
         if self.json {
             return to_stderr(&error.to_json());
         }
-        let label = "error:".red().bold();
-        to_stderr(&format!("{label} {}", visible_lines(error.message())));
+        self.labelled("error:".red().bold(), error.message());
         if let Some(hint) = error.hint() {
-            let label = "hint:".cyan().bold();
-            to_stderr(&format!("{label} {}", visible_lines(hint)));
+            self.labelled("hint:".cyan().bold(), hint);
         }
     }
 
-    /// Prints what the argument parser has to say: help and version to stdout, faults to stderr.
-    pub fn usage(&self, error: &clap::Error) {
-        // A closed pipe has nobody left to tell.
-        let _ = error.print();
+    fn labelled(&self, label: ColoredString, words: &str) {
+        let [_, is_coloured] = self.paints;
+        let label = if is_coloured { label } else { label.clear() };
+        to_stderr(&format!("{label} {}", visible_lines(words)));
+    }
+
+    /// Prints a help or the version, which somebody asked for.
+    pub fn help(&self, help: &StyledStr) -> Result<(), PrintFault> {
+        let [is_coloured, _] = self.paints;
+        stdout::print(painted(help, is_coloured).trim_end())
+    }
+
+    /// Prints a help to stderr: nobody asked for it, but it says what is missing.
+    pub fn help_aside(&self, help: &StyledStr) {
+        let [_, is_coloured] = self.paints;
+        to_stderr(painted(help, is_coloured).trim_end());
     }
 
     /// Shows that something is being waited for, on a terminal.
@@ -322,8 +351,8 @@ impl Output {
     }
 
     fn bar(&self, words: &str, style: impl FnOnce(ProgressBar) -> ProgressBar) -> Spinner {
-        if self.json || self.quiet || !io::stderr().is_terminal() {
-            return Spinner(None);
+        if self.json || self.quiet || self.is_dumb || !io::stderr().is_terminal() {
+            return Spinner::hidden();
         }
         let bar = style(ProgressBar::with_draw_target(
             None,
@@ -334,6 +363,18 @@ impl Output {
         *shown() = bar.downgrade();
         Spinner(Some(bar))
     }
+}
+
+fn painted(text: &StyledStr, is_coloured: bool) -> String {
+    match is_coloured {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    }
+}
+
+/// Asks a person at the terminal for something that was to come on stdin.
+pub fn ask(words: &str) {
+    to_stderr(&visible_lines(words));
 }
 
 /// A bar of which a share, from 0 to 1, is filled.
@@ -356,6 +397,11 @@ fn shown() -> MutexGuard<'static, WeakProgressBar> {
 pub struct Spinner(Option<ProgressBar>);
 
 impl Spinner {
+    /// One that nobody sees.
+    pub fn hidden() -> Self {
+        Self(None)
+    }
+
     /// Whether anybody sees it.
     pub fn is_shown(&self) -> bool {
         self.0.is_some()
@@ -390,23 +436,6 @@ impl Drop for Spinner {
             bar.finish_and_clear();
         }
     }
-}
-
-/// Sends the log of this program to stderr.
-pub fn log_to_stderr(level: LevelFilter) {
-    if level == LevelFilter::OFF {
-        return;
-    }
-    let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(false);
-    // Libraries log headers and bytes; ours is enough to see what happens, and holds no secret.
-    let ours = Targets::new().with_target("kite", level);
-    // A second call finds the first one's subscriber, which is as good.
-    let _ = tracing_subscriber::registry()
-        .with(layer)
-        .with(ours)
-        .try_init();
 }
 
 /// An object with more members; what is no object stays what it is.

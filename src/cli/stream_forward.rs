@@ -8,13 +8,14 @@ use reqwest::Url;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::context::{Context, read_stdin};
+use super::context::Context;
 use super::error::CommandError;
 use super::exit::Exit;
 use super::filter::Filter;
 use super::handing::{self, Teller};
 use super::listening::{self, ListeningArgs, Taken, Taker};
 use super::output::{Output, Spinner};
+use super::stdin;
 use crate::base::secret::Secret;
 use crate::client::Delivery;
 use crate::config;
@@ -95,7 +96,7 @@ pub(super) fn run(
 /// The token: that of the flag, else that of the environment. An empty one would open nothing.
 fn token(given: Option<String>, context: &Context) -> Result<Secret, CommandError> {
     let token = match given {
-        Some(dash) if dash == "-" => Some(read_stdin("the token")?),
+        Some(dash) if dash == "-" => Some(stdin::secret("the token")?),
         Some(text) => {
             let words = "others can see the token in the process list; `--federation-token -` reads it from stdin";
             context.out.note(words);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use super::endpoints::{signing_secret, without_line_break};
 use super::error::CommandError;
 use super::exit::Exit;
 use super::render;
+use super::stdin;
 use crate::base::clock::{Clock, rfc3339, unix_millis};
 use crate::protocol::id::SourceSlug;
 use crate::webhook::diagnosis::{Diagnosis, diagnose};
@@ -275,8 +276,7 @@ fn read_text(path: &str) -> Result<String, CommandError> {
 fn read(path: &str) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     let result = match path {
-        "-" => io::stdin()
-            .lock()
+        "-" => stdin::open("what is to be checked")
             .take(FILE_MAX_BYTES + 1)
             .read_to_end(&mut bytes),
         path => {

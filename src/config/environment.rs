@@ -36,6 +36,8 @@ pub struct Environment {
     pub server_paperclip_key: Option<Secret>,
     /// `NO_COLOR` is set.
     pub no_color: bool,
+    /// `TERM` says that the terminal can only print: no colours, and nothing is drawn over.
+    pub is_dumb: bool,
     /// Whether a keyring can answer at all: on Linux it lives on the session bus.
     pub keyring_is_possible: bool,
 }
@@ -70,6 +72,7 @@ impl Environment {
             server_paperclip_key: set("KITE_PAPERCLIP_API_KEY")
                 .map(|key| Secret::from(key.trim().to_owned())),
             no_color: set("NO_COLOR").is_some(),
+            is_dumb: set("TERM").is_some_and(|term| term == "dumb"),
             keyring_is_possible: !cfg!(target_os = "linux")
                 || set("DBUS_SESSION_BUS_ADDRESS").is_some(),
         }

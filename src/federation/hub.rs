@@ -14,6 +14,7 @@ use super::line::Lines;
 use super::openintent::OpenIntent;
 use super::outbox::Outbox;
 use super::paperclip::Paperclip;
+use super::settler::Meters;
 use super::works::Works;
 use super::{discovery, maintenance, paperclips, settler, trial};
 use crate::base::clock::Clock;
@@ -64,6 +65,7 @@ pub struct Federation {
     asked: Recent,
     /// Peers that were woken because they were heard from.
     woken: Recent,
+    meters: Arc<Meters>,
     stop: watch::Sender<bool>,
     /// What ends with this and has nothing to finish.
     _background: JoinSet<()>,
@@ -97,7 +99,8 @@ impl Federation {
     /// Starts delivering what is due.
     pub fn start(parts: Parts) -> (Self, Tasks) {
         let (stop, stopped) = watch::channel(false);
-        let (jobs, settling) = settler::start(parts.store.clone());
+        let meters = Arc::<Meters>::default();
+        let (jobs, settling) = settler::start(parts.store.clone(), meters.clone());
         let works = Arc::new(Works {
             store: parts.store,
             dial: parts.dial,
@@ -124,6 +127,7 @@ impl Federation {
             poke,
             asked: Recent::default(),
             woken: Recent::default(),
+            meters,
             stop,
             _background: background,
         };
@@ -166,6 +170,11 @@ impl Federation {
             }
         }
         Ok(())
+    }
+
+    /// What it has done so far.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Cancels what waits for peers that are revoked or deleted.

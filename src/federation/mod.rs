@@ -46,4 +46,5 @@ pub use inbound::{Caller, Inbound, Recorder};
 pub use inviter::{Inviter, InviterFault};
 pub use paperclip::{Paperclip, PaperclipFault};
 pub use paperclips::arrange as arrange_paperclips;
+pub use settler::Meters;
 pub use token::{FederationToken, FederationTokenError};

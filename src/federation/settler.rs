@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use crate::base::meter::Counter;
 use crate::base::outage::Outage;
 use crate::protocol::id::Seq;
-use crate::store::federation::Settlement;
+use crate::store::federation::{Settled, Settlement};
 use crate::store::{Store, StoreError};
 
 /// How many attempts one transaction takes at most.
@@ -37,13 +38,43 @@ pub(super) struct Ack {
     pub(super) stands: bool,
 }
 
-/// Where attempts go, and what writes them down until nobody can send any more.
-pub(super) fn start(store: Arc<dyn Store>) -> (mpsc::Sender<Job>, impl Future<Output = ()>) {
-    let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
-    (jobs, run(store, waiting))
+/// How attempts have ended since the program started.
+#[derive(Debug, Default)]
+pub struct Meters {
+    delivered: Counter,
+    waits: Counter,
+    dead: Counter,
 }
 
-async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Job>) {
+impl Meters {
+    /// How many there were, by how they ended.
+    pub fn ended(&self) -> [(&'static str, u64); 3] {
+        [
+            ("delivered", self.delivered.get()),
+            ("retried", self.waits.get()),
+            ("dead", self.dead.get()),
+        ]
+    }
+
+    fn note(&self, settled: &Settled) {
+        match settled {
+            Settled::Delivered => self.delivered.one(),
+            Settled::Waits(_) => self.waits.one(),
+            Settled::Dead => self.dead.one(),
+        }
+    }
+}
+
+/// Where attempts go, and what writes them down until nobody can send any more.
+pub(super) fn start(
+    store: Arc<dyn Store>,
+    meters: Arc<Meters>,
+) -> (mpsc::Sender<Job>, impl Future<Output = ()>) {
+    let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
+    (jobs, run(store, meters, waiting))
+}
+
+async fn run(store: Arc<dyn Store>, meters: Arc<Meters>, mut waiting: mpsc::Receiver<Job>) {
     let mut outage = Outage::new("deliveries to peers are not written down");
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -54,6 +85,9 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Job>) {
             Err(_) => one_by_one(&*store, &batch, &mut outage).await,
         };
         for (job, stands) in batch.drain(..).zip(stands) {
+            if stands {
+                meters.note(&job.settlement.settled);
+            }
             let seq = job.settlement.seq;
             // There is room; a sender that has ended needs no answer.
             let _ = job.ack.try_send(Ack { seq, stands });

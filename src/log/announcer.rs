@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::committer::Append;
 use crate::store::StoreError;
-use crate::store::record::{NewEvent, Outcome};
+use crate::store::record::{NewEvent, Origin, Outcome};
 
 /// Takes the server's own events. The log does not end while there is one.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Announcer {
     pub async fn announce(self, event: NewEvent) -> Result<Outcome, StoreError> {
         let (answer, answered) = oneshot::channel();
         let append = Append {
-            events: vec![event],
+            events: vec![event.by(Origin::Server)],
             answer,
             // Few and small: they need no share of what may wait.
             room: None,

@@ -4,12 +4,14 @@
 //! share one fsync.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::follower::Follower;
 use super::forwards::Forwards;
 use super::hub::Hub;
+use super::meters::Meters;
 use super::quota::Quota;
 use crate::base::clock::{Clock, month};
 use crate::base::outage::Outage;
@@ -24,7 +26,8 @@ const BATCH_MAX: usize = 1024;
 /// the store gives it up. One that is given up for its size would come again as large.
 const BATCH_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Events that wait, and who waits for them. They share a transaction.
+/// Events that wait, and who waits for them. They share a transaction. Without events it asks whether the committer
+/// answers.
 pub(super) struct Append {
     pub(super) events: Vec<NewEvent>,
     pub(super) answer: oneshot::Sender<Result<Vec<Appended>, StoreError>>,
@@ -45,6 +48,7 @@ pub(super) struct Committer {
     pub(super) follower: Arc<Follower>,
     pub(super) quota: Arc<Quota>,
     pub(super) forwards: Arc<Forwards>,
+    pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
 }
 
@@ -105,6 +109,22 @@ impl Committer {
         self.store.append(batch.clone()).await
     }
 
+    /// Appends, and takes note of how it went.
+    async fn measured(
+        &self,
+        batch: &Arc<Batch>,
+        outage: &mut Outage,
+    ) -> Result<Vec<Appended>, StoreError> {
+        let begun = Instant::now();
+        let results = self.append(batch, outage.is_on()).await;
+        outage.note(results.as_ref().err());
+        match results {
+            Ok(_) => self.meters.committed(batch.events.len(), begun.elapsed()),
+            Err(_) => self.meters.failed_commits.one(),
+        }
+        results
+    }
+
     async fn commit(
         &self,
         appends: impl Iterator<Item = Append>,
@@ -123,8 +143,10 @@ impl Committer {
             month: month(self.clock.unix_millis()).0,
             events_limit: self.quota.events_limit,
         });
-        let results = self.append(&batch, outage.is_on()).await;
-        outage.note(results.as_ref().err());
+        let results = match batch.events.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.measured(&batch, outage).await,
+        };
         let mut appended = match results {
             Ok(appended) => appended.into_iter(),
             Err(error) => {
@@ -148,6 +170,7 @@ impl Committer {
     }
 
     fn publish(&self, event: &NewEvent, appended: &Appended) {
+        self.meters.appended(event.origin, &appended.outcome);
         let is_at_limit = self
             .quota
             .events_limit

@@ -297,6 +297,7 @@ mod tests {
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         }
     }
 

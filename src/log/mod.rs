@@ -9,6 +9,7 @@ mod cursor;
 mod follower;
 mod forwards;
 mod hub;
+mod meters;
 mod queue;
 mod quota;
 mod retention;
@@ -33,6 +34,7 @@ use committer::Append;
 use follower::Follower;
 pub use forwards::Forwards;
 pub use hub::{Delivery, Subscription};
+pub use meters::Meters;
 use quota::Quota;
 
 /// How many appends may wait for the committer. Senders wait beyond that, which is what slows them down to what the
@@ -50,6 +52,7 @@ pub struct Log {
     follower: Arc<Follower>,
     quota: Arc<Quota>,
     forwards: Arc<Forwards>,
+    meters: Arc<Meters>,
     appends: mpsc::Sender<Append>,
     /// How much text may wait for the committer.
     waiting_bytes: Arc<Semaphore>,
@@ -122,6 +125,7 @@ impl Log {
         let follower = Follower::new(store.clone(), hub.clone());
         let quota = Quota::new(store.clone(), clock.clone(), limits.events_per_month);
         let forwards = Arc::<Forwards>::default();
+        let meters = Arc::<Meters>::default();
         let (appends, waiting) = mpsc::channel(QUEUE_MAX);
         let committer = committer::Committer {
             store: store.clone(),
@@ -129,6 +133,7 @@ impl Log {
             follower: follower.clone(),
             quota: quota.clone(),
             forwards: forwards.clone(),
+            meters: meters.clone(),
             clock: clock.clone(),
         };
         let (notices, noticed) = mpsc::channel(NOTICES_MAX);
@@ -158,6 +163,7 @@ impl Log {
             follower,
             quota,
             forwards,
+            meters,
             appends,
             waiting_bytes: Arc::new(Semaphore::new(WAITING_MAX_BYTES)),
             clock,
@@ -192,6 +198,19 @@ impl Log {
             answered,
             events_limit: self.quota.events_limit,
         })
+    }
+
+    /// Waits until the committer answers. What it answers about the database is another matter.
+    pub async fn probe(&self) {
+        // Ended is an answer too: nobody waits for a commit any more.
+        if let Ok(submitted) = self.submit(Vec::new()).await {
+            let _ = submitted.appended().await;
+        }
+    }
+
+    /// What it has done so far.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// What tells for which peers there is something new.
@@ -331,6 +350,7 @@ mod tests {
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         }
     }
 

@@ -124,6 +124,7 @@ mod tests {
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         };
         let batch = Batch {
             events: times.map(event).collect(),

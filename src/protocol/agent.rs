@@ -92,6 +92,7 @@ pub enum MessageFault {
 
 /// A message on its way in: the body of `POST /api/v1/agents/messages`, and what the client sends there.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageRequest {
     /// The sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]

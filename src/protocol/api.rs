@@ -7,6 +7,7 @@ use super::id::Seq;
 
 /// How much of the quota is used, in every answer that accepted something (spec 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Events accepted in the current month.
     pub events_used: u64,
@@ -19,6 +20,7 @@ pub struct Usage {
 
 /// The answer to a message (spec 13.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageAccepted {
     /// The event's id.
     pub id: String,
@@ -37,6 +39,7 @@ pub struct MessageAccepted {
 
 /// The answer to an event (spec 8).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum EventAnswer {
     /// 202: it was stored.
@@ -57,6 +60,7 @@ pub enum EventAnswer {
 
 /// Whether an event was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PublishStatus {
     /// It was.
@@ -69,6 +73,7 @@ pub enum PublishStatus {
 
 /// The answer to a sample that was asked for (spec 7.3; its members are kite's).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Triggered {
     /// Whether it was stored, or had been: `data` may give a sample the id of a delivery that came before.
     pub status: PublishStatus,
@@ -89,6 +94,7 @@ pub struct Triggered {
 
 /// One stored event in a listing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListedEvent {
     /// Its place in the log.
     pub seq: Seq,
@@ -100,6 +106,7 @@ pub struct ListedEvent {
 
 /// The answer of `GET /api/v1/events` (spec 7.3).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsPage {
     /// Ascending when the call named `after_seq` or `since`, else newest first.
     pub events: Vec<ListedEvent>,
@@ -114,6 +121,7 @@ pub struct EventsPage {
 
 /// An entry of the team's register of agents (spec 7.3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Agent {
     /// What messages are addressed to.
     pub id: String,
@@ -127,6 +135,7 @@ pub struct Agent {
 
 /// The answer of `GET /api/v1/agents`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentList {
     /// The agents by id.
     pub agents: Vec<Agent>,
@@ -134,6 +143,7 @@ pub struct AgentList {
 
 /// The body of `PUT /api/v1/agents/{id}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentUpdate {
     /// What people call it.
     #[serde(default)]
@@ -142,6 +152,7 @@ pub struct AgentUpdate {
 
 /// The answer of `GET /health` (spec 3.3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// `ok`, or what is wrong.
     pub status: String,

@@ -12,6 +12,7 @@ pub const DISCOVER: &str = "discover";
 
 /// What an instance tells a peer: the answer to `POST /hooks/{team}/kite/discover`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Introduction {
     /// Who tells it.
     pub instance_id: String,
@@ -21,6 +22,7 @@ pub struct Introduction {
 
 /// An instance that is told of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Introduced {
     /// Its id.
     pub instance_id: String,
@@ -102,6 +104,7 @@ impl Introduced {
 
 /// What was found: the answer to `POST /api/federation/peers/discover`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Discovery {
     /// The instance that has asked: what the others are to call it.
     pub own_instance_id: String,
@@ -117,6 +120,7 @@ pub struct Discovery {
 
 /// An instance that a peer knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Discovered {
     /// Its id, as is said of it.
     pub instance_id: String,
@@ -130,6 +134,7 @@ pub struct Discovered {
 
 /// A peer that was asked in vain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiscoveryFailure {
     /// Its name.
     pub peer: String,

@@ -37,6 +37,7 @@ pub const REPLACED: &str = "replaced by a newer connection";
 
 /// The machine-readable word beside a REST error's text (spec 7) and in a failed RPC response (spec 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// 400: the request is malformed.
@@ -89,6 +90,7 @@ pub enum ErrorCode {
 
 /// The body of every REST error (spec 7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     /// The sentence for a person.
     pub error: String,

@@ -12,6 +12,7 @@ pub const OVERLAP_SECS: u64 = 600;
 
 /// How a peer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PeerStatus {
     /// Events go and come.
@@ -45,6 +46,7 @@ impl PeerStatus {
 
 /// What a peer is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PeerKind {
     /// Another instance, of this product or of another that speaks its protocol.
@@ -77,6 +79,7 @@ impl PeerKind {
 
 /// A peer, as the API shows it. Its tokens are never among it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Peer {
     /// A UUID.
     pub id: String,
@@ -112,6 +115,7 @@ pub struct Peer {
 
 /// The body that makes a peer, in both of its forms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerDraft {
     /// The id of the other instance; the name where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,6 +160,7 @@ fn rate_limit() -> u32 {
 
 /// The body that changes a peer. What is missing stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerChange {
     /// Another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,6 +196,7 @@ pub struct PeerChange {
 
 /// The answer to a new peer: the tokens that were minted, this once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerCreated {
     /// The peer.
     #[serde(flatten)]
@@ -211,6 +217,7 @@ pub struct PeerCreated {
 
 /// A good random token with a label. It opens nothing by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FederationToken {
     /// A UUID.
     pub id: String,
@@ -225,6 +232,7 @@ pub struct FederationToken {
 
 /// What became of a forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OutboxStatus {
     /// It is due, or waits to be tried again.
@@ -268,6 +276,7 @@ impl OutboxStatus {
 
 /// A forward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OutboxRow {
     /// Names it within the team.
     pub id: String,
@@ -291,6 +300,7 @@ pub struct OutboxRow {
 
 /// One attempt at a forward, or the record that none was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeliveryRow {
     /// A UUID.
     pub id: String,
@@ -314,6 +324,7 @@ pub struct DeliveryRow {
 
 /// The answer to `POST …/peers/{id}/test`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerTest {
     /// What the peer answered.
     pub status_code: Option<u16>,
@@ -333,6 +344,7 @@ impl PeerTest {
 
 /// How a peer does (`kite federation status`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PeerHealth {
     /// What the team calls it.
     pub peer: String,
@@ -360,6 +372,7 @@ pub struct PeerHealth {
 
 /// The answer to a replay of several dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replayed {
     /// How many are due again.
     pub replayed: u64,

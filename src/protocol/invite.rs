@@ -38,6 +38,7 @@ pub const INVITE_SECS_MAX: u64 = 7 * 24 * 3600;
 
 /// What opens an invitation, once. Wiped on drop, and cannot be printed by accident.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     try_from = "Base64Url<INVITE_SECRET_LEN>",
     into = "Base64Url<INVITE_SECRET_LEN>"
@@ -108,6 +109,7 @@ pub struct Invite {
 
 /// The object in a code.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct Carried {
     u: String,
     i: String,
@@ -187,6 +189,7 @@ fn checksum(object: &[u8]) -> [u8; CHECKSUM_LEN] {
 
 /// The body that makes an invitation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InviteDraft {
     /// Which types go over the connection, both ways; all of them where that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,6 +204,7 @@ pub struct InviteDraft {
 
 /// The answer to a new invitation.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InviteCreated {
     /// A UUID.
     pub id: String,
@@ -224,6 +228,7 @@ impl fmt::Debug for InviteCreated {
 
 /// An invitation in a listing. Its secret is known to nobody here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InviteShown {
     /// A UUID.
     pub id: String,
@@ -243,6 +248,7 @@ pub struct InviteShown {
 
 /// The body that redeems an invitation of another instance.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JoinDraft {
     /// The code.
     pub code: String,
@@ -261,6 +267,7 @@ impl fmt::Debug for JoinDraft {
 
 /// The answer to a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Joined {
     /// The inviter, as a peer.
     pub peer: Peer,

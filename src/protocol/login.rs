@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The answer of `POST /api/auth/device-code`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceCode {
     /// What the program polls with.
     pub device_code: String,
@@ -28,6 +29,7 @@ fn interval_default() -> u64 {
 
 /// The body of `POST /api/auth/device-token`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceTokenRequest {
     /// From [`DeviceCode`].
     pub device_code: String,
@@ -35,6 +37,7 @@ pub struct DeviceTokenRequest {
 
 /// The answer once the person has granted it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Granted {
     /// The key.
     pub api_key: String,
@@ -44,6 +47,7 @@ pub struct Granted {
 
 /// Every other answer: one of RFC 8628's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LoginError {
     /// `authorization_pending`, `slow_down`, `expired_token`, `access_denied`.
     pub error: String,

@@ -32,6 +32,8 @@ pub mod permission;
 pub mod quota;
 pub mod redemption;
 pub mod rpc;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod scope;
 pub mod summary;
 pub mod token;

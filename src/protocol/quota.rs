@@ -18,6 +18,7 @@ const SOURCE: &str = "kite://subscription";
 
 /// Where a team stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Standing {
     /// Events accepted in the current month.
     pub events_used: u64,

@@ -30,6 +30,7 @@ type Signature = Base64Url<SIGNATURE_LEN>;
 
 /// What the joiner sends. The same body again comes to the same result, however often its answer is lost.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Redemption {
     /// What opens the invitation.
     pub secret: InviteSecret,
@@ -98,6 +99,7 @@ impl fmt::Debug for Redemption {
 
 /// What the inviter answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Redeemed {
     /// What the inviter puts into chains.
     pub instance_id: InstanceId,
@@ -149,6 +151,7 @@ impl Redeemed {
 
 /// How the joiner asks the inviter to try its way to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TestRequest {
     /// What opened the invitation.
     pub secret: InviteSecret,

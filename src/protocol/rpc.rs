@@ -74,6 +74,7 @@ impl Method {
 
 /// The payload of a response with `ok: false`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// The sentence for a person.
     pub error: String,
@@ -87,6 +88,7 @@ pub struct Failure {
 
 /// The payload of `dashboard.stats`, and the answer of `GET /api/v1/stats`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stats {
     /// The key's team.
     pub team_id: String,
@@ -115,6 +117,7 @@ pub struct Stats {
 
 /// A team's quota.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quota {
     /// Events accepted in the current month.
     pub events_used: u64,
@@ -126,6 +129,7 @@ pub struct Quota {
 
 /// What a server limits. What is none is not limited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
     /// How many days events are kept.
     pub retention_days: Option<u64>,
@@ -148,6 +152,7 @@ pub struct Limits {
 /// The parameters of `events.publish`, which other servers do not have: many events in one request, and many requests
 /// under way on one connection. Events of one connection are stored in the order in which they were sent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsPublish<'a> {
     /// CloudEvents in JSON format, 1 to [`PUBLISH_MAX_EVENTS`]: all valid, or nothing is stored.
     #[serde(borrow)]
@@ -162,6 +167,7 @@ pub const PUBLISH_MAX_EVENTS: usize = 1000;
 
 /// The payload of `events.publish`: as the answer to a batch (spec 11).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Published {
     /// `accepted`: something was stored, or had been before.
     pub status: String,
@@ -173,6 +179,7 @@ pub struct Published {
 
 /// What became of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PublishResult {
     /// Its id; of a duplicate the first one's.
     pub id: String,
@@ -182,6 +189,7 @@ pub struct PublishResult {
 
 /// The parameters of `events.recent`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsRecent {
     /// How many, 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,6 +198,7 @@ pub struct EventsRecent {
 
 /// The payload of `events.recent`: newest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecentEvents {
     /// The events.
     pub events: Vec<super::api::ListedEvent>,
@@ -197,6 +206,7 @@ pub struct RecentEvents {
 
 /// An endpoint in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hook {
     /// The endpoint's id.
     pub id: String,
@@ -213,6 +223,7 @@ pub struct Hook {
 
 /// The payload of `hooks.list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hooks {
     /// The key's team.
     pub team_id: String,
@@ -222,6 +233,7 @@ pub struct Hooks {
 
 /// The parameters of `hooks.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksCreate {
     /// The source slug.
     pub source: String,
@@ -235,6 +247,7 @@ pub struct HooksCreate {
 
 /// The payload of `hooks.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookCreated {
     /// The endpoint's id.
     pub id: String,
@@ -256,6 +269,7 @@ pub struct HookCreated {
 
 /// The parameters of `hooks.rotate_secret`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksRotateSecret {
     /// The source slug.
     pub source: String,
@@ -265,6 +279,7 @@ pub struct HooksRotateSecret {
 
 /// The payload of `hooks.rotate_secret`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookRotated {
     /// The endpoint's id.
     pub id: String,
@@ -277,6 +292,7 @@ pub struct HookRotated {
 
 /// The parameters of `hooks.deactivate` and `keys.revoke`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ById {
     /// The endpoint's or key's id.
     pub id: String,
@@ -284,6 +300,7 @@ pub struct ById {
 
 /// The payload of `hooks.deactivate`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HookDeactivated {
     /// The endpoint's id.
     pub id: String,
@@ -294,6 +311,7 @@ pub struct HookDeactivated {
 
 /// The parameters of `hooks.github.prepare_install`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PrepareInstall {
     /// Whether to make a new secret.
     #[serde(default)]
@@ -302,6 +320,7 @@ pub struct PrepareInstall {
 
 /// The payload of `hooks.github.prepare_install`. The hosted service's clients need all five.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InstallPrepared {
     /// The endpoint's id.
     pub id: String,
@@ -317,6 +336,7 @@ pub struct InstallPrepared {
 
 /// A key in a listing, without the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Key {
     /// The key's id.
     pub id: String,
@@ -344,6 +364,7 @@ pub struct Key {
 
 /// The payload of `keys.list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Keys {
     /// The key's team.
     pub team_id: String,
@@ -353,6 +374,7 @@ pub struct Keys {
 
 /// The parameters of `keys.create`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeysCreate {
     /// What to call it.
     #[serde(default)]
@@ -370,6 +392,7 @@ pub struct KeysCreate {
 
 /// The payload of `keys.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyCreated {
     /// The key's id.
     pub id: String,
@@ -396,6 +419,7 @@ pub struct KeyCreated {
 
 /// The payload of `keys.revoke`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyRevoked {
     /// The key's id.
     pub id: String,

@@ -7,6 +7,7 @@ use super::forward::Provenance;
 
 /// What is known of an id of events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventTrace {
     /// The id.
     pub event_id: String,
@@ -22,6 +23,7 @@ pub struct EventTrace {
 
 /// The way of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trace {
     /// Its place in the log of the instance that tells this.
     pub seq: u64,
@@ -44,6 +46,7 @@ pub struct Trace {
 
 /// A place where an event has been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hop {
     /// The instance.
     pub instance: String,
@@ -55,6 +58,7 @@ pub struct Hop {
 
 /// What an instance did with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HopKind {
     /// It began there. The time is the event's own.
@@ -67,6 +71,7 @@ pub enum HopKind {
 
 /// What became of an event on its way to a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Forward {
     /// Names it within the team.
     pub id: String,
@@ -88,6 +93,7 @@ pub struct Forward {
 
 /// An attempt at a forward.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attempt {
     /// Counts from 1.
     pub attempt: u32,
@@ -111,6 +117,7 @@ impl Attempt {
 
 /// That an event was kept from a peer, or a peer's event from this instance, on purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TraceDrop {
     /// What the team calls the peer.
     pub peer: String,

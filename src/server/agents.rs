@@ -8,6 +8,7 @@ use axum::response::Response;
 use sha2::{Digest, Sha256};
 
 use super::call::{Call, Read, Write};
+use super::description::{Operation, Routes};
 use super::door::not_admitted;
 use super::error::{ApiError, json};
 use super::limit::Sender;
@@ -16,14 +17,70 @@ use super::recipient::{self, Recipient};
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
-use crate::protocol::agent::Message;
+use crate::protocol::agent::{Message, MessageRequest};
 use crate::protocol::api::{Agent, AgentList, AgentUpdate, MessageAccepted};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{AgentId, TeamId, check_text};
 use crate::protocol::json;
+use crate::protocol::permission::Permission;
 use crate::store::StoreError;
-use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Outcome};
+use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Origin, Outcome};
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let send = Operation::post(
+        "/api/v1/agents/messages",
+        "send_message",
+        "Sends a message to an agent.",
+    )
+    .under("agents")
+    .needs(Permission::Write)
+    .header::<String>(
+        "Idempotency-Key",
+        "Sent again with the same word and body, the message is stored once.",
+    )
+    .takes::<MessageRequest>()
+    .gives::<MessageAccepted>(StatusCode::CREATED, "It is stored.")
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The `Idempotency-Key` was used for another message.",
+    )
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "It cannot go to the peer that it names.",
+    );
+    let list = Operation::get(
+        "/api/v1/agents",
+        "list_agents",
+        "The agents that have registered.",
+    )
+    .under("agents")
+    .needs(Permission::Read)
+    .gives::<AgentList>(StatusCode::OK, "The agents by id.");
+    let register = Operation::put(
+        "/api/v1/agents/{id}",
+        "register_agent",
+        "Registers an agent, or renews its entry.",
+    )
+    .under("agents")
+    .needs(Permission::Write)
+    .part::<AgentId>("id", "What messages are addressed to.")
+    .takes::<AgentUpdate>()
+    .gives::<Agent>(StatusCode::OK, "Its entry.");
+    let show_one = Operation::get("/api/v1/agents/{id}", "get_agent", "One agent.")
+        .under("agents")
+        .needs(Permission::Read)
+        .part::<AgentId>("id", "What messages are addressed to.")
+        .gives::<Agent>(StatusCode::OK, "Its entry.")
+        .refuses(StatusCode::NOT_FOUND, "The team has no such agent.");
+    Routes::new()
+        .add(send, self::send)
+        .add(list, self::list)
+        .add(register, put)
+        .add(show_one, show)
+}
 
 /// The longest `Idempotency-Key`, in bytes.
 const IDEMPOTENCY_KEY_MAX_BYTES: usize = 256;
@@ -49,7 +106,7 @@ pub(super) async fn send(
     let (mut recipient, outcome, usage) = match recipient::direct(&app, &key.team, message).await {
         Ok((message, recipient)) => {
             let event = message.into_event(new_id.clone(), rfc3339(now));
-            let new = NewEvent::new(key.team.clone(), &event, now, dedup);
+            let new = NewEvent::new(key.team.clone(), &event, now, dedup).by(Origin::Message);
             let (outcome, usage) = app.log.append(new).await?;
             (recipient, outcome, usage)
         }

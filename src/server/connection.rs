@@ -102,6 +102,7 @@ pub(super) async fn greet(
     {
         keep(frame, &mut early)?;
     }
+    app.meters.sessions.one();
     let presence = app
         .registry
         .enter(team.clone(), client.clone(), key.clone());
@@ -383,10 +384,12 @@ impl Connection {
     /// Sends a live event and those that wait behind it, then flushes once.
     async fn deliver(&mut self, first: Delivery, socket: &mut Socket) -> Result<(), End> {
         let mut next = Some(first);
+        let mut sent = 0;
         for _ in 0..BURST_MAX {
             let Some(delivery) = next else { break };
             if self.session.send(delivery.seq) {
                 feed(socket, delivery.frame).await?;
+                sent += 1;
             }
             next = self.live.as_mut().and_then(Subscription::try_next);
         }
@@ -395,7 +398,9 @@ impl Connection {
             && self.session.send(delivery.seq)
         {
             feed(socket, delivery.frame).await?;
+            sent += 1;
         }
+        self.app.meters.sent_live.add(sent);
         in_time(socket.flush()).await
     }
 
@@ -424,12 +429,16 @@ impl Connection {
             feed(socket, expired(position, page.pruned).to_text().into()).await?;
             self.session.looked_to(page.pruned);
         }
+        self.app.meters.replay_reads.one();
+        let mut sent = 0;
         for event in page.events {
             if self.session.send(event.seq) {
                 let frame = event_frame(event.seq, &event.text);
                 feed(socket, frame.into()).await?;
+                sent += 1;
             }
         }
+        self.app.meters.sent_from_log.add(sent);
         self.session.looked_to(page.scanned_to);
         in_time(socket.flush()).await
     }

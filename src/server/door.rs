@@ -15,7 +15,7 @@ use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::json;
 use crate::protocol::rpc::{PublishResult, Published};
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::{Dedup, KeyHash, Millis, NewEvent, Outcome};
+use crate::store::record::{Dedup, KeyHash, Millis, NewEvent, Origin, Outcome};
 use crate::webhook::cloudevents::{self, Mode};
 
 /// By what door a CloudEvent came in, and what the server says of it.
@@ -64,6 +64,14 @@ impl Door<'_> {
         Ok((event, dedup))
     }
 
+    /// Only endpoints have tokens of their own.
+    fn origin(&self) -> Origin {
+        match self.hook_token {
+            Some(_) => Origin::Webhook,
+            None => Origin::Api,
+        }
+    }
+
     fn has_hook_token(&self, text: &str) -> bool {
         self.hook_token.is_some_and(|hash| {
             Token::found_in(text, TokenKind::HookToken).any(|token| hash.matches(&token))
@@ -84,7 +92,7 @@ impl Door<'_> {
             let (event, dedup) = draft
                 .and_then(|draft| self.admit(draft, now))
                 .map_err(|fault| at(place, fault))?;
-            let new = NewEvent::new(self.team.clone(), &event, now, dedup);
+            let new = NewEvent::new(self.team.clone(), &event, now, dedup).by(self.origin());
             admitted.ids.push(event.id);
             admitted.events.push(new);
         }
@@ -107,7 +115,9 @@ impl Door<'_> {
             Mode::None(_) => return Err(unread()),
         };
         let (event, dedup) = self.admit(draft, now)?;
-        Ok(answered(store(app, self.team, event, dedup).await?))
+        let origin = self.origin();
+        let new = NewEvent::new(self.team, &event, now, dedup).by(origin);
+        Ok(answered(store(app, new).await?))
     }
 
     async fn take_batch(
@@ -150,18 +160,7 @@ fn at(place: usize, fault: EventFault) -> ApiError {
 }
 
 /// Stores an event.
-pub(super) async fn store(
-    app: &App,
-    team: TeamId,
-    event: Event,
-    dedup: Option<Dedup>,
-) -> Result<EventAnswer, ApiError> {
-    let now = app.clock.unix_millis();
-    store_new(app, NewEvent::new(team, &event, now, dedup)).await
-}
-
-/// As [`store`], for an event that is ready.
-pub(super) async fn store_new(app: &App, new: NewEvent) -> Result<EventAnswer, ApiError> {
+pub(super) async fn store(app: &App, new: NewEvent) -> Result<EventAnswer, ApiError> {
     let (id, created_at) = (new.id.clone(), rfc3339(new.created_at));
     let (outcome, usage) = app.log.append(new).await?;
     match outcome {

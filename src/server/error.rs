@@ -4,7 +4,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::base::random;
+use crate::base::request::RequestId;
 use crate::protocol::agent::MessageFault;
 use crate::protocol::api::Usage;
 use crate::protocol::arrival::ArrivalFault;
@@ -184,9 +184,9 @@ impl From<StoreError> for ApiError {
             ),
             // What is not the caller's doing is one word outside and everything inside.
             _ => {
-                let reference = random::uuid7();
-                tracing::error!(%reference, %error, "the store failed");
-                Self::unavailable(format!("the store is unusable (reference {reference})"))
+                tracing::error!(%error, "the store failed");
+                let told = RequestId::current().map(|id| format!(" (reference {id})"));
+                Self::unavailable(format!("the store is unusable{}", told.unwrap_or_default()))
             }
         }
     }

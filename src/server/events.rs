@@ -7,16 +7,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::json_schema;
 
 use super::call::{Call, Read, Write};
+use super::description::{Operation, Routes, cloud_event, described};
 use super::door::{Door, header_lines};
 use super::error::{ApiError, json_text};
 use super::limit::Sender;
 use super::path::Path;
 use super::{query, state::App};
 use crate::base::clock::rfc3339;
+use crate::protocol::api::{EventAnswer, EventsPage, ListedEvent};
 use crate::protocol::event::{Event, with_seq};
 use crate::protocol::id::{Seq, SourceSlug, TeamId};
+use crate::protocol::permission::Permission;
+use crate::protocol::rpc::Published;
 use crate::protocol::scope::{Filter, Scopes};
 use crate::store::record::{StoredEvent, Stretch};
 use crate::webhook::cloudevents::{Mode, recognise};
@@ -29,6 +34,62 @@ pub(super) const LIMIT_MAX: usize = 1000;
 
 /// The slug of events that came with a key instead of through an endpoint.
 pub(super) const API_SOURCE: &str = "api";
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let publish = Operation::post(
+        "/api/v1/events",
+        "publish_events",
+        "Stores a CloudEvent, or a batch of them.",
+    )
+    .under("events")
+    .needs(Permission::Write)
+    .query::<SourceSlug>("source", "The events' `kitesource`; `api` when absent.")
+    .takes_as("application/cloudevents+json", cloud_event)
+    .takes_as("application/cloudevents-batch+json", |generator| {
+        let event = cloud_event(generator);
+        json_schema!({"type": "array", "items": event, "minItems": 1})
+    })
+    .takes_as("application/json", cloud_event)
+    .gives::<EventAnswer>(StatusCode::OK, "It was stored before.")
+    .gives_as(
+        StatusCode::ACCEPTED,
+        "It is stored; of a batch, what became of each event.",
+        |generator| {
+            let (one, many) = (
+                described::<EventAnswer>(generator),
+                described::<Published>(generator),
+            );
+            json_schema!({"anyOf": [one, many]})
+        },
+    )
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.");
+    let list = Operation::get(
+        "/api/v1/events",
+        "list_events",
+        "The log: newest first, or ascending behind `after_seq` or `since`.",
+    )
+    .under("events")
+    .needs(Permission::Read)
+    .query::<u64>("limit", "How many, 1 to 1000; 100 when absent.")
+    .query::<Seq>("after_seq", "Only what came after this.")
+    .query::<jiff::Timestamp>("since", "Only what was stored at or after this time.")
+    .queries::<String>(
+        "scope",
+        "Only what one of these scopes matches: `*`, `source:x`, `type:x`, `agent_to:x`.",
+    )
+    .gives::<EventsPage>(StatusCode::OK, "A page of the log.");
+    let get = Operation::get("/api/v1/events/{id}", "get_event", "One event.")
+        .under("events")
+        .needs(Permission::Read)
+        .part::<String>("id", "The event's id.")
+        .gives::<ListedEvent>(StatusCode::OK, "The newest event of that id.")
+        .refuses(StatusCode::NOT_FOUND, "The key sees no such event.");
+    Routes::new()
+        .add(publish, post)
+        .add(list, self::list)
+        .add(get, show)
+}
 
 /// `POST /api/v1/events`: stores a CloudEvent, or a batch of them.
 pub(super) async fn post(

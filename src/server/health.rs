@@ -10,10 +10,30 @@ use axum::response::Response;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::description::{Operation, Routes};
 use super::error::json;
 use super::state::App;
 use crate::protocol::api::Health;
 use crate::store::Store;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let well = "It is well.";
+    let alive_at = Operation::get("/healthz", "is_alive", "Whether the process answers.")
+        .gives::<Health>(StatusCode::OK, well);
+    let ready_at = |path, id| {
+        Operation::get(path, id, "Whether the server can do its work.")
+            .gives::<Health>(StatusCode::OK, well)
+            .gives::<Health>(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The store does not answer, or the server is about to end.",
+            )
+    };
+    Routes::new()
+        .add(alive_at, alive)
+        .add(ready_at("/readyz", "is_ready"), ready)
+        .add(ready_at("/health", "get_health"), ready)
+}
 
 /// How long an answer of the store counts.
 const FRESH: Duration = Duration::from_millis(100);

@@ -24,7 +24,7 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
 use crate::protocol::token::{Token, TokenKind};
-use crate::store::record::{Dedup, EndpointRecord};
+use crate::store::record::{Dedup, EndpointRecord, NewEvent, Origin};
 use crate::webhook::cloudevents::{Mode, recognise};
 use crate::webhook::sample::Post as Sample;
 use crate::webhook::{self, Headers, Ingested, Receipt, Reply, Taken};
@@ -351,7 +351,9 @@ pub(super) async fn store_delivery(
         key: dedup_key("delivery", &[endpoint.source.as_str(), &id]),
         fingerprint: None,
     });
-    store(app, endpoint.team.clone(), ingested.event, dedup).await
+    let now = app.clock.unix_millis();
+    let new = NewEvent::new(endpoint.team.clone(), &ingested.event, now, dedup);
+    store(app, new.by(Origin::Webhook)).await
 }
 
 /// The answer in the form that the source understands.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::bootstrap::new_key;
 use super::call::{Admin, Call, Read};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::path::Path;
 use super::{end_dead_keys, state::App};
@@ -18,6 +19,32 @@ use crate::protocol::permission::{Permission, Permissions};
 use crate::protocol::rpc::{ById, Key, KeyCreated, KeyRevoked, Keys, KeysCreate};
 use crate::protocol::scope::{Scope, Scopes};
 use crate::store::record::{KeyRecord, Millis};
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let list = Operation::get("/api/v1/keys", "list_keys", "The team's API keys.")
+        .under("keys")
+        .needs(Permission::Read)
+        .gives::<Keys>(StatusCode::OK, "The keys, without what is secret of them.");
+    let create = Operation::post("/api/v1/keys", "create_key", "Makes an API key.")
+        .under("keys")
+        .needs(Permission::Admin)
+        .takes::<KeysCreate>()
+        .gives::<KeyCreated>(StatusCode::CREATED, "The key, shown this once.");
+    let revoke = Operation::delete("/api/v1/keys/{id}", "revoke_key", "Revokes an API key.")
+        .under("keys")
+        .needs(Permission::Admin)
+        .part::<String>("id", "The key's id.")
+        .gives::<KeyRevoked>(
+            StatusCode::OK,
+            "It works no longer, and its connections end.",
+        )
+        .refuses(StatusCode::NOT_FOUND, "The team has no such key.");
+    Routes::new()
+        .add(list, get_all)
+        .add(create, post)
+        .add(revoke, delete)
+}
 
 /// The longest name of a key, in characters.
 const NAME_MAX_CHARS: usize = 256;

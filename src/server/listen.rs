@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::patient::{Patient, STALL_LIMIT};
+use super::request;
 use super::tls::Certificate;
 
 /// How long a TLS handshake may take: one on a poor line takes a few seconds.
@@ -179,7 +180,9 @@ async fn requests(
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         let sender = Peer::of(peer.ip(), request.headers(), &proxies);
+        let id = request::id_of(peer.ip(), request.headers(), &proxies);
         request.extensions_mut().insert(sender);
+        request.extensions_mut().insert(id);
         request.extensions_mut().insert(permit.clone());
         router.clone().oneshot(request)
     });

@@ -1,7 +1,9 @@
 //! `/metrics`, for Prometheus. Anybody sees what the whole instance adds up to; what belongs to a team shows to its admin
 //! keys alone (promise 4).
 
-use std::fmt::{Display, Write};
+mod page;
+mod running;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use crate::protocol::permission::Permission;
 use crate::store::federation::PeerStanding;
 use crate::store::record::Millis;
 use crate::store::{Store, StoreError};
+use page::Page;
+pub(super) use running::Meters;
 
 /// How long what was counted counts at least.
 const FRESH: Duration = Duration::from_secs(1);
@@ -74,12 +78,13 @@ pub(super) async fn get(State(app): State<Arc<App>>, parts: Parts) -> Result<Res
     page.sample("kite_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     page.family("kite_connections", "gauge", "WebSocket sessions.");
     page.sample("kite_connections", &[], app.registry.count());
+    running::tell(&mut page, &app);
     totals(&mut page, &standings, now);
     if let Some(key) = key {
         let own = standings.iter().filter(|one| one.peer.team == key.team);
         per_peer(&mut page, &own.collect::<Vec<_>>(), now);
     }
-    let mut response = page.0.into_response();
+    let mut response = page.into_text().into_response();
     let content_type = HeaderValue::from_static(CONTENT_TYPE);
     response
         .headers_mut()
@@ -186,50 +191,5 @@ fn per_peer(page: &mut Page, standings: &[&PeerStanding], now: Millis) {
                 page.sample(name, &labels, value);
             }
         }
-    }
-}
-
-/// A page in the text format.
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    /// Begins the samples of a name.
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<String> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
-            .collect();
-        let labels = match labels.is_empty() {
-            true => String::new(),
-            false => format!("{{{}}}", labels.join(",")),
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "{name}{labels} {value}");
-    }
-}
-
-/// The value of a label, as it stands between quotes.
-fn escaped(text: &str) -> String {
-    text.replace('\\', r"\\")
-        .replace('"', "\\\"")
-        .replace('\n', r"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_cannot_end_its_line_or_its_quotes() {
-        let mut page = Page::default();
-        page.sample("a", &[("b", "x\"} 1\n\\"), ("c", "")], 2.5);
-        page.sample("d", &[], 7);
-        assert_eq!(page.0, "a{b=\"x\\\"} 1\\n\\\\\",c=\"\"} 2.5\nd 7\n");
     }
 }

@@ -11,6 +11,7 @@ mod bootstrap;
 mod call;
 mod connection;
 mod console;
+mod description;
 mod discovery;
 mod door;
 mod endpoints;
@@ -37,6 +38,8 @@ mod publish;
 mod recipient;
 mod redeem;
 mod registry;
+mod request;
+mod routes;
 mod rpc;
 mod session;
 mod socket;
@@ -52,12 +55,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -70,7 +68,6 @@ use crate::base::tls::TlsError;
 use crate::federation::openintent::{OpenIntent, OpenIntentParts, Trust};
 use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
-use crate::protocol::error::ErrorCode;
 use crate::protocol::id::IdError;
 use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::outbound::Outbound;
@@ -78,11 +75,11 @@ use crate::store::record::Identity;
 use crate::store::seal::Sealer;
 use crate::store::{self, Address, Role, StoreError};
 use access::Access;
-use call::{Call, Read};
 use console::Console;
-use error::{ApiError, json};
 use limit::{PerMinute, Rates};
+use metrics::Meters;
 use registry::Registry;
+use routes::router;
 use state::App;
 use tls::Certificate;
 
@@ -301,6 +298,7 @@ impl Server {
             inbound,
             redeeming: Semaphore::new(1),
             joiners_tests: Semaphore::new(redeem::TESTS_MAX),
+            meters: Meters::new(now),
             standings: metrics::Standings::default(),
             console: config.console.then(Console::default),
             max_body_bytes: config.max_body_bytes,
@@ -525,116 +523,6 @@ async fn end_dead_keys(app: &App) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-fn router(app: Arc<App>) -> Router {
-    let console = match app.console {
-        Some(_) => Router::new()
-            .nest("/console", console::routes())
-            .route("/console/", get(console::with_slash)),
-        None => Router::new(),
-    };
-    console
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/health", get(health::ready))
-        .route("/metrics", get(metrics::get))
-        .route("/ws", get(socket::upgrade))
-        .route("/activate", get(activate::show).post(activate::decide))
-        .route("/activate.css", get(activate::style))
-        .route("/api/auth/device-code", post(login::begin))
-        .route("/api/auth/device-token", post(login::poll))
-        .route("/hooks/{team}/kite", post(peer_hook::post))
-        .route("/hooks/{team}/kite/discover", post(discovery::tell))
-        .route("/hooks/{team}/{source}", post(hooks::bare))
-        .route("/hooks/{team}/{source}/{token}", post(hooks::with_token))
-        .route("/api/v1/agents/messages", post(agents::send))
-        .route("/api/v1/agents", get(agents::list))
-        .route("/api/v1/agents/{id}", put(agents::put).get(agents::show))
-        .route("/api/v1/events", post(events::post).get(events::list))
-        .route("/api/v1/events/{id}", get(events::show))
-        .route("/api/v1/keys", get(keys::get_all).post(keys::post))
-        .route("/api/v1/keys/{id}", delete(keys::delete))
-        .route(
-            "/api/v1/hooks",
-            get(endpoints::get_all).post(endpoints::post),
-        )
-        .route("/api/v1/hooks/{id}", delete(endpoints::delete))
-        .route("/api/v1/hooks/{id}/secret", post(endpoints::post_secret))
-        .route("/api/v1/hooks/{id}/trigger", post(trigger::post))
-        .route("/api/v1/stats", get(stats))
-        .route("/api/v1/bootstrap/x402", get(not_offered).post(not_offered))
-        .route("/api/v1/webhook-config", get(not_offered))
-        .nest("/api/federation", federation_routes())
-        .nest("/api/v1/federation", openintent::routes())
-        .nest("/api/openintent", openintent::managed_routes())
-        .nest("/.well-known", openintent::well_known())
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(app)
-}
-
-/// What is managed of other instances (spec 14.1).
-fn federation_routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/status", get(peers::status))
-        .route("/peers", get(peers::get_all).post(peers::post))
-        .route(
-            "/peers/{id}",
-            get(peers::get).patch(peers::patch).delete(peers::delete),
-        )
-        .route("/peers/discover", post(discovery::post))
-        .route("/peers/{id}/test", post(peers::test))
-        .route(
-            "/tokens",
-            get(federation_tokens::get_all).post(federation_tokens::post),
-        )
-        .route("/tokens/{id}", delete(federation_tokens::delete))
-        .route("/invites", get(invites::get_all).post(invites::post))
-        .route("/invites/redeem", post(redeem::post))
-        .route("/invites/test", post(redeem::test))
-        .route("/invites/{id}", delete(invites::delete))
-        .route("/join", post(join::post))
-        .route("/trace", get(trace::get))
-        .route("/outbox", get(outbox::get_all))
-        .route("/deliveries", get(outbox::get_deliveries))
-        .route("/dead-letters", get(outbox::get_dead))
-        .route("/dead-letters/replay", post(outbox::post_replay))
-        .route(
-            "/dead-letters/{id}",
-            get(outbox::get_letter).delete(outbox::delete_letter),
-        )
-        .route(
-            "/dead-letters/{id}/replay",
-            post(outbox::post_letter_replay),
-        )
-}
-
-/// `GET /api/v1/stats`: the REST face of `dashboard.stats`.
-async fn stats(State(app): State<Arc<App>>, call: Call<Read>) -> Result<Response, ApiError> {
-    Ok(json(StatusCode::OK, &rpc::stats(&app, &call.key).await?))
-}
-
-async fn no_such_path() -> ApiError {
-    ApiError::not_found("there is nothing at this address")
-}
-
-async fn no_such_method() -> Response {
-    ApiError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::MethodNotAllowed,
-        "this address does not take that method",
-    )
-    .into_response()
-}
-
-/// Known on the hosted service (spec 7.4).
-async fn not_offered() -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        ErrorCode::NotSupported,
-        "self-hosted servers do not offer this",
-    )
 }
 
 /// The values of a query parameter, in order.

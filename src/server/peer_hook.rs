@@ -13,7 +13,7 @@ use serde_json::json as object;
 
 use super::access::bearer;
 use super::body;
-use super::door::{answered, header_lines, store_new};
+use super::door::{answered, header_lines, store};
 use super::error::{ApiError, json};
 use super::limit::Sender;
 use super::path::Path;
@@ -27,7 +27,7 @@ use crate::protocol::federation::PeerStatus;
 use crate::protocol::forward::{Declined, is_signed};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{Dropped, PeerRecord};
-use crate::store::record::{Dedup, Millis, NewEvent};
+use crate::store::record::{Dedup, Millis, NewEvent, Origin};
 use crate::webhook::cloudevents::{Mode, recognise};
 
 /// How large a body may be: an envelope is larger than its payload, and another instance takes those of GitHub
@@ -195,7 +195,8 @@ async fn take(
     };
     let new = NewEvent {
         pass: Some(caller.pass),
+        origin: Origin::Peer,
         ..NewEvent::new(caller.peer.team, &event, now, Some(dedup))
     };
-    Ok(answered(store_new(app, new).await?))
+    Ok(answered(store(app, new).await?))
 }

@@ -27,6 +27,7 @@ use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
 use super::state::App;
 use super::stranger::Stranger;
+use crate::base::request::RequestId;
 use crate::protocol::error::CloseCode;
 use crate::protocol::frame::{CLIENT_FRAME_MAX_BYTES, ServerFrame};
 use crate::store::StoreError;
@@ -63,7 +64,9 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
     let permit = request.extensions_mut().remove::<ConnectionPermit>();
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
+    // What the session logs belongs to the request that it began with.
+    let id = RequestId::current().unwrap_or_else(RequestId::fresh);
+    tokio::spawn(id.scope(async move {
         // Held as long as the socket lives, so that upgraded connections count too.
         let _permit = permit;
         // A client that went away before the upgrade leaves nothing to do.
@@ -74,7 +77,7 @@ pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
             WebSocketStream::from_raw_socket(io, Role::Server, Some(socket_config())).await;
         // On the heap, so that an idle connection holds what it needs and not the largest state of everything.
         Box::pin(converse(app, peer, socket)).await;
-    });
+    }));
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),
         (header::UPGRADE, HeaderValue::from_static("websocket")),

@@ -11,7 +11,7 @@ use super::body::Bodies;
 use super::console::Console;
 use super::health::Readiness;
 use super::limit::{PerMinute, Rates};
-use super::metrics::Standings;
+use super::metrics::{Meters, Standings};
 use super::registry::Registry;
 use crate::base::clock::Clock;
 use crate::federation::openintent::{OpenIntent, Trust};
@@ -57,6 +57,8 @@ pub struct App {
     pub(super) redeeming: Semaphore,
     /// Tests that joiners ask for: each may wait for a hook that never answers.
     pub(super) joiners_tests: Semaphore,
+    /// What it has done so far.
+    pub(super) meters: Meters,
     /// How the peers of all teams do.
     pub(super) standings: Standings,
     /// What the operator's page remembers, if there is that page.

@@ -7,6 +7,7 @@ pub mod backup;
 mod check;
 mod dump;
 pub mod error;
+pub mod faults;
 pub mod federation;
 pub mod invites;
 mod limits;
@@ -41,6 +42,19 @@ use record::{
 
 /// What every method answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// How the connections to a database are used at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// How many there are at most.
+    pub max: usize,
+    /// How many are in use.
+    pub used: usize,
+    /// How many are kept for what comes.
+    pub idle: usize,
+    /// How many operations wait for one.
+    pub waiting: usize,
+}
 
 /// The durable state of an instance.
 #[async_trait]
@@ -128,6 +142,11 @@ pub trait Store: FederationStore + OpenIntentStore {
 
     /// Drops the cursors that nobody has opened, moved or renewed since a time. Says how many.
     async fn drop_cursors(&self, before: Millis) -> Result<usize>;
+
+    /// How its connections are used; `None` where there is no other end.
+    fn connections(&self) -> Option<Connections> {
+        None
+    }
 
     /// What other nodes do; `None` where there can be no other. Asked for once.
     fn news(&self) -> Option<mpsc::Receiver<News>>;

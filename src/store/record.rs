@@ -52,6 +52,50 @@ pub struct NewEvent {
     pub exchange: Option<Arc<NewExchange>>,
     /// What it changes of an exchange. Beside it `dedup` counts for nothing.
     pub change: Option<Arc<ExchangeChange>>,
+    /// By what way it came in. It is counted and not kept.
+    pub origin: Origin,
+}
+
+/// By what way an event came in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// A program that has an API key posted it.
+    #[default]
+    Api,
+    /// It was posted to an endpoint, or stands for such a post.
+    Webhook,
+    /// It is a message for an agent.
+    Message,
+    /// Another instance forwarded it.
+    Peer,
+    /// It belongs to OpenIntent's federation.
+    OpenIntent,
+    /// The server itself has to say it.
+    Server,
+}
+
+impl Origin {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Api,
+        Self::Webhook,
+        Self::Message,
+        Self::Peer,
+        Self::OpenIntent,
+        Self::Server,
+    ];
+
+    /// Its word in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Webhook => "webhook",
+            Self::Message => "message",
+            Self::Peer => "peer",
+            Self::OpenIntent => "openintent",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// A change of whether a team's events are taken.
@@ -102,7 +146,13 @@ impl NewEvent {
             pass: None,
             exchange: None,
             change: None,
+            origin: Origin::default(),
         }
+    }
+
+    /// Says by what way it came in.
+    pub fn by(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 
     /// What makes it the same one again wherever it comes back from.

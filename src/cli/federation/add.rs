@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::super::context::{Context, block_on_call, read_stdin};
+use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
+use super::super::stdin;
 use super::text::shell_word;
 use super::{facts, offered};
 use crate::protocol::federation::{PeerCreated, PeerDraft, RATE_LIMIT};
@@ -79,7 +80,7 @@ impl TokenArgs {
         }
         let wanted = given.iter().any(|token| token.as_deref() == Some("-"));
         let read = match wanted {
-            true => read_stdin("the tokens")?,
+            true => stdin::text("the tokens")?,
             false => String::new(),
         };
         self.taken_from(&read)

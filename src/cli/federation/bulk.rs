@@ -6,9 +6,10 @@ use clap::{ArgGroup, Args};
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use super::super::context::{Context, block_on_call, read_stdin};
+use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
+use super::super::stdin;
 use super::super::text::visible;
 use super::which::Which;
 use super::{letter, offered};
@@ -174,7 +175,7 @@ impl Chosen {
         let mut ids = Vec::new();
         for id in &self.ids {
             match id.as_str() {
-                "-" => ids.extend(letter::ids_in(&read_stdin("the ids")?)?),
+                "-" => ids.extend(letter::ids_in(&stdin::text("the ids")?)?),
                 id => ids.push(id.to_owned()),
             }
         }

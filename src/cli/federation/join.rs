@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::super::context::{Context, block_on_call, read_stdin};
+use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
+use super::super::stdin;
 use super::super::text::visible;
 use super::or_dash;
 use super::text::shell_word;
@@ -36,7 +37,7 @@ pub(super) struct JoinArgs {
 pub(super) fn run(args: JoinArgs, context: &Context) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
     let code = match args.code.as_str() {
-        "-" => read_stdin("the invitation")?,
+        "-" => stdin::secret("the invitation")?,
         given => {
             context.out.note(
                 "others can see the code in the process list; `kite federation join -` reads it from stdin",

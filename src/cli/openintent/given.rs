@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::super::context::Context;
 use super::super::error::CommandError;
+use super::super::stdin;
 use crate::base::secret::Secret;
 use crate::openintent::did::public_of_base64;
 use crate::openintent::identity::seed_of_file;
@@ -22,10 +23,10 @@ const FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) fn bytes(what: &str, path: &str) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     let failed = |error: io::Error| {
         let from = if path == "-" { "stdin" } else { path };
-        CommandError::failed(format!("cannot read {what} from `{from}`: {error}"))
+        CommandError::usage(format!("cannot read {what} from `{from}`: {error}"))
     };
     let source: Box<dyn Read> = match path {
-        "-" => Box::new(io::stdin().lock()),
+        "-" => Box::new(stdin::open(what)),
         path => Box::new(File::open(path).map_err(failed)?),
     };
     let mut bytes = Zeroizing::new(Vec::new());
@@ -130,5 +131,5 @@ pub(super) fn secret(
         ));
         return Ok(Secret::from(given));
     }
-    text(what, "-").map(Secret::from)
+    Ok(Secret::from(stdin::secret(what)?.trim().to_owned()))
 }

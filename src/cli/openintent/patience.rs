@@ -74,6 +74,7 @@ mod tests {
     use super::super::super::output::ColorChoice;
     use super::*;
     use crate::client::Refusal;
+    use crate::config::Environment;
 
     fn refused(status: u16) -> ClientError {
         Refusal::read(status, None, "").into()
@@ -88,7 +89,7 @@ mod tests {
 
     /// What comes of a call that fails so, and then goes well; and how often it was made.
     async fn tried(limit: Duration, failures: &[fn() -> ClientError]) -> (bool, usize) {
-        let out = Output::new(false, true, ColorChoice::Never, true);
+        let out = Output::new(false, true, ColorChoice::Never, &Environment::default());
         let calls = Cell::new(0);
         let result = persist(limit, out, async || {
             let call = calls.get();

@@ -26,7 +26,7 @@ use crate::store::openintent::{
     ExchangeChange, ExchangeKeys, ExchangeKind, ExchangeRecord, ExchangeState, ExchangeTurn,
     NewExchange,
 };
-use crate::store::record::{Dedup, Millis, NewEvent, Outcome};
+use crate::store::record::{Dedup, Millis, NewEvent, Origin, Outcome};
 
 /// The type of a callback on its way to another server.
 pub(super) const CALLBACK_SENT: &str = "com.openintent.callback.sent";
@@ -139,7 +139,9 @@ impl OpenIntent {
         };
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
-        Ok(Some(NewEvent::new(team.clone(), &event, now, None)))
+        Ok(Some(
+            NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent),
+        ))
     }
 
     /// Judges a callback, stores it and applies it to its dispatch.
@@ -197,7 +199,7 @@ impl OpenIntent {
                 false => kept.apply(callback, arrival.object.get("attestation")),
             }
             let event = of_callback(&dispatch, &kept, arrival, &exchange.local_id, now);
-            let mut new = NewEvent::new(team.clone(), &event, now, None);
+            let mut new = NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent);
             new.exchange = Some(exchange.clone());
             new.change = Some(Arc::new(ExchangeChange {
                 own_key: dispatch.own_key,

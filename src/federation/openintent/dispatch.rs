@@ -18,7 +18,7 @@ use crate::protocol::id::{AgentId, TeamId};
 use crate::protocol::peer_url::PeerUrl;
 use crate::protocol::summary;
 use crate::store::openintent::{ExchangeKeys, ExchangeKind, ExchangeState, NewExchange};
-use crate::store::record::{Millis, NewEvent, Outcome};
+use crate::store::record::{Millis, NewEvent, Origin, Outcome};
 
 /// The type of an intent on its way to another server.
 pub(super) const INTENT_DISPATCHED: &str = "com.openintent.intent.dispatched";
@@ -124,7 +124,7 @@ impl OpenIntent {
             .await?;
         let to = Extension::Text(address);
         event.extensions.insert(TO_INSTANCE.to_owned(), to);
-        let mut new = NewEvent::new(team.clone(), &event, now, None);
+        let mut new = NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent);
         if new.text.len() > ENVELOPE_MAX_BYTES {
             return Err(Refusal::Bad(
                 "the envelope is larger than the 1 MiB that a server takes: pass on less of the state".to_owned(),

@@ -19,7 +19,7 @@ use crate::protocol::mac::hex;
 use crate::store::openintent::{
     ExchangeKeys, ExchangeKind, ExchangeRecord, ExchangeState, NewExchange,
 };
-use crate::store::record::{Millis, NewEvent, Outcome};
+use crate::store::record::{Millis, NewEvent, Origin, Outcome};
 
 const ACCEPTED: &str = "Intent received and accepted for processing";
 pub(super) const REPEATED: &str = "Already processed (idempotent)";
@@ -270,7 +270,7 @@ impl OpenIntent {
         let (keys, digest) = (exchange.keys, exchange.digest);
         let sent = (envelope, &arrival.object);
         let event = of_intent(sent, &envelope.source_server, &local_id, now);
-        let mut new = NewEvent::new(team.clone(), &event, now, None);
+        let mut new = NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent);
         new.exchange = Some(exchange.into());
         let mut events = vec![new];
         events.extend(

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Postgres, forwards, invites, letters, listings, peers, within};
+use super::{Postgres, forwards, invites, letters, listings, peers, settling, within};
 use crate::protocol::id::TeamId;
 use crate::store::Result;
 use crate::store::federation::{
@@ -51,11 +51,11 @@ impl FederationStore for Postgres {
     }
 
     async fn cancel_rows(&self, now: Millis, max: usize) -> Result<usize> {
-        within(async { forwards::cancel(&self.client().await?, now, max).await }).await
+        within(async { settling::cancel(&self.client().await?, now, max).await }).await
     }
 
     async fn note_drops(&self, drops: Vec<Dropped>) -> Result<()> {
-        within(async { forwards::note_drops(&self.client().await?, &drops).await }).await
+        within(async { settling::note_drops(&self.client().await?, &drops).await }).await
     }
 
     async fn wake_peer(&self, peer: PeerNumber) -> Result<bool> {
@@ -134,7 +134,7 @@ impl FederationStore for Postgres {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>> {
-        within(async { forwards::settle(&self.client().await?, &settlements).await }).await
+        within(async { settling::settle(&self.client().await?, &settlements).await }).await
     }
 
     async fn expire_rows(
@@ -144,7 +144,7 @@ impl FederationStore for Postgres {
         now: Millis,
         max: usize,
     ) -> Result<usize> {
-        within(async { forwards::expire(&self.client().await?, before, latest, now, max).await })
+        within(async { settling::expire(&self.client().await?, before, latest, now, max).await })
             .await
     }
 

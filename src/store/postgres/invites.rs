@@ -3,8 +3,8 @@
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
 
-use super::forwards::storable;
 use super::peers::{CHANGES_MAX, Taken, crowded, insert, versioned, write};
+use super::storable;
 use super::{column, digest, parsed, signed};
 use crate::protocol::id::TeamId;
 use crate::store::federation::PeerRecord;

@@ -4,9 +4,10 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::forwards::{state_in, storable};
+use super::forwards::state_in;
 use super::listings::{entry_columns, entry_in, event_of};
 use super::peers::{COLUMNS, COLUMNS_COUNT, peer_in};
+use super::storable;
 use super::{column, exchanges, signed, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::id::{Seq, TeamId};

@@ -4,8 +4,8 @@ use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 
-use super::forwards::storable;
 use super::peers::small;
+use super::storable;
 use super::{column, signed, unsigned};
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::forward::TypeScopes;

@@ -5,10 +5,11 @@
 
 mod access;
 mod address;
+mod agents;
 mod append;
-mod append_changes;
-mod append_exchanges;
+mod cursors;
 pub(super) mod dump;
+mod endpoints;
 mod exchanges;
 mod federation;
 mod forwards;
@@ -22,8 +23,11 @@ mod openintent;
 mod peers;
 mod read;
 mod retention;
+mod settling;
 mod signing_keys;
+mod teams;
 mod trust;
+mod value;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,22 +35,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::{Object, Pool, PoolError, Status, TimeoutType};
 use tokio::sync::mpsc;
-use tokio_postgres::Row;
 use tokio_postgres::error::{Severity, SqlState};
-use tokio_postgres::types::FromSql;
 
+use super::faults::noted;
 use super::peers::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
     EndpointRecord, Grant, Hold, Identity, KeyHash, KeyRecord, Millis, NewEvent, News, Outcome,
     Page, PendingLogin, Poll, QuotaStanding, StoredEvent, Stretch, TeamRecord,
 };
-use super::{Result, Role, Store, StoreError};
+use super::{Connections, Result, Role, Store, StoreError};
 use crate::protocol::id::{AgentId, ClientId, Seq, SourceSlug, TeamId};
 use crate::protocol::scope::Filter;
 pub use address::PostgresAddress;
+use value::{column, count, digest, found, json, parsed, removed, signed, storable, unsigned};
 
 /// How many connections a node has at most for everything but appending.
 const CONNECTIONS_MAX: usize = 7;
@@ -147,27 +151,32 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(refusal) = error.as_db_error() else {
-            // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
-            return match error.is_closed() || has_io_cause(&error) {
-                true => Self::Away(chain(&error)),
-                false => Self::Failed(chain(&error)),
-            };
+        noted(told(&error))
+    }
+}
+
+/// What an error of the library is to the store.
+fn told(error: &tokio_postgres::Error) -> StoreError {
+    let Some(refusal) = error.as_db_error() else {
+        // Not an answer of the server: the connection broke, or none came about. What cannot be read is a fault.
+        return match error.is_closed() || has_io_cause(error) {
+            true => StoreError::Away(chain(error)),
+            false => StoreError::Failed(chain(error)),
         };
-        let text = format!("{} ({})", refusal.message(), refusal.code().code());
-        match refusal.code() {
-            &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unwritable(text),
-            // A statement that was not let finish, or not let begin.
-            &SqlState::QUERY_CANCELED
-            | &SqlState::LOCK_NOT_AVAILABLE
-            | &SqlState::T_R_DEADLOCK_DETECTED
-            | &SqlState::TOO_MANY_CONNECTIONS => Self::Away(text),
-            // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
-            code if code.code().starts_with("57P") || code.code().starts_with("08") => {
-                Self::Away(text)
-            }
-            _ => Self::Failed(text),
+    };
+    let text = format!("{} ({})", refusal.message(), refusal.code().code());
+    match refusal.code() {
+        &SqlState::DISK_FULL | &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unwritable(text),
+        // A statement that was not let finish, or not let begin.
+        &SqlState::QUERY_CANCELED
+        | &SqlState::LOCK_NOT_AVAILABLE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::TOO_MANY_CONNECTIONS => StoreError::Away(text),
+        // Class 57P: the server ends, crashed, or is starting. Class 08: the connection.
+        code if code.code().starts_with("57P") || code.code().starts_with("08") => {
+            StoreError::Away(text)
         }
+        _ => StoreError::Failed(text),
     }
 }
 
@@ -191,7 +200,7 @@ fn outcome(error: tokio_postgres::Error) -> StoreError {
     if is_answer {
         return error.into();
     }
-    StoreError::Unknown(chain(&error))
+    noted(StoreError::Unknown(chain(&error)))
 }
 
 impl From<PoolError> for StoreError {
@@ -201,7 +210,9 @@ impl From<PoolError> for StoreError {
             | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
                 error.into()
             }
-            PoolError::Timeout(_) => Self::Away("no connection came about in time".to_owned()),
+            PoolError::Timeout(_) => {
+                noted(Self::Away("no connection came about in time".to_owned()))
+            }
             PoolError::Closed => Self::Closed,
             error => Self::Failed(error.to_string()),
         }
@@ -213,48 +224,7 @@ impl From<PoolError> for StoreError {
 async fn within<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(OPERATION_LIMIT, work)
         .await
-        .unwrap_or_else(|_| Err(StoreError::Away("no answer came in time".to_owned())))
-}
-
-/// A column of a row.
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T> {
-    Ok(row.try_get(index)?)
-}
-
-/// A stored text that has to parse.
-fn parsed<T, E: std::fmt::Display>(
-    text: String,
-    parse: impl FnOnce(String) -> std::result::Result<T, E>,
-) -> Result<T> {
-    parse(text).map_err(|error| StoreError::Failed(format!("a stored text is broken: {error}")))
-}
-
-/// A stored digest. One of another length is nobody's.
-fn digest(row: &Row, index: usize) -> Result<[u8; 32]> {
-    let bytes: &[u8] = column(row, index)?;
-    Ok(bytes.try_into().unwrap_or_default())
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Failed(error.to_string()))
-}
-
-/// An error where nothing was found to change.
-fn found(changed: u64, what: impl FnOnce() -> String) -> Result<()> {
-    match changed {
-        0 => Err(StoreError::NotFound(what())),
-        _ => Ok(()),
-    }
-}
-
-/// A `seq` or count as PostgreSQL's signed integer.
-fn signed(seq: Seq) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-/// A count or `seq` that was stored.
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
+        .unwrap_or_else(|_| Err(noted(StoreError::Away("no answer came in time".to_owned()))))
 }
 
 #[async_trait]
@@ -268,14 +238,14 @@ impl Store for Postgres {
     }
 
     async fn instance(&self, identity: Identity) -> Result<String> {
-        let work = async { access::instance(&mut self.client().await?, identity).await };
+        let work = async { teams::instance(&mut self.client().await?, identity).await };
         let id = within(work).await?;
         self.peers.set_own_id(&id);
         Ok(id)
     }
 
     async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>> {
-        within(async { access::identity_key(&self.client().await?, &fresh).await }).await
+        within(async { teams::identity_key(&self.client().await?, &fresh).await }).await
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
@@ -387,7 +357,7 @@ impl Store for Postgres {
         month: String,
         events_limit: Option<u64>,
     ) -> Result<Vec<QuotaStanding>> {
-        within(async { access::quota_standings(&self.client().await?, &month, events_limit).await })
+        within(async { teams::quota_standings(&self.client().await?, &month, events_limit).await })
             .await
     }
 
@@ -404,7 +374,7 @@ impl Store for Postgres {
             // An opening that waits in a server that stands still would count after those that came later, also when
             // nobody wants it any more: it is sent to one that answers.
             connection.batch_execute("").await?;
-            read::open_cursor(&connection, number, &client, &filter, now).await
+            cursors::open_cursor(&connection, number, &client, &filter, now).await
         })
         .await?;
         self.outbox.opened(Hold {
@@ -416,19 +386,30 @@ impl Store for Postgres {
     }
 
     async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<Vec<Hold>> {
-        within(async { append::move_cursors(&self.client().await?, moves, now).await }).await
+        within(async { cursors::move_cursors(&self.client().await?, moves, now).await }).await
     }
 
     async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>> {
-        within(async { read::lost_holds(&self.client().await?, holds).await }).await
+        within(async { cursors::lost_holds(&self.client().await?, holds).await }).await
     }
 
     async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()> {
-        within(async { retention::renew_holds(&self.client().await?, &holds, now).await }).await
+        within(async { cursors::renew_holds(&self.client().await?, &holds, now).await }).await
     }
 
     async fn drop_cursors(&self, before: Millis) -> Result<usize> {
-        within(async { retention::drop_cursors(&self.client().await?, before).await }).await
+        within(async { cursors::drop_cursors(&self.client().await?, before).await }).await
+    }
+
+    fn connections(&self) -> Option<Connections> {
+        let pools = [self.pool.status(), self.appender.status()];
+        let sum = |count: fn(&Status) -> usize| pools.iter().map(count).sum();
+        Some(Connections {
+            max: sum(|pool| pool.max_size),
+            used: sum(|pool| pool.size.saturating_sub(pool.available)),
+            idle: sum(|pool| pool.available),
+            waiting: sum(|pool| pool.waiting),
+        })
     }
 
     fn news(&self) -> Option<mpsc::Receiver<News>> {
@@ -438,12 +419,12 @@ impl Store for Postgres {
     }
 
     async fn create_team(&self, team: TeamId, first_key: KeyRecord) -> Result<()> {
-        within(async { access::create_team(&mut self.client().await?, &team, &first_key).await })
+        within(async { teams::create_team(&mut self.client().await?, &team, &first_key).await })
             .await
     }
 
     async fn teams(&self) -> Result<Vec<TeamRecord>> {
-        within(async { access::teams(&self.client().await?).await }).await
+        within(async { teams::teams(&self.client().await?).await }).await
     }
 
     async fn create_key(&self, key: KeyRecord) -> Result<()> {
@@ -502,7 +483,7 @@ impl Store for Postgres {
         within(async {
             let mut client = self.client().await?;
             let team = self.number(&client, &draft.team).await?;
-            access::put_endpoint(&mut client, team, &draft).await
+            endpoints::put_endpoint(&mut client, team, &draft).await
         })
         .await
     }
@@ -516,7 +497,7 @@ impl Store for Postgres {
     ) -> Result<EndpointRecord> {
         within(async {
             let mut client = self.client().await?;
-            access::rotate_secret(&mut client, &team, &source, &secret, old_secret_until).await
+            endpoints::rotate_secret(&mut client, &team, &source, &secret, old_secret_until).await
         })
         .await
     }
@@ -525,13 +506,13 @@ impl Store for Postgres {
         within(async {
             let mut client = self.client().await?;
             let team = self.number(&client, &team).await?;
-            access::deactivate_endpoint(&mut client, team, &id).await
+            endpoints::deactivate_endpoint(&mut client, team, &id).await
         })
         .await
     }
 
     async fn endpoints(&self, team: TeamId) -> Result<Vec<EndpointRecord>> {
-        within(async { access::endpoints(&self.client().await?, &team).await }).await
+        within(async { endpoints::endpoints(&self.client().await?, &team).await }).await
     }
 
     async fn find_endpoint(
@@ -541,7 +522,7 @@ impl Store for Postgres {
     ) -> Result<Option<EndpointRecord>> {
         within(async {
             let client = self.client().await?;
-            access::find_endpoint(&client, &team, &source).await
+            endpoints::find_endpoint(&client, &team, &source).await
         })
         .await
     }
@@ -556,7 +537,7 @@ impl Store for Postgres {
         within(async {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
-            access::put_agent(&client, team, &id, name.as_deref(), now).await
+            agents::put_agent(&client, team, &id, name.as_deref(), now).await
         })
         .await
     }
@@ -565,7 +546,7 @@ impl Store for Postgres {
         within(async {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
-            access::agents(&client, team).await
+            agents::agents(&client, team).await
         })
         .await
     }
@@ -574,7 +555,7 @@ impl Store for Postgres {
         within(async {
             let client = self.client().await?;
             let team = self.number(&client, &team).await?;
-            access::find_agent(&client, team, &id).await
+            agents::find_agent(&client, team, &id).await
         })
         .await
     }
@@ -612,7 +593,7 @@ impl Store for Postgres {
         within(async {
             let client = self.client().await?;
             let number = self.number(&client, &team).await?;
-            access::counts(&client, &team, number, since, now).await
+            teams::counts(&client, &team, number, since, now).await
         })
         .await
     }

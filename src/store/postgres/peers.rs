@@ -8,7 +8,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::forwards::storable;
+use super::storable;
 use super::{column, digest, parsed, unsigned};
 use crate::protocol::federation::PeerKind;
 use crate::protocol::id::TeamId;

@@ -1,4 +1,4 @@
-//! Reading the log, and cursors in it.
+//! Reading the log.
 //!
 //! A page is read in two steps: what filters look at, then the text of what matched. So no text travels for nothing, and
 //! a page is bounded by what it returns before it is fetched.
@@ -10,14 +10,12 @@ use tokio_postgres::Row;
 
 use super::{column, signed, unsigned};
 use crate::protocol::event::Header;
-use crate::protocol::id::{ClientId, Seq, TeamId};
+use crate::protocol::id::{Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::limits::{
     FOLLOW_MAX_EVENTS, NAMESAKES_MAX, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
 };
-use crate::store::record::{
-    Bounds, Cursor, Dedup, Hold, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch,
-};
+use crate::store::record::{Bounds, Dedup, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch};
 use crate::store::{Result, StoreError};
 
 /// What of an event a filter looks at, and how large it is.
@@ -281,79 +279,9 @@ pub(super) async fn follow(
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         };
         Ok((unsigned(column(row, 0)?), event))
     };
     rows.iter().map(event).collect()
-}
-
-/// A client's cursor, made when missing; see [`crate::store::Store::open_cursor`].
-pub(super) async fn open_cursor(
-    client: &Object,
-    team: i64,
-    name: &ClientId,
-    filter: &[u8; 32],
-    now: Millis,
-) -> Result<(Cursor, u64)> {
-    let open = client
-        .prepare_cached(
-            "INSERT INTO cursors (team, client_id, acked, scanned, filter, hold, updated_at)
-             SELECT number, $2, last_seq, last_seq, $3, 1, $4 FROM teams WHERE number = $1
-             ON CONFLICT (team, client_id) DO UPDATE SET hold = cursors.hold + 1, updated_at = excluded.updated_at
-             RETURNING acked, scanned, filter, hold",
-        )
-        .await?;
-    let row = client
-        .query_one(&open, &[&team, &name.as_str(), &&filter[..], &now])
-        .await?;
-    let filter: &[u8] = column(&row, 2)?;
-    let cursor = Cursor {
-        acked: unsigned(column(&row, 0)?),
-        scanned: unsigned(column(&row, 1)?),
-        // A digest of another length is nobody's.
-        filter: filter.try_into().unwrap_or_default(),
-    };
-    Ok((cursor, unsigned(column(&row, 3)?)))
-}
-
-/// Holds, as a statement takes them.
-pub(super) struct Columns<'a> {
-    pub(super) teams: Vec<&'a str>,
-    pub(super) clients: Vec<&'a str>,
-    pub(super) numbers: Vec<i64>,
-}
-
-impl<'a> Columns<'a> {
-    pub(super) fn of(holds: &'a [Hold]) -> Self {
-        Self {
-            teams: holds.iter().map(|hold| hold.team.as_str()).collect(),
-            clients: holds.iter().map(|hold| hold.client.as_str()).collect(),
-            numbers: holds.iter().map(|hold| signed(hold.number)).collect(),
-        }
-    }
-}
-
-/// Which holds are none any more; see [`crate::store::Store::lost_holds`].
-pub(super) async fn lost_holds(client: &Object, holds: Vec<Hold>) -> Result<Vec<Hold>> {
-    let Columns {
-        teams,
-        clients,
-        numbers,
-    } = Columns::of(&holds);
-    let select = client
-        .prepare_cached(
-            "SELECT held.place
-             FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS held (team, client, hold, place)
-             WHERE NOT EXISTS (
-                 SELECT FROM cursors JOIN teams ON teams.number = cursors.team
-                 WHERE teams.id = held.team AND cursors.client_id = held.client AND cursors.hold = held.hold)",
-        )
-        .await?;
-    let rows = client.query(&select, &[&teams, &clients, &numbers]).await?;
-    let mut lost = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let place = usize::try_from(column::<i64>(row, 0)? - 1).ok();
-        lost.extend(place.and_then(|place| holds.get(place)).cloned());
-    }
-    Ok(lost)
 }

@@ -2,10 +2,9 @@
 
 use deadpool_postgres::Object;
 
-use super::read::Columns;
 use super::{column, signed, unsigned};
 use crate::protocol::id::{Seq, TeamId};
-use crate::store::record::{Hold, Millis};
+use crate::store::record::Millis;
 use crate::store::{Result, StoreError};
 
 /// Removes the oldest events, and keeps apart what a forward or a letter still needs; see [`crate::store::Store::prune`].
@@ -67,34 +66,4 @@ pub(super) async fn forget(client: &Object, before: Millis, max: usize) -> Resul
         .execute(&forget, &[&before, &signed(max as Seq)])
         .await?;
     Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
-}
-
-/// Takes note that holds are in use; see [`crate::store::Store::renew_holds`].
-pub(super) async fn renew_holds(client: &Object, holds: &[Hold], now: Millis) -> Result<()> {
-    let Columns {
-        teams,
-        clients,
-        numbers,
-    } = Columns::of(holds);
-    let renew = client
-        .prepare_cached(
-            "UPDATE cursors SET updated_at = $4
-             FROM unnest($1::text[], $2::text[], $3::bigint[]) AS held (team, client, hold)
-             JOIN teams ON teams.id = held.team
-             WHERE cursors.team = teams.number AND client_id = held.client AND cursors.hold = held.hold",
-        )
-        .await?;
-    client
-        .execute(&renew, &[&teams, &clients, &numbers, &now])
-        .await?;
-    Ok(())
-}
-
-/// Drops unused cursors; see [`crate::store::Store::drop_cursors`].
-pub(super) async fn drop_cursors(client: &Object, before: Millis) -> Result<usize> {
-    let drop = client
-        .prepare_cached("DELETE FROM cursors WHERE updated_at < $1")
-        .await?;
-    let dropped = client.execute(&drop, &[&before]).await?;
-    Ok(usize::try_from(dropped).unwrap_or(usize::MAX))
 }

@@ -4,7 +4,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 
 use super::access::touch;
-use super::forwards::storable;
+use super::storable;
 use super::{column, parsed};
 use crate::protocol::id::TeamId;
 use crate::store::Result;

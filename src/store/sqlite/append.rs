@@ -6,16 +6,14 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 use super::read::{FIRST_OF, first_in};
-use super::{exchanges, peers, signed, team_number, unsigned};
+use super::{exchanges, peers, signed, unsigned};
 use crate::base::random;
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::federation::{Pass, PeerNumber};
 use crate::store::limits::{MAX_SEQ, NAMESAKES_MAX};
 use crate::store::openintent::ExchangeChange;
 use crate::store::peers::{KnownPeers, Peers};
-use crate::store::record::{
-    Appended, Batch, CursorMove, Dedup, Hold, Millis, NewEvent, Outcome, QuotaTurn,
-};
+use crate::store::record::{Appended, Batch, Dedup, NewEvent, Outcome, QuotaTurn};
 use crate::store::{Result, StoreError};
 
 /// How many bits of a key hold the seq; the rest hold the team's number.
@@ -370,37 +368,4 @@ impl<'c> Statements<'c> {
         let first = self.recall.query_row(values, |row| first_in(row, dedup));
         Ok(first.optional()?)
     }
-}
-
-/// Moves cursors forward; see [`crate::store::Store::move_cursors`].
-pub(super) fn move_cursors(
-    transaction: &Transaction<'_>,
-    moves: Vec<CursorMove>,
-    now: Millis,
-) -> Result<Vec<Hold>> {
-    // The scanned position belongs to the filter that it was scanned with: with another one it starts over.
-    let mut update = transaction.prepare_cached(
-        "UPDATE cursors
-         SET acked = max(acked, ?3),
-             scanned = CASE filter WHEN ?5 THEN max(scanned, ?4) ELSE ?4 END,
-             filter = ?5,
-             updated_at = ?6
-         WHERE team = ?1 AND client_id = ?2 AND hold = ?7",
-    )?;
-    let mut lost = Vec::new();
-    for CursorMove { hold, cursor } in moves {
-        let moved = update.execute(params![
-            team_number(transaction, &hold.team)?,
-            hold.client.as_str(),
-            signed(cursor.acked),
-            signed(cursor.scanned),
-            cursor.filter,
-            now,
-            signed(hold.number)
-        ])?;
-        if moved == 0 {
-            lost.push(hold);
-        }
-    }
-    Ok(lost)
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 
 use super::{Sqlite, team_number};
-use super::{forwards, invites, letters, listings, peers};
+use super::{forwards, invites, letters, listings, peers, settling};
 use crate::protocol::id::TeamId;
 use crate::store::federation::{
     Ages, ClaimId, DeliveryEntry, DeliveryFilter, Dropped, DueQuery, FederationStore, Letters,
@@ -62,12 +62,12 @@ impl FederationStore for Sqlite {
     }
 
     async fn cancel_rows(&self, now: Millis, max: usize) -> Result<usize> {
-        self.write(move |t| forwards::cancel_rows(t, now, max))
+        self.write(move |t| settling::cancel_rows(t, now, max))
             .await
     }
 
     async fn note_drops(&self, drops: Vec<Dropped>) -> Result<()> {
-        self.write(move |t| forwards::note_drops(t, &drops)).await
+        self.write(move |t| settling::note_drops(t, &drops)).await
     }
 
     async fn wake_peer(&self, peer: PeerNumber) -> Result<bool> {
@@ -183,7 +183,7 @@ impl FederationStore for Sqlite {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>> {
-        self.write(move |t| forwards::settle(t, &settlements)).await
+        self.write(move |t| settling::settle(t, &settlements)).await
     }
 
     async fn expire_rows(
@@ -193,7 +193,7 @@ impl FederationStore for Sqlite {
         now: Millis,
         max: usize,
     ) -> Result<usize> {
-        self.write(move |t| forwards::expire_rows(t, before, latest, now, max))
+        self.write(move |t| settling::expire_rows(t, before, latest, now, max))
             .await
     }
 

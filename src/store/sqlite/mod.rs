@@ -4,9 +4,12 @@
 //! deferred one fails at once when another process writes, whatever the busy timeout.
 
 mod access;
+mod agents;
 mod append;
 mod checkpoint;
+mod cursors;
 pub(super) mod dump;
+mod endpoints;
 mod exchanges;
 mod federation;
 mod forwards;
@@ -21,7 +24,9 @@ mod peers;
 mod read;
 pub(super) mod replace;
 mod retention;
+mod settling;
 mod signing_keys;
+mod teams;
 mod trust;
 
 use std::fs::File;
@@ -34,6 +39,7 @@ use group::Group;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, ffi, params};
 use tokio::sync::Semaphore;
 
+use super::faults::noted;
 use super::peers::KnownPeers;
 use super::record::{
     AgentRecord, Appended, Batch, Bounds, Counts, Cursor, CursorMove, Dedup, EndpointDraft,
@@ -164,10 +170,10 @@ impl Drop for Sqlite {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
-        match error.sqlite_error() {
+        noted(match error.sqlite_error() {
             Some(cause) if is_about_room(cause) => Self::Unwritable(text),
             _ => Self::Failed(text),
-        }
+        })
     }
 }
 
@@ -225,13 +231,13 @@ impl Store for Sqlite {
     }
 
     async fn instance(&self, identity: Identity) -> Result<String> {
-        let id = self.write(move |t| access::instance(t, identity)).await?;
+        let id = self.write(move |t| teams::instance(t, identity)).await?;
         self.peers.set_own_id(&id);
         Ok(id)
     }
 
     async fn identity_key(&self, fresh: Vec<u8>) -> Result<Vec<u8>> {
-        self.write(move |t| access::identity_key(t, &fresh)).await
+        self.write(move |t| teams::identity_key(t, &fresh)).await
     }
 
     async fn append(&self, batch: Arc<Batch>) -> Result<Vec<Appended>> {
@@ -300,7 +306,7 @@ impl Store for Sqlite {
         month: String,
         events_limit: Option<u64>,
     ) -> Result<Vec<QuotaStanding>> {
-        self.query(move |c| access::quota_standings(c, &month, events_limit))
+        self.query(move |c| teams::quota_standings(c, &month, events_limit))
             .await
     }
 
@@ -311,21 +317,21 @@ impl Store for Sqlite {
         filter: [u8; 32],
         now: Millis,
     ) -> Result<(Cursor, u64)> {
-        self.write(move |t| read::open_cursor(t, &team, &client, &filter, now))
+        self.write(move |t| cursors::open_cursor(t, &team, &client, &filter, now))
             .await
     }
 
     async fn move_cursors(&self, moves: Vec<CursorMove>, now: Millis) -> Result<Vec<Hold>> {
-        self.write(move |t| append::move_cursors(t, moves, now))
+        self.write(move |t| cursors::move_cursors(t, moves, now))
             .await
     }
 
     async fn lost_holds(&self, holds: Vec<Hold>) -> Result<Vec<Hold>> {
-        self.query(move |c| read::lost_holds(c, holds)).await
+        self.query(move |c| cursors::lost_holds(c, holds)).await
     }
 
     async fn renew_holds(&self, holds: Vec<Hold>, now: Millis) -> Result<()> {
-        self.write(move |t| retention::renew_holds(t, &holds, now))
+        self.write(move |t| cursors::renew_holds(t, &holds, now))
             .await
     }
 
@@ -349,12 +355,12 @@ impl Store for Sqlite {
     }
 
     async fn create_team(&self, team: TeamId, first_key: KeyRecord) -> Result<()> {
-        self.write(move |t| access::create_team(t, &team, &first_key))
+        self.write(move |t| teams::create_team(t, &team, &first_key))
             .await
     }
 
     async fn teams(&self) -> Result<Vec<TeamRecord>> {
-        self.query(access::teams).await
+        self.query(teams::teams).await
     }
 
     async fn create_key(&self, key: KeyRecord) -> Result<()> {
@@ -400,7 +406,8 @@ impl Store for Sqlite {
     }
 
     async fn put_endpoint(&self, draft: EndpointDraft) -> Result<EndpointRecord> {
-        self.write(move |t| access::put_endpoint(t, &draft)).await
+        self.write(move |t| endpoints::put_endpoint(t, &draft))
+            .await
     }
 
     async fn rotate_secret(
@@ -410,17 +417,17 @@ impl Store for Sqlite {
         secret: Vec<u8>,
         old_secret_until: Millis,
     ) -> Result<EndpointRecord> {
-        self.write(move |t| access::rotate_secret(t, &team, &source, &secret, old_secret_until))
+        self.write(move |t| endpoints::rotate_secret(t, &team, &source, &secret, old_secret_until))
             .await
     }
 
     async fn deactivate_endpoint(&self, team: TeamId, id: String) -> Result<()> {
-        self.write(move |t| access::deactivate_endpoint(t, &team, &id))
+        self.write(move |t| endpoints::deactivate_endpoint(t, &team, &id))
             .await
     }
 
     async fn endpoints(&self, team: TeamId) -> Result<Vec<EndpointRecord>> {
-        self.query(move |c| access::endpoints(c, &team)).await
+        self.query(move |c| endpoints::endpoints(c, &team)).await
     }
 
     async fn find_endpoint(
@@ -428,7 +435,7 @@ impl Store for Sqlite {
         team: TeamId,
         source: SourceSlug,
     ) -> Result<Option<EndpointRecord>> {
-        self.query(move |c| access::find_endpoint(c, &team, &source))
+        self.query(move |c| endpoints::find_endpoint(c, &team, &source))
             .await
     }
 
@@ -439,16 +446,16 @@ impl Store for Sqlite {
         name: Option<String>,
         now: Millis,
     ) -> Result<AgentRecord> {
-        self.write(move |t| access::put_agent(t, &team, &id, name.as_deref(), now))
+        self.write(move |t| agents::put_agent(t, &team, &id, name.as_deref(), now))
             .await
     }
 
     async fn agents(&self, team: TeamId) -> Result<Vec<AgentRecord>> {
-        self.query(move |c| access::agents(c, &team)).await
+        self.query(move |c| agents::agents(c, &team)).await
     }
 
     async fn find_agent(&self, team: TeamId, id: AgentId) -> Result<Option<AgentRecord>> {
-        self.query(move |c| access::find_agent(c, &team, &id)).await
+        self.query(move |c| agents::find_agent(c, &team, &id)).await
     }
 
     async fn begin_login(&self, login: PendingLogin, device_hash: [u8; 32]) -> Result<bool> {
@@ -476,7 +483,7 @@ impl Store for Sqlite {
     }
 
     async fn counts(&self, team: TeamId, since: Millis, now: Millis) -> Result<Counts> {
-        self.query(move |c| access::counts(c, &team, since, now))
+        self.query(move |c| teams::counts(c, &team, since, now))
             .await
     }
 }

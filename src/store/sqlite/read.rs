@@ -1,21 +1,19 @@
-//! Reading the log, and cursors in it.
+//! Reading the log.
 
 use std::borrow::Cow;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::append::{key, seq_of};
 use super::{team_number, unsigned};
 use crate::protocol::event::Header;
-use crate::protocol::id::{ClientId, Seq, TeamId};
+use crate::protocol::id::{Seq, TeamId};
 use crate::protocol::scope::Filter;
 use crate::store::Result;
 use crate::store::limits::{
     FOLLOW_MAX_EVENTS, MAX_SEQ, NAMESAKES_MAX, PAGE_MAX_BYTES, PAGE_MAX_SCANNED, RECENT_MAX_BYTES,
 };
-use crate::store::record::{
-    Bounds, Cursor, Dedup, Hold, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch,
-};
+use crate::store::record::{Bounds, Dedup, Millis, NewEvent, Outcome, Page, StoredEvent, Stretch};
 
 /// The columns that filtering and returning an event need. `text` comes last and is read only for a match.
 const COLUMNS: &str = "key, type, source, kitesource, agent_to, created_at, text";
@@ -190,56 +188,6 @@ pub(super) fn seq_before(connection: &Connection, team: &TeamId, time: Millis) -
     Ok(before)
 }
 
-/// A client's cursor, made when missing; see [`crate::store::Store::open_cursor`].
-pub(super) fn open_cursor(
-    transaction: &Transaction<'_>,
-    team: &TeamId,
-    client: &ClientId,
-    filter: &[u8; 32],
-    now: Millis,
-) -> Result<(Cursor, u64)> {
-    let number = team_number(transaction, team)?;
-    transaction
-        .prepare_cached(
-            "INSERT INTO cursors (team, client_id, acked, scanned, filter, updated_at, hold)
-             SELECT number, ?2, last_seq, last_seq, ?3, ?4, 1 FROM teams WHERE number = ?1
-             ON CONFLICT DO UPDATE SET updated_at = ?4, hold = hold + 1",
-        )?
-        .execute(params![number, client.as_str(), filter, now])?;
-    let cursor = transaction
-        .prepare_cached(
-            "SELECT acked, scanned, filter, hold FROM cursors WHERE team = ?1 AND client_id = ?2",
-        )?
-        .query_row(params![number, client.as_str()], |row| {
-            let cursor = Cursor {
-                acked: unsigned(row.get(0)?),
-                scanned: unsigned(row.get(1)?),
-                filter: row.get(2)?,
-            };
-            Ok((cursor, unsigned(row.get(3)?)))
-        })?;
-    Ok(cursor)
-}
-
-/// Which holds are none any more; see [`crate::store::Store::lost_holds`].
-pub(super) fn lost_holds(connection: &Connection, holds: Vec<Hold>) -> Result<Vec<Hold>> {
-    let mut select = connection.prepare_cached(
-        "SELECT hold FROM cursors JOIN teams ON teams.number = cursors.team WHERE teams.id = ?1 AND client_id = ?2",
-    )?;
-    let mut lost = Vec::new();
-    for hold in holds {
-        let number: Option<i64> = select
-            .query_row(params![hold.team.as_str(), hold.client.as_str()], |row| {
-                row.get(0)
-            })
-            .optional()?;
-        if number.map(unsigned) != Some(hold.number) {
-            lost.push(hold);
-        }
-    }
-    Ok(lost)
-}
-
 /// Events as they were appended; see [`crate::store::Store::follow`].
 pub(super) fn follow(
     connection: &Connection,
@@ -272,6 +220,7 @@ pub(super) fn follow(
             pass: None,
             exchange: None,
             change: None,
+            origin: crate::store::record::Origin::default(),
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));

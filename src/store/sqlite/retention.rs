@@ -7,7 +7,7 @@ use super::read::bounds;
 use super::{letters, signed, team_number};
 use crate::protocol::id::{Seq, TeamId};
 use crate::store::Result;
-use crate::store::record::{Hold, Millis};
+use crate::store::record::Millis;
 
 /// Removes the oldest events; see [`crate::store::Store::prune`]. Numbers are dense, so what goes is a range of keys.
 pub(super) fn prune(
@@ -43,25 +43,4 @@ pub(super) fn forget(transaction: &Transaction<'_>, before: Millis, max: usize) 
         )?
         .execute(params![before, signed(max as Seq)])?;
     Ok(forgotten)
-}
-
-/// Takes note that holds are in use; see [`crate::store::Store::renew_holds`].
-pub(super) fn renew_holds(
-    transaction: &Transaction<'_>,
-    holds: &[Hold],
-    now: Millis,
-) -> Result<()> {
-    let mut renew = transaction.prepare_cached(
-        "UPDATE cursors SET updated_at = ?4
-         WHERE team = (SELECT number FROM teams WHERE id = ?1) AND client_id = ?2 AND hold = ?3",
-    )?;
-    for hold in holds {
-        renew.execute(params![
-            hold.team.as_str(),
-            hold.client.as_str(),
-            signed(hold.number),
-            now
-        ])?;
-    }
-    Ok(())
 }

@@ -1,15 +1,17 @@
-//! What the server serves, until it says so itself.
+//! What the server serves beside its description: pages for people, and what is not described yet.
 
 use serde_json::{Value, json};
 
-/// In the form of an OpenAPI document.
-pub(super) fn document() -> Value {
-    let mut document = json!({"paths": {}});
+/// The description, with what it leaves out in its form.
+pub(super) fn completed(mut document: Value) -> Value {
     for (method, path, needs) in ROWS {
-        document["paths"][path][method] = match *needs {
-            "" => json!({"security": []}),
-            word => json!({"security": [{"apiKey": []}], "x-kite-permission": word}),
-        };
+        let described = &mut document["paths"][path][method];
+        if described.is_null() {
+            *described = match *needs {
+                "" => json!({"security": []}),
+                word => json!({"security": [{"apiKey": []}], "x-kite-permission": word}),
+            };
+        }
     }
     document
 }

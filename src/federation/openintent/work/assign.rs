@@ -14,7 +14,7 @@ use crate::protocol::id::{AgentId, TeamId};
 use crate::store::openintent::{
     ExchangeKeys, ExchangeKind, ExchangeRecord, ExchangeState, NewExchange,
 };
-use crate::store::record::{Millis, NewEvent, Outcome};
+use crate::store::record::{Millis, NewEvent, Origin, Outcome};
 
 /// The longest name or key, in characters.
 const NAME_MAX_CHARS: usize = 256;
@@ -41,7 +41,7 @@ impl OpenIntent {
             return Err(team_gone(team).into());
         };
         let event = of_intent((&envelope, &object), from, &id, now);
-        let mut new = NewEvent::new(team.clone(), &event, now, None);
+        let mut new = NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent);
         new.exchange = Some(exchange.into());
         let (outcome, _) = log.append(new).await?;
         let repeated = match outcome {

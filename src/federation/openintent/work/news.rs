@@ -12,7 +12,7 @@ use crate::protocol::event::AGENT_MESSAGE;
 use crate::protocol::id::{AgentId, TeamId};
 use crate::protocol::mac::hex;
 use crate::store::openintent::ExchangeRecord;
-use crate::store::record::{Millis, NewEvent};
+use crate::store::record::{Millis, NewEvent, Origin};
 
 /// The type of the entries in an intent's log.
 const INTENT_REPORTED: &str = "com.openintent.intent.reported";
@@ -40,7 +40,7 @@ pub(super) fn entry(team: &TeamId, record: &ExchangeRecord, turn: &Turn, now: Mi
         &Json::Object(data),
         now,
     );
-    NewEvent::new(team.clone(), &event, now, None)
+    NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent)
 }
 
 impl OpenIntent {
@@ -118,7 +118,7 @@ impl OpenIntent {
             let line = format!("[callback] → {to}: {body}");
             let id = format!("cb-{}", hex(&key_of(record, told)[..16]));
             let event = event(AGENT_MESSAGE, &id, &self.server_url, &line, &data, now);
-            NewEvent::new(team.clone(), &event, now, None)
+            NewEvent::new(team.clone(), &event, now, None).by(Origin::OpenIntent)
         };
         turn.told.iter().map(message).collect()
     }

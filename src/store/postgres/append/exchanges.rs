@@ -1,12 +1,12 @@
 //! What an append adds for exchanges: how they are known again, and that they are kept together with their events.
 //!
 //! Two of a batch may share a key. Which of them the other repeats depends on what the database knows of both: the later
-//! one is left for another round, which finds the earlier one there. The sums are those of [`super::exchanges`].
+//! one is left for another round, which finds the earlier one there. The sums are those of [`crate::store::postgres::exchanges`].
 
 use tokio_postgres::types::ToSql;
 
-use super::forwards::storable;
 use crate::store::openintent::NewExchange;
+use crate::store::postgres::storable;
 use crate::store::record::{Millis, NewEvent};
 
 /// How many parameters there are.

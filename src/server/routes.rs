@@ -1,0 +1,156 @@
+//! What is served at which address.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+
+use super::call::{Call, Read};
+use super::description::{Operation, Routes};
+use super::error::{ApiError, json};
+use super::request::Watch;
+use super::state::App;
+use super::{
+    activate, agents, console, discovery, endpoints, events, federation_tokens, health, hooks,
+    invites, join, keys, login, metrics, openintent, outbox, peer_hook, peers, redeem, rpc, socket,
+    trace, trigger,
+};
+use crate::protocol::error::ErrorCode;
+use crate::protocol::permission::Permission;
+use crate::protocol::rpc::Stats;
+
+/// All of it.
+pub(super) fn router(app: Arc<App>) -> Router {
+    let console = match app.console {
+        Some(_) => Routes::new()
+            .pages("/console", console::routes())
+            .page("/console/", get(console::with_slash)),
+        None => Routes::new(),
+    };
+    console
+        .page("/ws", get(socket::upgrade))
+        .page("/activate", get(activate::show).post(activate::decide))
+        .page("/activate.css", get(activate::style))
+        .merge(health::routes())
+        .merge(agents::routes())
+        .merge(events::routes())
+        .merge(keys::routes())
+        .merge(others())
+        .page("/api/auth/device-code", post(login::begin))
+        .page("/api/auth/device-token", post(login::poll))
+        .page("/hooks/{team}/kite", post(peer_hook::post))
+        .page("/hooks/{team}/kite/discover", post(discovery::tell))
+        .page("/hooks/{team}/{source}", post(hooks::bare))
+        .page("/hooks/{team}/{source}/{token}", post(hooks::with_token))
+        .page("/metrics", get(metrics::get))
+        .page(
+            "/api/v1/hooks",
+            get(endpoints::get_all).post(endpoints::post),
+        )
+        .page("/api/v1/hooks/{id}", delete(endpoints::delete))
+        .page("/api/v1/hooks/{id}/secret", post(endpoints::post_secret))
+        .page("/api/v1/hooks/{id}/trigger", post(trigger::post))
+        .pages("/api/federation", federation_routes())
+        .pages("/api/v1/federation", openintent::routes())
+        .pages("/api/openintent", openintent::managed_routes())
+        .pages("/.well-known", openintent::well_known())
+        .into_router()
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(Watch(app.meters.requests.clone()))
+        .with_state(app)
+}
+
+/// What is managed of other instances (spec 14.1).
+fn federation_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/status", get(peers::status))
+        .route("/peers", get(peers::get_all).post(peers::post))
+        .route(
+            "/peers/{id}",
+            get(peers::get).patch(peers::patch).delete(peers::delete),
+        )
+        .route("/peers/discover", post(discovery::post))
+        .route("/peers/{id}/test", post(peers::test))
+        .route(
+            "/tokens",
+            get(federation_tokens::get_all).post(federation_tokens::post),
+        )
+        .route("/tokens/{id}", delete(federation_tokens::delete))
+        .route("/invites", get(invites::get_all).post(invites::post))
+        .route("/invites/redeem", post(redeem::post))
+        .route("/invites/test", post(redeem::test))
+        .route("/invites/{id}", delete(invites::delete))
+        .route("/join", post(join::post))
+        .route("/trace", get(trace::get))
+        .route("/outbox", get(outbox::get_all))
+        .route("/deliveries", get(outbox::get_deliveries))
+        .route("/dead-letters", get(outbox::get_dead))
+        .route("/dead-letters/replay", post(outbox::post_replay))
+        .route(
+            "/dead-letters/{id}",
+            get(outbox::get_letter).delete(outbox::delete_letter),
+        )
+        .route(
+            "/dead-letters/{id}/replay",
+            post(outbox::post_letter_replay),
+        )
+}
+
+/// What has no module of its own.
+fn others() -> Routes {
+    let not_here = "Known on the hosted service, not offered here.";
+    let not_offered_at =
+        |path, id| Operation::get(path, id, not_here).refuses(StatusCode::NOT_FOUND, not_here);
+    let operation = Operation::get(
+        "/api/v1/stats",
+        "get_stats",
+        "What a team has, and what is limited.",
+    )
+    .under("server")
+    .needs(Permission::Read)
+    .gives::<Stats>(StatusCode::OK, "What the key's team has.");
+    let bootstrap = "/api/v1/bootstrap/x402";
+    Routes::new()
+        .add(operation, stats)
+        .add(not_offered_at(bootstrap, "get_x402_bootstrap"), not_offered)
+        .add(
+            not_offered_at("/api/v1/webhook-config", "get_webhook_config"),
+            not_offered,
+        )
+        .add(
+            Operation::post(bootstrap, "start_x402_bootstrap", not_here)
+                .refuses(StatusCode::NOT_FOUND, not_here),
+            not_offered,
+        )
+}
+
+/// `GET /api/v1/stats`: the REST face of `dashboard.stats`.
+async fn stats(State(app): State<Arc<App>>, call: Call<Read>) -> Result<Response, ApiError> {
+    Ok(json(StatusCode::OK, &rpc::stats(&app, &call.key).await?))
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::not_found("there is nothing at this address")
+}
+
+async fn no_such_method() -> Response {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::MethodNotAllowed,
+        "this address does not take that method",
+    )
+    .into_response()
+}
+
+/// Known on the hosted service (spec 7.4).
+async fn not_offered() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        ErrorCode::NotSupported,
+        "self-hosted servers do not offer this",
+    )
+}
