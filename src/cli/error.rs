@@ -576,7 +576,8 @@ impl From<Failure> for CommandError {
 
 impl From<LoginFault> for CommandError {
     fn from(fault: LoginFault) -> Self {
-        let message = fault.to_string();
+        // The server may have chosen the words.
+        let message = visible(&fault.to_string()).into_owned();
         match fault {
             LoginFault::Expired => {
                 Self::new(Kind::NothingCame, message).with_hint("`kite login` asks for a new one")
@@ -733,6 +734,17 @@ mod tests {
 
     fn refusal(status: u16) -> Refusal {
         Refusal::read(status, None, r#"{"error":"the key lacks `write`"}"#)
+    }
+
+    #[test]
+    fn a_server_that_ends_a_login_forges_no_line() {
+        let fault = LoginFault::Ended("no\r\nLogged in to \u{1b}[1mhere".to_owned());
+        let error = CommandError::from(fault);
+        assert!(
+            !error.message().contains(['\r', '\n', '\u{1b}']),
+            "{}",
+            error.message()
+        );
     }
 
     #[test]
