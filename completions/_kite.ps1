@@ -2106,6 +2106,7 @@ Register-ArgumentCompleter -Native -CommandName 'kite' -ScriptBlock {
             [CompletionResult]::new('--retention-events', '--retention-events', [CompletionResultType]::ParameterName, 'How many events of a team are kept at most [default: all]')
             [CompletionResult]::new('--events-limit', '--events-limit', [CompletionResultType]::ParameterName, 'How many events of a team are accepted in a calendar month (UTC) [default: all]')
             [CompletionResult]::new('--drain-delay', '--drain-delay', [CompletionResultType]::ParameterName, 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'What the lines of the log on stderr look like [default: text]')
             [CompletionResult]::new('--console', '--console', [CompletionResultType]::ParameterName, 'Serve the operator''s page at /console [default: true]')
             [CompletionResult]::new('--allow-insecure-peers', '--allow-insecure-peers', [CompletionResultType]::ParameterName, 'Call http and https addresses of this machine too, for development')
             [CompletionResult]::new('--allow-private-networks', '--allow-private-networks', [CompletionResultType]::ParameterName, 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7')

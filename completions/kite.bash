@@ -6031,7 +6031,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__serve)
-            opts="-q -v -h --config --until-stdin-ends --listen --host --port --tls-cert --tls-key --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --console --allow-insecure-peers --allow-private-networks --federation-max-age --paperclip-api-url --paperclip-api-key-file --openintent --openintent-trust-policy --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
+            opts="-q -v -h --config --until-stdin-ends --listen --host --port --tls-cert --tls-key --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --log-format --console --allow-insecure-peers --allow-private-networks --federation-max-age --paperclip-api-url --paperclip-api-key-file --openintent --openintent-trust-policy --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6123,6 +6123,10 @@ _kite() {
                     ;;
                 --drain-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --console)

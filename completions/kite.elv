@@ -2001,6 +2001,7 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --retention-events 'How many events of a team are kept at most [default: all]'
             cand --events-limit 'How many events of a team are accepted in a calendar month (UTC) [default: all]'
             cand --drain-delay 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]'
+            cand --log-format 'What the lines of the log on stderr look like [default: text]'
             cand --console 'Serve the operator''s page at /console [default: true]'
             cand --allow-insecure-peers 'Call http and https addresses of this machine too, for development'
             cand --allow-private-networks 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7'

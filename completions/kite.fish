@@ -1021,6 +1021,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'H
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l log-format -d 'What the lines of the log on stderr look like [default: text]' -r -f -a "text\t'Words'
+json\t'A JSON object'"
 complete -c kite -n "__fish_kite_using_subcommand serve" -l console -d 'Serve the operator\'s page at /console [default: true]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r

@@ -7,5 +7,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-[[ -n ${KITE_OPENINTENT_PYTHON:-} ]] || scripts/openintent-sdk.sh
+[[ -n ${KITE_OPENINTENT_PYTHON:-} ]] || scripts/python.sh openintent
 exec cargo bench --locked --bench openintent

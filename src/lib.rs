@@ -25,6 +25,9 @@ pub mod sink;
 
 pub mod client;
 
+#[cfg(feature = "mcp")]
+pub mod mcp;
+
 #[cfg(feature = "server")]
 pub mod bench;
 

@@ -89,7 +89,7 @@ impl Reference {
     pub fn start(trusted: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = std::env::var_os("KITE_OPENINTENT_PYTHON").map_or_else(
-            || root.join("target/openintent-sdk/bin/python"),
+            || root.join("target/python/openintent/bin/python"),
             PathBuf::from,
         );
         let home = TempDir::new().unwrap();

@@ -48,10 +48,16 @@ pub(super) struct AdminArgs {
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
     /// Teams: make and list them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  kite admin teams create acme\n  kite admin teams list --json"
+    )]
     Teams(TeamsCommand),
     /// API keys: make and revoke them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  kite admin keys create --team acme --name ci --permissions read,write\n  kite admin keys revoke 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f"
+    )]
     Keys(KeysCommand),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),

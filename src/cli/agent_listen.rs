@@ -38,7 +38,7 @@ is said on stderr.
 ", exec::help!()))]
 pub(super) struct ListenArgs {
     /// The agent; otherwise that of KITE_AGENT_ID or of this profile.
-    #[arg(long, visible_alias = "as", value_name = "ID")]
+    #[arg(long, visible_alias = "as", value_name = "AGENT")]
     as_id: Option<AgentId>,
     #[command(flatten)]
     exec: ExecArgs,

@@ -1,10 +1,8 @@
 //! `kite agent send`: one message, and with `--wait` its reply.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::agent::acting;
@@ -15,20 +13,13 @@ use super::render;
 use super::signal::Interrupt;
 use super::stdin;
 use super::text::visible;
-use crate::base::clock::Clock;
 use crate::base::{duration, random};
-use crate::client::{
-    Api, ClientError, Delivery, End, Flow, Letter, Notice, Receiver, Sent, Session, Subscription,
-    Timing,
-};
+use crate::client::post_box::{self, PostBox};
+use crate::client::{Api, ClientError, Letter, Sent};
 use crate::config::Settings;
 use crate::protocol::agent::{Message, MessageRequest, at_peer};
 use crate::protocol::event::Event;
 use crate::protocol::id::AgentId;
-use crate::protocol::scope::Scope;
-
-/// How many messages may wait to be looked at for a reply.
-const REPLIES_WAITING_MAX: usize = 64;
 
 /// Send a message to an agent.
 #[derive(Debug, Args)]
@@ -236,55 +227,42 @@ impl Errand<'_> {
         wait: Duration,
     ) -> Result<Exit, CommandError> {
         let server = self.context.server(settings)?;
-        let subscription = Subscription {
-            team: team(settings, &server).await?,
-            scopes: vec![Scope::AgentTo(self.from.to_string())],
-            client_id: None,
-        };
-        let mut session = Session::new(&server, subscription, Timing::default(), Clock::system())?;
-        let (ready, stands) = oneshot::channel();
-        let (letters, replies) = mpsc::channel(REPLIES_WAITING_MAX);
-        let mut post_box = PostBox {
-            ready: Some(ready),
-            letters,
-        };
+        let team = team(settings, &server).await?;
+        let (postman, post_box) = post_box::open(&server, team, &self.from)?;
         tokio::select! {
             biased;
-            end = session.run(&mut post_box, std::future::pending::<Infallible>()) => Err(ended(end)),
-            result = self.ask(stands, replies, wait) => result,
+            fault = postman.run() => Err(fault.into()),
+            result = self.ask(post_box, wait) => result,
         }
     }
 
-    async fn ask(
-        &mut self,
-        stands: oneshot::Receiver<Result<(), String>>,
-        mut replies: mpsc::Receiver<Delivery>,
-        wait: Duration,
-    ) -> Result<Exit, CommandError> {
+    async fn ask(&mut self, mut post_box: PostBox, wait: Duration) -> Result<Exit, CommandError> {
         let stands = tokio::select! {
             biased;
             () = self.interrupt.wait() => {
                 let message = "interrupted before the message was sent";
                 return Err(CommandError::new(Kind::Interrupted, message));
             }
-            stands = stands => stands.unwrap_or_else(|_| Err("the session ended".to_owned())),
+            stands = post_box.stands() => stands,
         };
         if let Err(why) = stands {
             let message = format!("cannot listen for the reply, so nothing was sent: {why}");
             return Err(CommandError::new(Kind::Unreachable, message));
         }
         let id = self.post().await?;
+        let thread = self.request.thread_id.as_deref().unwrap_or_default();
+        let reply = post_box.reply(&id, thread, self.from.as_str());
         let spinner = self.context.out.spinner("waiting for the reply");
         let waited = tokio::select! {
             biased;
-            reply = timeout(wait, reply_to(&self.request, &id, &mut replies)) => reply.ok().flatten(),
+            reply = timeout(wait, reply) => reply.ok(),
             () = self.interrupt.wait() => {
                 let message = format!("interrupted while waiting for the reply to `{id}`, which was sent");
                 return Err(CommandError::new(Kind::Interrupted, message));
             }
         };
         drop(spinner);
-        let Some((letter, text)) = waited else {
+        let Some((letter, delivery)) = waited else {
             let message = format!("no reply within {} s", wait.as_secs());
             return Err(
                 CommandError::new(Kind::NothingCame, message).with_hint(format!(
@@ -293,28 +271,10 @@ impl Errand<'_> {
             );
         };
         match self.context.out.json {
-            true => self.context.out.object(&text)?,
+            true => self.context.out.object(&delivery.text)?,
             false => self.context.out.line(&render::letter(&letter))?,
         }
         Ok(Exit::Done)
-    }
-}
-
-/// The first message that answers `asked`, which was sent as `id`; and the text of its event.
-async fn reply_to(
-    asked: &MessageRequest,
-    id: &str,
-    replies: &mut mpsc::Receiver<Delivery>,
-) -> Option<(Letter, String)> {
-    let thread = asked.thread_id.as_deref().unwrap_or_default();
-    let asker = asked.from.as_deref().unwrap_or_default();
-    loop {
-        let delivery = replies.recv().await?;
-        if let Some(Ok(letter)) = delivery.event.as_ref().ok().map(Letter::read)
-            && letter.answers(id, thread, asker)
-        {
-            return Some((letter, delivery.text));
-        }
     }
 }
 
@@ -325,44 +285,5 @@ fn not_sent(error: ClientError) -> CommandError {
             CommandError::from(error).context("the message may have been sent")
         }
         error => CommandError::from(error).context("send failed"),
-    }
-}
-
-fn ended(end: End<Infallible, Infallible>) -> CommandError {
-    match end {
-        End::Denied(message) => CommandError::denied(&message),
-        End::Rejected(message) => CommandError::rejected(&message),
-        End::Replaced => CommandError::replaced(),
-        End::Enough => CommandError::failed("the session ended"),
-        End::Stopped(never) | End::Receiver(never) => match never {},
-    }
-}
-
-/// Passes on what comes while somebody waits for a reply.
-struct PostBox {
-    ready: Option<oneshot::Sender<Result<(), String>>>,
-    letters: mpsc::Sender<Delivery>,
-}
-
-impl Receiver for PostBox {
-    type Error = Infallible;
-
-    async fn take(&mut self, delivery: Delivery) -> Result<Flow, Infallible> {
-        match self.letters.send(delivery).await {
-            Ok(()) => Ok(Flow::Continue),
-            Err(_) => Ok(Flow::Stop),
-        }
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        let result = match notice {
-            Notice::Ready { .. } => Ok(()),
-            Notice::Reconnecting { why, .. } => Err(why),
-            Notice::Gap { .. } | Notice::Blocked { .. } | Notice::Unreadable { .. } => return,
-        };
-        // Only the first word counts: later connections are the session's business.
-        if let Some(ready) = self.ready.take() {
-            drop(ready.send(result));
-        }
     }
 }

@@ -54,6 +54,12 @@ impl Cursor {
         Ok(Self::Leased(lease))
     }
 
+    /// Whether another process here has the profile's own, so that this is a fresh one.
+    #[cfg(feature = "mcp")]
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Leased(lease) if lease.is_fresh)
+    }
+
     pub(super) fn client_id(&self) -> Option<ClientId> {
         match self {
             Self::None => None,

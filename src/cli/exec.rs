@@ -24,7 +24,9 @@ macro_rules! help {
 --exec runs a command for each event, one after the other. The CloudEvent is on
 its stdin; KITE_EVENT_ID, KITE_EVENT_TYPE, KITE_SEQ and KITE_SOURCE are in its
 environment, for a message KITE_AGENT_REPLY_TO and KITE_MESSAGE_TYPE too (`kite
-help environment` has all), the API key is not. Its end with 0 acknowledges the
+help environment` has all), the API key is not: what runs with the words of
+others gets no key by itself, and `kite` in it uses the login of the profile.
+Its end with 0 acknowledges the
 event. Any other end, or none in time, sets the event aside into the local
 queue, from where it is tried again beside the stream, up to five times in all;
 see `kite queue`. A command that takes too long is ended, with all that it

@@ -9,11 +9,12 @@ use super::error::CommandError;
 use super::exit::Exit;
 
 /// The topics, each with its text.
-pub(super) const TOPICS: [(&str, &str); 8] = [
+pub(super) const TOPICS: [(&str, &str); 9] = [
     ("delivery", include_str!("help/delivery.txt")),
     ("environment", include_str!("help/environment.txt")),
     ("exit-codes", include_str!("help/exit-codes.txt")),
     ("federation", include_str!("help/federation.txt")),
+    ("mcp", include_str!("help/mcp.txt")),
     ("openintent", include_str!("help/openintent.txt")),
     ("output", include_str!("help/output.txt")),
     ("scopes", include_str!("help/scopes.txt")),
@@ -28,6 +29,7 @@ Topics:
   environment  the variables that kite reads
   exit-codes   what a script learns from how kite ended
   federation   how two instances exchange events, and what becomes of what is not taken
+  mcp          how an AI agent without a shell sends and receives messages
   openintent   how servers come to take each other's intents, and what the server's file says of it
   output       stdout and stderr, --json, colours
   scopes       which events a connection gets, or a key may see

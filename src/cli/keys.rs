@@ -42,7 +42,7 @@ struct ListArgs {}
 Example:
   kite keys revoke 0192f0c1-2a3b-7c4d-8e5f-6a7b8c9d0e1f
 
-`kite keys list` shows the ids.")]
+`kite keys list` shows the ids. The key that this profile itself uses goes only with --yes.")]
 struct RevokeArgs {
     /// The key's id.
     #[arg(value_name = "ID", required_unless_present = "id")]
@@ -50,6 +50,9 @@ struct RevokeArgs {
     /// The key's id.
     #[arg(long, value_name = "ID", conflicts_with = "key")]
     id: Option<String>,
+    /// Revoke it also if it is the key of this profile, which is logged out by that.
+    #[arg(long)]
+    yes: bool,
 }
 
 impl KeysArgs {
@@ -103,13 +106,34 @@ fn revoke(args: RevokeArgs, context: &Context) -> Result<Exit, CommandError> {
     let settings = context.settings()?;
     // The parser saw to it that there is one.
     let id = args.key.or(args.id).unwrap_or_default();
+    let own = settings.key(&context.environment)?;
     let by_id = ById { id };
     let answer = context.call(&settings, async |caller| {
+        if !args.yes {
+            let keys = caller.keys().await?.value.keys;
+            check_other(&keys, &by_id.id, own.prefix())?;
+        }
         Ok(caller.revoke_key(&by_id).await?)
-    })?;
+    });
+    let answer = answer.map_err(|error| error.listed_by("kite keys list"))?;
     let words = |key: &KeyRevoked| format!("Revoked key {}", visible(&key.id));
     context.out.answer(&answer, words)?;
     Ok(Exit::Done)
+}
+
+/// Whoever takes away the key that the command itself uses has to say so: with it goes the way to make another.
+fn check_other(keys: &[Key], id: &str, own_prefix: &str) -> Result<(), CommandError> {
+    let is_own = |key: &Key| key.id == id && key.key_prefix == own_prefix && !key.revoked;
+    match keys.iter().any(is_own) {
+        true => Err(CommandError::usage(format!(
+            "`{}` is the key of this profile: without it nothing opens the server here",
+            visible(id)
+        ))
+        .with_hint(
+            "make and log in with another one first, or revoke it all the same with `--yes`",
+        )),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

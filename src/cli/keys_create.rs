@@ -31,14 +31,14 @@ pub(super) struct CreateArgs {
     /// Which events it may see: `*`, `source:TEXT`, `type:TEXT`, `agent_to:ID`.
     #[arg(
         long,
-        value_name = "A,B",
+        value_name = "LIST",
         value_delimiter = ',',
         default_value = "*",
         hide_default_value = true
     )]
     scopes: Vec<Scope>,
     /// What it may do: read, write, admin.
-    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "read", value_parser = permission)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "read", value_parser = permission)]
     permissions: Vec<String>,
     /// When it stops working, as 2027-01-31T00:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "expires_in")]

@@ -37,6 +37,8 @@ mod listening;
 mod login;
 mod logs;
 mod man;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod openintent;
 mod proxy;
 mod queue;
@@ -100,8 +102,8 @@ Examples:
   kite endpoints create --source github
   kite stream --source github
 
-`kite help delivery`, `environment`, `exit-codes`, `federation`, `openintent`, `output` and `scopes`
-explain what concerns all commands.";
+`kite help delivery`, `environment`, `exit-codes`, `federation`, `mcp`, `openintent`, `output` and
+`scopes` explain what concerns all commands.";
 
 /// Flags that every verb understands, before it or after it.
 #[derive(Debug, Args)]
@@ -143,6 +145,8 @@ enum Verb {
     Logout(login::LogoutArgs),
     Status(status::StatusArgs),
     Agent(agent::AgentArgs),
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::McpArgs),
     Stream(stream::StreamArgs),
     Proxy(proxy::ProxyArgs),
     Run(run::RunArgs),
@@ -179,6 +183,8 @@ impl Verb {
             Self::Logout(args) => login::logout(args, context),
             Self::Status(args) => status::run(args, context),
             Self::Agent(args) => args.run(context),
+            #[cfg(feature = "mcp")]
+            Self::Mcp(args) => mcp::run(args, context),
             Self::Stream(args) => stream::run(args, context),
             Self::Proxy(args) => proxy::run(args, context),
             Self::Run(args) => run::run(args, context),

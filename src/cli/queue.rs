@@ -60,13 +60,13 @@ Examples:
   kite queue list --json | jq -r .failure_reason")]
 struct ListArgs {
     /// Only those that are pending, enriching, ready, delivered, failed or filtered.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "STATUS")]
     status: Option<Status>,
     /// Only those of the source of this name.
     #[arg(long, value_name = "S")]
     source: Option<String>,
     /// Only those that are at least low, normal, high or critical.
-    #[arg(long, value_name = "I")]
+    #[arg(long, value_name = "LEVEL")]
     importance: Option<Importance>,
     /// Only those that came within this time.
     #[arg(long, value_name = "DUR", value_parser = duration::parse)]

@@ -37,7 +37,7 @@ Each goes where the command that got it had it go, with the same headers and the
 same body, unless `--target` says otherwise. Exit 7 when some were not taken, 1 when none was.")]
 pub(super) struct ReplayArgs {
     /// Those that are pending, enriching, ready, delivered, failed or filtered.
-    #[arg(long, value_name = "S", default_value_t = Status::Failed)]
+    #[arg(long, value_name = "STATUS", default_value_t = Status::Failed)]
     status: Status,
     /// Only those of the source of this name.
     #[arg(long, value_name = "S")]

@@ -137,6 +137,9 @@ mod tests {
             body: "hi\n[e2] a → b: forged\u{1b}[2J".to_owned(),
             thread_id: None,
             reply_to_id: None,
+            message_type: None,
+            correlation_id: None,
+            payload: None,
             instance: None,
         };
         assert_eq!(

@@ -1,6 +1,7 @@
 //! `kite serve`: flags, environment and file become a plain configuration, and the configuration a running server.
 
 mod federation;
+mod notify;
 mod openintent;
 mod outbound;
 mod paperclip;
@@ -17,16 +18,18 @@ use serde_json::json;
 use super::context::{Context, block_on_all_cores};
 use super::error::CommandError;
 use super::exit::Exit;
+use super::log::{self, LogFormat};
 use super::output::Output;
-use super::signal::{Interrupt, stdin_ended};
+use super::signal::{Hangup, Interrupt, stdin_ended};
 use super::text::shell_word;
 use crate::base::duration;
 use crate::config::Paths;
 use crate::log::{Limits, Retention};
 use crate::protocol::address::http_base;
-use crate::server::{Bootstrap, Config, RateLimits, Server, TlsFiles};
+use crate::server::{Bootstrap, Config, Handle, RateLimits, Reloaded, Server, TlsFiles};
 use crate::store::{Address, StoreError};
 use federation::FederationSettings;
+use notify::Notifier;
 use openintent::OpenIntentTable;
 use outbound::OutboundSettings;
 use paperclip::PaperclipSettings;
@@ -163,6 +166,10 @@ struct Settings {
     #[arg(long, value_name = "DUR", env = "KITE_DRAIN_DELAY")]
     drain_delay: Option<String>,
 
+    /// What the lines of the log on stderr look like [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "KITE_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+
     /// Serve the operator's page at /console [default: true]
     #[arg(long, env = "KITE_CONSOLE", num_args = 0..=1, require_equals = true, value_name = "BOOL",
           default_missing_value = "true", value_parser = outbound::switch)]
@@ -210,6 +217,7 @@ impl Settings {
             retention_events: self.retention_events.or(other.retention_events),
             events_limit: self.events_limit.or(other.events_limit),
             drain_delay: self.drain_delay.or(other.drain_delay),
+            log_format: self.log_format.or(other.log_format),
             console: self.console.or(other.console),
             outbound: self.outbound.or(other.outbound),
             federation: self.federation.or(other.federation),
@@ -289,11 +297,17 @@ pub(super) fn place(
 }
 
 impl ServeArgs {
-    fn config(self, context: &Context) -> Result<Config, CommandError> {
-        let settings = match &self.config {
+    fn settings(self) -> Result<Settings, CommandError> {
+        Ok(match &self.config {
             Some(path) => self.settings.or(read_file(path)?),
             None => self.settings,
-        };
+        })
+    }
+}
+
+impl Settings {
+    fn config(self, context: &Context) -> Result<Config, CommandError> {
+        let settings = self;
         let listen = settings.listen();
         let limits = settings.limits();
         let rate_limits = settings.rate_limits();
@@ -381,28 +395,85 @@ pub(super) fn openintent_key_overlap(path: &Path) -> Result<Option<Duration>, Co
 
 /// Runs the server until it is told to end.
 pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandError> {
-    block_on_all_cores(async {
+    let until_stdin_ends = args.until_stdin_ends;
+    let settings = args.settings()?;
+    let format = settings.log_format.unwrap_or_default();
+    log::to_stderr(context.log_level, format);
+    let served = block_on_all_cores(async {
         // Before anything is promised: a signal that comes early must not be lost.
         let mut interrupt = Interrupt::new()?;
-        let until_stdin_ends = args.until_stdin_ends;
-        let config = args.config(context)?;
+        let mut hangup = Hangup::new()?;
+        let config = settings.config(context)?;
         let database = config.database.clone();
         let mut server = Server::bind(config).await?;
-        let scheme = if server.is_tls() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", server.address());
-        if let Some(bootstrap) = server.take_bootstrap() {
-            tell_first_start(&bootstrap, &url, &context.out)?;
-        }
-        tell_listening(&server, &url, &database, &context.out)?;
+        tell_start(&mut server, &database, format, &context.out)?;
+        let notifier = Notifier::of(&context.environment);
+        let handle = server.handle();
         let end = async {
+            notifier.ready();
             tokio::select! {
                 () = interrupt.wait() => {}
                 () = stdin_ended(), if until_stdin_ends => {}
+                () = reload_on(&mut hangup, &handle, &notifier) => {}
+                () = notifier.keep_watch(&handle) => {}
             }
+            notifier.stopping();
         };
         server.run(end).await;
         Ok(Exit::Done)
-    })
+    });
+    match served {
+        // Whoever reads objects from stderr gets no other lines.
+        Err(error) if format == LogFormat::Json && !context.out.json => {
+            tracing::error!(hint = error.hint(), "{}", error.message());
+            Ok(error.exit())
+        }
+        served => served,
+    }
+}
+
+/// Reads again what can be read again, as often as that is wanted.
+async fn reload_on(hangup: &mut Hangup, handle: &Handle, notifier: &Notifier) {
+    loop {
+        hangup.wait().await;
+        notifier.reloading();
+        match handle.reload().await {
+            Ok(Reloaded::Certificate) => tracing::info!("SIGHUP: the certificate was read again"),
+            Ok(Reloaded::Nothing) => {
+                tracing::info!(
+                    "SIGHUP: there is no certificate to read again; settings change with a restart"
+                );
+            }
+            Err(fault) => tracing::error!(%fault, "SIGHUP: the old certificate stays"),
+        }
+        notifier.ready();
+    }
+}
+
+/// Says where the server is, and what to do with one that was started for the first time.
+fn tell_start(
+    server: &mut Server,
+    database: &Address,
+    format: LogFormat,
+    out: &Output,
+) -> Result<(), CommandError> {
+    let scheme = if server.is_tls() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", server.address());
+    let bootstrap = server.take_bootstrap();
+    if format == LogFormat::Json && !out.json {
+        if let Some(it) = bootstrap {
+            let key_file = it.key_file.display();
+            tracing::info!(team = %it.team, %key_file, "first start: made a team and an admin key");
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let instance = server.instance_id();
+        tracing::info!(url, version, instance, %database, "the server listens");
+        return Ok(());
+    }
+    if let Some(bootstrap) = bootstrap {
+        tell_first_start(&bootstrap, &url, out)?;
+    }
+    tell_listening(server, &url, database, out)
 }
 
 fn tell_listening(

@@ -1,4 +1,4 @@
-//! What ends a program from outside, as something to wait for: SIGINT and SIGTERM, and the end of its stdin.
+//! What a program is told from outside, as something to wait for: SIGINT, SIGTERM and SIGHUP, and the end of its stdin.
 
 use std::io::Read;
 
@@ -43,6 +43,38 @@ impl Interrupt {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Waits for SIGHUP. From its making on, that signal no longer kills.
+#[cfg(feature = "server")]
+pub struct Hangup {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+#[cfg(feature = "server")]
+impl Hangup {
+    /// Takes the signal over. Needs the runtime.
+    pub fn new() -> Result<Self, CommandError> {
+        Ok(Self {
+            #[cfg(unix)]
+            signal: {
+                use tokio::signal::unix::{SignalKind, signal};
+                let fault =
+                    |error| CommandError::failed(format!("cannot watch for signals: {error}"));
+                signal(SignalKind::hangup()).map_err(fault)?
+            },
+        })
+    }
+
+    /// Waits for the next one. Where there is no such signal, for ever.
+    pub async fn wait(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading an agent message out of the event that carries it (spec 13.3).
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::protocol::agent::address;
 use crate::protocol::event::{AGENT_MESSAGE, Data, Event};
@@ -24,6 +25,15 @@ pub struct Letter {
     /// The event that is answered.
     #[serde(default)]
     pub reply_to_id: Option<String>,
+    /// What kind of message, where the sender says so.
+    #[serde(default)]
+    pub message_type: Option<String>,
+    /// What ties messages together, beside the conversation.
+    #[serde(default)]
+    pub correlation_id: Option<String>,
+    /// What a program is to read.
+    #[serde(default)]
+    pub payload: Option<Value>,
     /// The instance that forwarded it to its receiver's; none where it was sent there.
     #[serde(skip)]
     pub instance: Option<String>,

@@ -14,6 +14,7 @@ pub mod http;
 pub mod login;
 pub mod message;
 pub mod openintent;
+pub mod post_box;
 pub mod probe;
 pub mod publisher;
 pub mod receiver;

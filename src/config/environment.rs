@@ -34,6 +34,12 @@ pub struct Environment {
     pub paperclip_key: Option<Secret>,
     /// `KITE_PAPERCLIP_API_KEY`: what the server calls its Paperclip with.
     pub server_paperclip_key: Option<Secret>,
+    /// `NOTIFY_SOCKET`: where the supervisor listens for how a service is.
+    pub notify_socket: Option<String>,
+    /// `WATCHDOG_USEC`: how often, in microseconds, it wants to hear that the service is well.
+    pub watchdog_usec: Option<String>,
+    /// `WATCHDOG_PID`: from which process.
+    pub watchdog_pid: Option<String>,
     /// `NO_COLOR` is set.
     pub no_color: bool,
     /// `TERM` says that the terminal can only print: no colours, and nothing is drawn over.
@@ -71,6 +77,9 @@ impl Environment {
             paperclip_key: set("PAPERCLIP_API_KEY").map(|key| Secret::from(key.trim().to_owned())),
             server_paperclip_key: set("KITE_PAPERCLIP_API_KEY")
                 .map(|key| Secret::from(key.trim().to_owned())),
+            notify_socket: set("NOTIFY_SOCKET"),
+            watchdog_usec: set("WATCHDOG_USEC"),
+            watchdog_pid: set("WATCHDOG_PID"),
             no_color: set("NO_COLOR").is_some(),
             is_dumb: set("TERM").is_some_and(|term| term == "dumb"),
             keyring_is_possible: !cfg!(target_os = "linux")

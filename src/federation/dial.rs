@@ -148,7 +148,7 @@ impl Dial {
         }
         let read = async { read(request.send().await?, limits.body_max_bytes).await };
         read.await
-            .map_err(|error| DialFault::of(error, &url.host(), limits.whole))
+            .map_err(|error| DialFault::of(error, &url.authority(), limits.whole))
     }
 
     fn client(&self, is_tls: bool) -> Result<&Client, TlsError> {

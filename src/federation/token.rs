@@ -8,12 +8,13 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::base::random;
+use crate::protocol::federation::{PEER_TOKEN_MAX_CHARS, PEER_TOKEN_MIN_CHARS};
 use crate::store::StoreError;
 use crate::store::federation::InboundToken;
 use crate::store::seal::Sealer;
 
 /// How long a token may be, in characters (spec 2.1).
-const LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
+const LENGTHS: std::ops::RangeInclusive<usize> = PEER_TOKEN_MIN_CHARS..=PEER_TOKEN_MAX_CHARS;
 
 /// What makes a bcrypt hash take a fifth of a second (spec 2.2).
 const BCRYPT_COST: u32 = 12;

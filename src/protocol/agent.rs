@@ -93,36 +93,61 @@ pub enum MessageFault {
 /// A message on its way in: the body of `POST /api/v1/agents/messages`, and what the client sends there.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("not" = {"anyOf": [
+    {"properties": {"from": {"type": "null"}, "from_agent_id": {"type": "null"}}},
+    {"properties": {"to": {"type": "null"}, "to_agent_id": {"type": "null"}}},
+    {"properties": {"body": {"type": "null"}, "payload": {"type": "null"}}},
+]})))]
 pub struct MessageRequest {
     /// The sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<AgentId>"))]
     pub from: Option<String>,
     /// The receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<AgentId>"))]
     pub to: Option<String>,
     /// The text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// The conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<{ AgentId::MAX_CHARS }>>")
+    )]
     pub thread_id: Option<String>,
     /// The event that is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<{ AgentId::MAX_CHARS }>>")
+    )]
     pub reply_to_id: Option<String>,
     /// Second form: the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<AgentId>"))]
     pub from_agent_id: Option<String>,
     /// Second form: the receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<AgentId>"))]
     pub to_agent_id: Option<String>,
     /// Second form: what kind of message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<{ AgentId::MAX_CHARS }>>")
+    )]
     pub message_type: Option<String>,
     /// Second form: any JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Box<RawValue>>,
     /// Second form: ties messages together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<{ AgentId::MAX_CHARS }>>")
+    )]
     pub correlation_id: Option<String>,
 }
 

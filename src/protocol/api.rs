@@ -101,6 +101,7 @@ pub struct ListedEvent {
     /// When it was stored, RFC 3339.
     pub created_at: String,
     /// The CloudEvent, as text.
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::CloudEvent"))]
     pub event: Box<RawValue>,
 }
 
@@ -141,12 +142,19 @@ pub struct AgentList {
     pub agents: Vec<Agent>,
 }
 
+/// The longest name of an agent, in characters.
+pub const AGENT_NAME_MAX_CHARS: usize = 256;
+
 /// The body of `PUT /api/v1/agents/{id}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AgentUpdate {
     /// What people call it.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<AGENT_NAME_MAX_CHARS>>")
+    )]
     pub name: Option<String>,
 }
 

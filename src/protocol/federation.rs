@@ -3,12 +3,28 @@
 use serde::{Deserialize, Serialize};
 
 use super::forward::MAX_HOPS;
+#[cfg(feature = "schema")]
+use super::{forward::TYPE_SCOPES_MAX, id::InstanceId};
 
 /// How many posts a second a peer gets, and may send, unless told otherwise (spec 14.1).
 pub const RATE_LIMIT: u32 = 100;
 
 /// How long the inbound token before a new one stays valid unless told otherwise, in seconds (spec 14.1).
 pub const OVERLAP_SECS: u64 = 600;
+
+/// How far an event may come at most (spec 14.1).
+pub const MAX_HOPS_MAX: u64 = 16;
+
+/// How many posts a second a peer may have at most (spec 14.1).
+pub const RATE_LIMIT_MAX: u32 = 100_000;
+
+/// How long a token that was replaced may stay valid: a day (spec 14.1).
+pub const OVERLAP_MAX_SECS: u64 = 86_400;
+
+/// The shortest and the longest token that peers show each other, in characters.
+pub const PEER_TOKEN_MIN_CHARS: usize = 16;
+/// See [`PEER_TOKEN_MIN_CHARS`].
+pub const PEER_TOKEN_MAX_CHARS: usize = 256;
 
 /// How a peer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,33 +132,51 @@ pub struct Peer {
 /// The body that makes a peer, in both of its forms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("not" = {"properties": {"name": {"type": "null"}, "peer_instance_id": {"type": "null"}}})))]
 pub struct PeerDraft {
     /// The id of the other instance; the name where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<InstanceId>"))]
     pub peer_instance_id: Option<String>,
     /// What the team calls it; the id where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<InstanceId>"))]
     pub name: Option<String>,
     /// Where to post.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(required, with = "super::schema::HookUrl")
+    )]
     pub peer_hook_url: Option<String>,
     /// Which types go to it.
     #[serde(default = "all_types")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<super::schema::TypePattern>", length(max = TYPE_SCOPES_MAX)))]
     pub scopes: Vec<String>,
     /// 1 to 16.
     #[serde(default = "max_hops")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_HOPS_MAX)))]
     pub max_hops: u64,
     /// 1 to 100,000.
     #[serde(default = "rate_limit")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = RATE_LIMIT_MAX)))]
     pub rate_limit_per_sec: u32,
     /// Whether it takes part in discovery.
     #[serde(default)]
     pub discovery: bool,
     /// What it is shown; minted where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::PeerToken>")
+    )]
     pub outbound_token: Option<String>,
     /// What it has to show; minted where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::PeerToken>")
+    )]
     pub inbound_token: Option<String>,
 }
 
@@ -161,36 +195,55 @@ fn rate_limit() -> u32 {
 /// The body that changes a peer. What is missing stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("not" = {"required": ["overlap_secs"], "properties": {"overlap_secs": {"type": "integer"}, "inbound_token": {"type": "null"}}})))]
 pub struct PeerChange {
     /// Another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<InstanceId>"))]
     pub name: Option<String>,
     /// Another status; `deleted` is not one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::StatusToBe>")
+    )]
     pub status: Option<PeerStatus>,
     /// Another address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::HookUrl>"))]
     pub peer_hook_url: Option<String>,
     /// Other types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<super::schema::TypePattern>>", length(max = TYPE_SCOPES_MAX)))]
     pub scopes: Option<Vec<String>>,
     /// Another limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_HOPS_MAX)))]
     pub max_hops: Option<u64>,
     /// Another rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = RATE_LIMIT_MAX)))]
     pub rate_limit_per_sec: Option<u32>,
     /// Whether it takes part in discovery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<bool>,
     /// A new token to show; used from the next post on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::PeerToken>")
+    )]
     pub outbound_token: Option<String>,
     /// A new token that it has to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::PeerToken>")
+    )]
     pub inbound_token: Option<String>,
     /// How long the inbound token before stays valid: 0 to 86,400 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(max = OVERLAP_MAX_SECS)))]
     pub overlap_secs: Option<u64>,
 }
 

@@ -193,12 +193,15 @@ fn checksum(object: &[u8]) -> [u8; CHECKSUM_LEN] {
 pub struct InviteDraft {
     /// Which types go over the connection, both ways; all of them where that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<super::schema::TypePattern>>", length(max = super::forward::TYPE_SCOPES_MAX)))]
     pub scopes: Option<Vec<String>>,
     /// For how long it can be redeemed: 60 to 604,800 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = INVITE_SECS_MIN, max = INVITE_SECS_MAX)))]
     pub expires_in_secs: Option<u64>,
     /// What the peer is to be called; its instance id where that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<InstanceId>"))]
     pub name: Option<String>,
 }
 
@@ -251,9 +254,11 @@ pub struct InviteShown {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JoinDraft {
     /// The code.
+    #[cfg_attr(feature = "schema", schemars(length(max = CODE_MAX_CHARS)))]
     pub code: String,
     /// What the peer is to be called; its instance id where that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<InstanceId>"))]
     pub name: Option<String>,
 }
 

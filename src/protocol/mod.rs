@@ -33,7 +33,7 @@ pub mod quota;
 pub mod redemption;
 pub mod rpc;
 #[cfg(feature = "schema")]
-mod schema;
+pub mod schema;
 pub mod scope;
 pub mod summary;
 pub mod token;

@@ -103,6 +103,15 @@ impl PeerUrl {
         }
     }
 
+    /// Its host as it stands in the URL, and its port if that is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        match self.0.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     /// Its host, if that is an IP address: those are never looked up.
     pub fn literal(&self) -> Option<IpAddr> {
         match self.0.host()? {

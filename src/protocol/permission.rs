@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// One step of the ladder; a higher one includes the lower ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename_all = "snake_case")
+)]
 pub enum Permission {
     /// Connect, acknowledge, read.
     Read,

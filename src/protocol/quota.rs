@@ -1,11 +1,8 @@
 //! What a team's log says of its quota (spec 15).
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use serde_json::value::to_raw_value;
 
-use super::event::{Data, Event};
+use super::event::Event;
 
 /// The type of the event that says that a quota is used up.
 pub const EXHAUSTED: &str = "kite.subscription.quota_exhausted";
@@ -37,19 +34,5 @@ pub fn event(kind: &str, id: String, time: String, standing: &Standing) -> Event
         ),
         _ => "events are taken again".to_owned(),
     };
-    Event {
-        id,
-        source: SOURCE.to_owned(),
-        kind: kind.to_owned(),
-        subject: None,
-        time: Some(time),
-        datacontenttype: Some("application/json".to_owned()),
-        dataschema: None,
-        extensions: BTreeMap::from([
-            ("kitesource".to_owned(), "kite".into()),
-            ("kitesummary".to_owned(), summary.as_str().into()),
-        ]),
-        // Numbers and a plain text: it always serialises.
-        data: to_raw_value(standing).ok().map(Data::Json),
-    }
+    Event::own((SOURCE, kind, id), time, &summary, standing)
 }

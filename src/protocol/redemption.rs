@@ -39,10 +39,13 @@ pub struct Redemption {
     /// Its public key.
     pub identity_key: PublicKey,
     /// Where events for it are posted.
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::HookUrl"))]
     pub hook_url: String,
     /// What it will show the inviter.
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::PeerToken"))]
     pub outbound_token: String,
     /// What the inviter has to show it.
+    #[cfg_attr(feature = "schema", schemars(with = "super::schema::PeerToken"))]
     pub inbound_token: String,
     /// Its signature.
     pub proof: Signature,

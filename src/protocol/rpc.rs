@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 
 use super::api::{PublishStatus, Usage};
 use super::error::ErrorCode;
+#[cfg(feature = "schema")]
+use super::{id::SourceSlug, permission::Permission};
 
 /// The methods that this version answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,17 +233,29 @@ pub struct Hooks {
     pub hooks: Vec<Hook>,
 }
 
+/// The longest signing secret, in characters.
+pub const SECRET_MAX_CHARS: usize = 1024;
+
+/// The largest limit that an endpoint may have, in bytes: more than any provider sends.
+pub const MAX_BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
+
 /// The parameters of `hooks.create`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksCreate {
     /// The source slug.
+    #[cfg_attr(feature = "schema", schemars(with = "SourceSlug"))]
     pub source: String,
     /// The secret that posts are signed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Name<SECRET_MAX_CHARS>>")
+    )]
     pub webhook_secret: Option<String>,
     /// How large a body may be, in bytes (kite's own).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = MAX_BODY_MAX_BYTES)))]
     pub max_body_bytes: Option<u64>,
 }
 
@@ -272,8 +286,13 @@ pub struct HookCreated {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HooksRotateSecret {
     /// The source slug.
+    #[cfg_attr(feature = "schema", schemars(with = "SourceSlug"))]
     pub source: String,
     /// The new secret; the old one stays valid for ten minutes.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "super::schema::Name<SECRET_MAX_CHARS>")
+    )]
     pub webhook_secret: String,
 }
 
@@ -372,21 +391,31 @@ pub struct Keys {
     pub keys: Vec<Key>,
 }
 
+/// The longest name of a key, in characters.
+pub const KEY_NAME_MAX_CHARS: usize = 256;
+
 /// The parameters of `keys.create`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeysCreate {
     /// What to call it.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<super::schema::Line<KEY_NAME_MAX_CHARS>>")
+    )]
     pub name: Option<String>,
     /// Which events it may see; `["*"]` when absent.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<super::schema::ScopeText>>", length(max = super::scope::MAX_SCOPES)))]
     pub scopes: Option<Vec<String>>,
     /// What it may do; `["read"]` when absent.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Permission>>"))]
     pub permissions: Option<Vec<String>>,
     /// When it stops working, RFC 3339.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::Time>"))]
     pub expires_at: Option<String>,
 }
 

@@ -1,14 +1,10 @@
 //! What a team's log says of a message that did not reach its agent (spec 13.3).
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use serde_json::value::to_raw_value;
 
 use super::event::{Data, Event, UNDELIVERABLE, dedup_key};
 use super::id::InstanceId;
 use super::mac::hex;
-use super::summary;
 use super::view::View;
 
 /// Where these events come from.
@@ -70,24 +66,8 @@ impl Undeliverable {
         };
         let from = self.from.as_deref().unwrap_or("?");
         let summary = format!("[agent msg] not delivered: {from} → {}: {reason}", self.to);
-        Event {
-            id: hex(&digest[..ID_BYTES]),
-            source: SOURCE.to_owned(),
-            kind: UNDELIVERABLE.to_owned(),
-            subject: None,
-            time: Some(time),
-            datacontenttype: Some("application/json".to_owned()),
-            dataschema: None,
-            extensions: BTreeMap::from([
-                ("kitesource".to_owned(), "kite".into()),
-                (
-                    "kitesummary".to_owned(),
-                    summary::one_line(&summary).as_str().into(),
-                ),
-            ]),
-            // Texts alone: it always serialises.
-            data: to_raw_value(&told).ok().map(Data::Json),
-        }
+        let id = hex(&digest[..ID_BYTES]);
+        Event::own((SOURCE, UNDELIVERABLE, id), time, &summary, &told)
     }
 }
 

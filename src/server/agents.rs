@@ -18,12 +18,13 @@ use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::agent::{Message, MessageRequest};
-use crate::protocol::api::{Agent, AgentList, AgentUpdate, MessageAccepted};
+use crate::protocol::api::{AGENT_NAME_MAX_CHARS, Agent, AgentList, AgentUpdate, MessageAccepted};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{AgentId, TeamId, check_text};
 use crate::protocol::json;
 use crate::protocol::permission::Permission;
+use crate::protocol::schema::Word;
 use crate::store::StoreError;
 use crate::store::record::{AgentRecord, Dedup, KeyRecord, NewEvent, Origin, Outcome};
 
@@ -36,13 +37,14 @@ pub(super) fn routes() -> Routes {
     )
     .under("agents")
     .needs(Permission::Write)
-    .header::<String>(
+    .header::<Word<IDEMPOTENCY_KEY_MAX_BYTES>>(
         "Idempotency-Key",
         "Sent again with the same word and body, the message is stored once.",
     )
     .takes::<MessageRequest>()
     .gives::<MessageAccepted>(StatusCode::CREATED, "It is stored.")
     .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(StatusCode::NOT_FOUND, "The team is gone.")
     .refuses(
         StatusCode::CONFLICT,
         "The `Idempotency-Key` was used for another message.",
@@ -84,9 +86,6 @@ pub(super) fn routes() -> Routes {
 
 /// The longest `Idempotency-Key`, in bytes.
 const IDEMPOTENCY_KEY_MAX_BYTES: usize = 256;
-
-/// The longest name of an agent, in characters.
-const NAME_MAX_CHARS: usize = 256;
 
 /// `POST /api/v1/agents/messages`: stores a message for an agent.
 pub(super) async fn send(
@@ -193,7 +192,7 @@ pub(super) async fn put(
     let id: AgentId = id.parse()?;
     let update: AgentUpdate = call.json(&app).await?;
     if let Some(name) = &update.name {
-        check_text("the agent's name", name, NAME_MAX_CHARS)?;
+        check_text("the agent's name", name, AGENT_NAME_MAX_CHARS)?;
     }
     let now = app.clock.unix_millis();
     let record = app

@@ -26,7 +26,7 @@ use crate::base::random;
 use crate::log::{Delivery, Subscription};
 use crate::protocol::api::Usage;
 use crate::protocol::error::{CloseCode, REPLACED};
-use crate::protocol::frame::{BillingBlock, QuotaSnapshot, ServerFrame, event_frame};
+use crate::protocol::frame::{BillingBlock, QuotaSnapshot, Request, ServerFrame, event_frame};
 use crate::protocol::id::{ClientId, Seq};
 use crate::protocol::permission::Permission;
 use crate::protocol::scope::Filter;
@@ -70,20 +70,7 @@ pub(super) async fn greet(
     peer: Option<IpAddr>,
     socket: &mut Socket,
 ) -> Result<Connection, End> {
-    let hello = timeout(CONNECT_LIMIT, first_text(socket))
-        .await
-        .map_err(|_| {
-            Refusal::new(CloseCode::InvalidMessage, "no `connect` frame came in time")
-        })??;
-    let hello = Hello::parse(&hello)?;
-    let key = app
-        .access
-        .key(hello.token.reveal())
-        .await?
-        .ok_or_else(Refusal::auth)?;
-    if !hello.admits(&key) || !key.permissions.allow(Permission::Read) {
-        return Err(Refusal::auth().into());
-    }
+    let (hello, key) = admit(app, socket).await?;
     let team = key.team.clone();
     let client = match hello.client {
         Some(client) => client,
@@ -153,6 +140,25 @@ pub(super) async fn greet(
     };
     connection.tell_block(socket).await?;
     Ok(connection)
+}
+
+/// What a client says of itself, and its key, if it may listen.
+async fn admit(app: &App, socket: &mut Socket) -> Result<(Hello, Arc<KeyRecord>), End> {
+    let hello = timeout(CONNECT_LIMIT, first_text(socket))
+        .await
+        .map_err(|_| {
+            Refusal::new(CloseCode::InvalidMessage, "no `connect` frame came in time")
+        })??;
+    let hello = Hello::parse(&hello)?;
+    let key = app
+        .access
+        .key(hello.token.reveal())
+        .await?
+        .ok_or_else(Refusal::auth)?;
+    match hello.admits(&key) && key.permissions.allow(Permission::Read) {
+        true => Ok((hello, key)),
+        false => Err(Refusal::auth().into()),
+    }
 }
 
 /// Opens a cursor for a client that is there and was not replaced. One that has lost its patience comes again, and the
@@ -345,40 +351,42 @@ impl Connection {
                 let moved = self.session.acknowledged(acked);
                 self.keep(moved);
             }
-            Wish::Call(request) => {
-                let sender = Sender {
-                    peer: self.peer,
-                    team: &self.key.team,
-                    key: Some(&self.key.prefix),
-                };
-                let mut has_turned = false;
-                let answer = {
-                    // It waits where the disk cannot take more. What ends the connection does not wait for that.
-                    let mut begun =
-                        std::pin::pin!(rpc::begin(&self.app, &sender, &self.key, request));
-                    loop {
-                        let told = tokio::select! {
-                            biased;
-                            answer = &mut begun => break answer,
-                            told = self.presence.told() => told,
-                        };
-                        match ended_by(told) {
-                            Some(end) => return Err(end),
-                            None => has_turned = true,
-                        }
-                    }
-                };
-                self.calls.push(answer);
-                if has_turned {
-                    self.tell_block(socket).await?;
-                }
-            }
+            Wish::Call(request) => self.begin(request, socket).await?,
             Wish::BadCall { id, why } => {
                 let response = rpc::malformed(id, &why);
                 send(socket, response.to_text()).await?;
             }
         }
         Ok(())
+    }
+
+    /// Begins a call. It waits where the disk cannot take more; what ends the connection does not wait for that.
+    async fn begin(&mut self, request: Request, socket: &mut Socket) -> Result<(), End> {
+        let sender = Sender {
+            peer: self.peer,
+            team: &self.key.team,
+            key: Some(&self.key.prefix),
+        };
+        let mut has_turned = false;
+        let answer = {
+            let mut begun = std::pin::pin!(rpc::begin(&self.app, &sender, &self.key, request));
+            loop {
+                let told = tokio::select! {
+                    biased;
+                    answer = &mut begun => break answer,
+                    told = self.presence.told() => told,
+                };
+                match ended_by(told) {
+                    Some(end) => return Err(end),
+                    None => has_turned = true,
+                }
+            }
+        };
+        self.calls.push(answer);
+        match has_turned {
+            true => self.tell_block(socket).await,
+            false => Ok(()),
+        }
     }
 
     /// Sends a live event and those that wait behind it, then flushes once.

@@ -8,11 +8,13 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::json_schema;
 
 use super::call::{Admin, Call};
+use super::description::{JSON, Operation, Routes};
 use super::error::{ApiError, json};
 use super::path::Path;
-use super::peer_hook::let_in;
+use super::peer_hook::{from_peer, let_in};
 use super::peers;
 use super::state::App;
 use crate::protocol::discovery::{
@@ -21,6 +23,7 @@ use crate::protocol::discovery::{
 use crate::protocol::error::ErrorCode;
 use crate::protocol::federation::{PeerKind, PeerStatus};
 use crate::protocol::peer_url::PeerUrl;
+use crate::protocol::permission::Permission;
 use crate::store::federation::PeerRecord;
 
 /// How large a question may be: it says nothing.
@@ -28,6 +31,38 @@ const QUESTION_MAX_BYTES: usize = 1024;
 
 /// How many instances are shown at most: more than anybody reads, and a few hundred KiB.
 const DISCOVERED_MAX: usize = 1000;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let tell = Operation::post(
+        "/hooks/{team}/kite/discover",
+        "introduce_peers",
+        "Tells a peer of the team's other peers that take part in discovery.",
+    );
+    let tell = from_peer(tell)
+        .takes_as(JSON, |_| json_schema!({"type": "object"}))
+        .or_nothing()
+        .gives::<Introduction>(StatusCode::OK, "The others, and what this one is called.");
+    let ask = Operation::post(
+        "/api/federation/peers/discover",
+        "discover_peers",
+        "Asks one peer, or all that take part in discovery, which other instances they know.",
+    )
+    .under("peers")
+    .needs(Permission::Admin)
+    .takes::<peers::Which>()
+    .or_nothing()
+    .gives::<Discovery>(
+        StatusCode::OK,
+        "What they know. Nothing is connected by it.",
+    )
+    .refuses(StatusCode::NOT_FOUND, "The team has no such peer.")
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The peer does not take part, or is not active.",
+    );
+    Routes::new().add(tell, self::tell).add(ask, post)
+}
 
 /// `POST /hooks/{team}/kite/discover`: tells a peer of the team's others, as far as both take part.
 pub(super) async fn tell(

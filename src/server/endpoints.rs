@@ -7,9 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::call::{Call, Read, Write};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::path::Path;
 use super::state::App;
@@ -20,8 +22,9 @@ use crate::protocol::id::{SourceSlug, TeamId, check_name};
 use crate::protocol::permission::Permission;
 use crate::protocol::rpc::{
     ById, Hook, HookCreated, HookDeactivated, HookRotated, Hooks, HooksCreate, HooksRotateSecret,
-    InstallPrepared, PrepareInstall,
+    InstallPrepared, MAX_BODY_MAX_BYTES, PrepareInstall, SECRET_MAX_CHARS,
 };
+use crate::protocol::schema::Name;
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{EndpointDraft, EndpointRecord, Keeps, KeyHash, KeyRecord, Millis};
 use crate::webhook;
@@ -29,11 +32,51 @@ use crate::webhook;
 /// How long a secret that was replaced stays valid (spec 6).
 const OVERLAP_MILLIS: Millis = 10 * 60 * 1000;
 
-/// The longest signing secret, in characters.
-const SECRET_MAX_CHARS: usize = 1024;
-
-/// The largest limit that an endpoint may have: more than any provider sends.
-const MAX_BODY_MAX_BYTES: u64 = 100 * 1024 * 1024;
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let list = Operation::get("/api/v1/hooks", "list_endpoints", "The team's endpoints.")
+        .under("endpoints")
+        .needs(Permission::Read)
+        .gives::<Hooks>(StatusCode::OK, "The endpoints by source.");
+    let create = Operation::post(
+        "/api/v1/hooks",
+        "create_endpoint",
+        "Makes an endpoint; of a source that has one, a new token for it.",
+    )
+    .under("endpoints")
+    .needs(Permission::Write)
+    .takes::<HooksCreate>()
+    .gives::<HookCreated>(
+        StatusCode::CREATED,
+        "The endpoint, with its token, shown this once.",
+    );
+    let deactivate = Operation::delete(
+        "/api/v1/hooks/{id}",
+        "deactivate_endpoint",
+        "Deactivates an endpoint.",
+    )
+    .under("endpoints")
+    .needs(Permission::Write)
+    .part::<String>("id", "The endpoint's id.")
+    .gives::<HookDeactivated>(StatusCode::OK, "It takes nothing any more.")
+    .refuses(StatusCode::NOT_FOUND, "The team has no such endpoint.");
+    let rotate = Operation::post(
+        "/api/v1/hooks/{source}/secret",
+        "replace_endpoint_secret",
+        "Replaces the secret that posts are signed with; the one before stays valid for ten minutes.",
+    )
+    .under("endpoints")
+    .needs(Permission::Write)
+    .part::<SourceSlug>("source", "The endpoint's source.")
+    .takes::<NewSecret>()
+    .gives::<HookRotated>(StatusCode::OK, "It is replaced.")
+    .refuses(StatusCode::NOT_FOUND, "The team has no such endpoint.");
+    Routes::new()
+        .add(list, get_all)
+        .add(create, post)
+        .add(deactivate, delete)
+        .add(rotate, post_secret)
+}
 
 const GITHUB: &str = "github";
 
@@ -335,16 +378,20 @@ pub(super) async fn delete(
     Ok(json(StatusCode::OK, &deactivated))
 }
 
+/// The body of `POST /api/v1/hooks/{source}/secret`.
+#[derive(Deserialize, JsonSchema)]
+struct NewSecret {
+    /// The new secret.
+    #[schemars(with = "Name<SECRET_MAX_CHARS>")]
+    webhook_secret: String,
+}
+
 /// `POST /api/v1/hooks/{source}/secret`.
 pub(super) async fn post_secret(
     State(app): State<Arc<App>>,
     Path(source): Path<String>,
     mut call: Call<Write>,
 ) -> Result<Response, ApiError> {
-    #[derive(Deserialize)]
-    struct NewSecret {
-        webhook_secret: String,
-    }
     let NewSecret { webhook_secret } = call.json(&app).await?;
     let params = HooksRotateSecret {
         source,

@@ -7,10 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use schemars::json_schema;
 
 use super::call::{Call, Read, Write};
-use super::description::{Operation, Routes, cloud_event, described};
+use super::description::{Operation, Routes, cloud_event, cloud_events};
 use super::door::{Door, header_lines};
 use super::error::{ApiError, json_text};
 use super::limit::Sender;
@@ -22,7 +21,8 @@ use crate::protocol::event::{Event, with_seq};
 use crate::protocol::id::{Seq, SourceSlug, TeamId};
 use crate::protocol::permission::Permission;
 use crate::protocol::rpc::Published;
-use crate::protocol::scope::{Filter, Scopes};
+use crate::protocol::schema::{Limit, ScopeText, Time};
+use crate::protocol::scope::{Filter, MAX_SCOPES, Scopes};
 use crate::store::record::{StoredEvent, Stretch};
 use crate::webhook::cloudevents::{Mode, recognise};
 
@@ -31,6 +31,10 @@ pub(super) const LIMIT_DEFAULT: usize = 100;
 
 /// How many it has at most; more is cut to this (spec 6).
 pub(super) const LIMIT_MAX: usize = 1000;
+
+/// What is said of how many there are to be.
+pub(super) const LIMIT: &str =
+    "How many; 100 when absent, and 1000 at most, however many are asked for.";
 
 /// The slug of events that came with a key instead of through an endpoint.
 pub(super) const API_SOURCE: &str = "api";
@@ -46,23 +50,15 @@ pub(super) fn routes() -> Routes {
     .needs(Permission::Write)
     .query::<SourceSlug>("source", "The events' `kitesource`; `api` when absent.")
     .takes_as("application/cloudevents+json", cloud_event)
-    .takes_as("application/cloudevents-batch+json", |generator| {
-        let event = cloud_event(generator);
-        json_schema!({"type": "array", "items": event, "minItems": 1})
-    })
+    .takes_as("application/cloudevents-batch+json", cloud_events)
     .takes_as("application/json", cloud_event)
     .gives::<EventAnswer>(StatusCode::OK, "It was stored before.")
-    .gives_as(
+    .gives::<EventAnswer>(StatusCode::ACCEPTED, "It is stored.")
+    .gives::<Published>(
         StatusCode::ACCEPTED,
-        "It is stored; of a batch, what became of each event.",
-        |generator| {
-            let (one, many) = (
-                described::<EventAnswer>(generator),
-                described::<Published>(generator),
-            );
-            json_schema!({"anyOf": [one, many]})
-        },
+        "Of a batch, what became of each event.",
     )
+    .refuses(StatusCode::NOT_FOUND, "The team is gone.")
     .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.");
     let list = Operation::get(
         "/api/v1/events",
@@ -71,12 +67,16 @@ pub(super) fn routes() -> Routes {
     )
     .under("events")
     .needs(Permission::Read)
-    .query::<u64>("limit", "How many, 1 to 1000; 100 when absent.")
+    .query::<Limit>("limit", LIMIT)
     .query::<Seq>("after_seq", "Only what came after this.")
-    .query::<jiff::Timestamp>("since", "Only what was stored at or after this time.")
-    .queries::<String>(
+    .query::<Time>(
+        "since",
+        "Only what was stored at or after this time; not with `after_seq`.",
+    )
+    .queries::<ScopeText>(
         "scope",
         "Only what one of these scopes matches: `*`, `source:x`, `type:x`, `agent_to:x`.",
+        MAX_SCOPES,
     )
     .gives::<EventsPage>(StatusCode::OK, "A page of the log.");
     let get = Operation::get("/api/v1/events/{id}", "get_event", "One event.")

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::path::Path;
 use super::state::App;
@@ -17,10 +19,42 @@ use crate::base::random;
 use crate::federation::FederationToken as Secret;
 use crate::protocol::federation::FederationToken;
 use crate::protocol::id::check_name;
+use crate::protocol::permission::Permission;
+use crate::protocol::schema::Name;
 use crate::store::federation::TokenRecord;
 
 /// The longest label, in characters.
 const LABEL_MAX_CHARS: usize = 256;
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let under = |operation: Operation| operation.under("peers").needs(Permission::Admin);
+    let list = under(Operation::get(
+        "/api/federation/tokens",
+        "list_federation_tokens",
+        "The labels of the tokens that were made for peers.",
+    ))
+    .gives::<Vec<FederationToken>>(StatusCode::OK, "The labels, without the tokens.");
+    let create = under(Operation::post(
+        "/api/federation/tokens",
+        "create_federation_token",
+        "Makes a token that can be put into a peer. It opens nothing by itself.",
+    ))
+    .takes::<Draft>()
+    .gives::<FederationToken>(StatusCode::CREATED, "The token, shown this once.");
+    let forget = under(Operation::delete(
+        "/api/federation/tokens/{id}",
+        "forget_federation_token",
+        "Forgets a label. Peers that have the token keep it.",
+    ))
+    .part::<String>("id", "The label's id.")
+    .gives::<FederationToken>(StatusCode::OK, "It is forgotten.")
+    .refuses(StatusCode::NOT_FOUND, "The team has no such label.");
+    Routes::new()
+        .add(list, get_all)
+        .add(create, post)
+        .add(forget, delete)
+}
 
 fn shown(record: TokenRecord, token: Option<&Secret>) -> FederationToken {
     FederationToken {
@@ -44,15 +78,20 @@ pub(super) async fn get_all(
     Ok(json(StatusCode::OK, &tokens))
 }
 
+/// A token to be made.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "FederationTokenDraft")]
+struct Draft {
+    /// What it is for.
+    #[schemars(with = "Name<LABEL_MAX_CHARS>")]
+    label: String,
+}
+
 /// `POST /api/federation/tokens`.
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     mut call: Call<Admin>,
 ) -> Result<Response, ApiError> {
-    #[derive(Deserialize)]
-    struct Draft {
-        label: String,
-    }
     let Draft { label } = call.json(&app).await?;
     check_name("`label`", &label, LABEL_MAX_CHARS)?;
     let record = TokenRecord {

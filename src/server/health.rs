@@ -14,7 +14,7 @@ use super::description::{Operation, Routes};
 use super::error::json;
 use super::state::App;
 use crate::protocol::api::Health;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// What is served of it.
 pub(super) fn routes() -> Routes {
@@ -57,30 +57,38 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "ending");
     }
     match app.readiness.ask(&*app.store).await {
-        true => answer(StatusCode::OK, "ok"),
-        false => answer(StatusCode::SERVICE_UNAVAILABLE, "the store is unusable"),
+        None => answer(StatusCode::OK, "ok"),
+        Some(why) => answer(StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }
 
 /// Whether the store answers, as it was found out last. Anybody may ask, as often as they like, and the question takes
 /// the connection that events are stored over: so it is put once for all who want to know at the same time.
 #[derive(Default)]
-pub struct Readiness(Mutex<Option<(Instant, bool)>>);
+pub struct Readiness(Mutex<Option<(Instant, Option<Unready>)>>);
+
+/// Why the store does not serve. Anybody may read it: it names neither the database nor its words.
+type Unready = &'static str;
 
 impl Readiness {
-    async fn ask(&self, store: &dyn Store) -> bool {
+    /// What keeps the store from serving, if anything does.
+    async fn ask(&self, store: &dyn Store) -> Option<Unready> {
         let mut last = self.0.lock().await;
-        if let Some((time, is_ready)) = *last
+        if let Some((time, why)) = *last
             && time.elapsed() < FRESH
         {
-            return is_ready;
+            return why;
         }
-        let answered = store.ping().await;
-        if let Err(error) = &answered {
+        let why = store.ping().await.err().map(|error| {
             // Asked for again and again; an outage is logged where it begins.
             tracing::debug!(%error, "not ready: the store does not answer");
-        }
-        *last = Some((Instant::now(), answered.is_ok()));
-        answered.is_ok()
+            match error {
+                StoreError::Away(_) | StoreError::Unknown(_) => "the database cannot be reached",
+                StoreError::Unwritable(_) => "the database cannot be written",
+                _ => "the store is unusable",
+            }
+        });
+        *last = Some((Instant::now(), why));
+        why
     }
 }

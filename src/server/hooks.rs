@@ -9,8 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use schemars::{SchemaGenerator, json_schema};
 
 use super::access::bearer;
+use super::description::{JSON, Operation, Routes, cloud_event, cloud_events};
 use super::door::{Door, answered, header_lines, store};
 use super::endpoints;
 use super::error::{ApiError, json};
@@ -23,11 +25,94 @@ use crate::protocol::api::EventAnswer;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::dedup_key;
 use crate::protocol::id::{SourceSlug, TeamId};
+use crate::protocol::rpc::Published;
 use crate::protocol::token::{Token, TokenKind};
 use crate::store::record::{Dedup, EndpointRecord, NewEvent, Origin};
 use crate::webhook::cloudevents::{Mode, recognise};
 use crate::webhook::sample::Post as Sample;
 use crate::webhook::{self, Headers, Ingested, Receipt, Reply, Taken};
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let signed = takes_posts(Operation::post(
+        "/hooks/{team}/{source}",
+        "post_webhook",
+        "Takes a webhook, whose sender shows the endpoint's token or signs it.",
+    ))
+    .shown("hook_token")
+    .shown("webhook_signature");
+    let open = takes_posts(
+        Operation::post(
+            "/hooks/{team}/{source}/{token}",
+            "post_webhook_with_token",
+            "Takes a webhook whose sender knows nothing but an address.",
+        )
+        .part::<String>("token", "The endpoint's token."),
+    )
+    .refuses(
+        StatusCode::UNAUTHORIZED,
+        "There is no such endpoint, or the token or the signature is wrong.",
+    )
+    .refuses(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many, or too many wrong credentials: `Retry-After` says when to ask again.",
+    )
+    .refuses(StatusCode::FORBIDDEN, RESERVED);
+    Routes::new().add(signed, bare).add(open, with_token)
+}
+
+const RESERVED: &str = "The event has a type that only the server itself makes.";
+
+/// What both addresses of an endpoint take and give.
+fn takes_posts(operation: Operation) -> Operation {
+    let anything = |_: &mut SchemaGenerator| json_schema!({});
+    operation
+        .under("hooks")
+        .part::<TeamId>("team", "The team.")
+        .part::<String>("source", "The endpoint's source.")
+        .takes_as(JSON, anything)
+        .takes_as(
+            "application/x-www-form-urlencoded",
+            |_| json_schema!({"type": "object", "additionalProperties": {"type": "string"}}),
+        )
+        .takes_as("application/cloudevents+json", cloud_event)
+        .takes_as("application/cloudevents-batch+json", cloud_events)
+        .takes_as(
+            "application/octet-stream",
+            |_| json_schema!({"type": "string", "format": "binary"}),
+        )
+        .or_nothing()
+        .gives::<EventAnswer>(StatusCode::ACCEPTED, "It is stored.")
+        .gives::<Published>(
+            StatusCode::ACCEPTED,
+            "Of a batch, what became of each event.",
+        )
+        .gives::<EventAnswer>(
+            StatusCode::OK,
+            "It was stored before, or the provider wants to hear this status.",
+        )
+        .gives_as(
+            StatusCode::OK,
+            "The answer to a provider's question.",
+            |_| {
+                json_schema!({
+                    "title": "Challenge",
+                    "type": "object",
+                    "required": ["challenge"],
+                    "properties": {"challenge": {"type": "string"}},
+                })
+            },
+        )
+        .gives_content(
+            StatusCode::OK,
+            "What Twilio wants to hear.",
+            "text/xml",
+            |_| json_schema!({"type": "string"}),
+        )
+        .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+        .refuses(StatusCode::NOT_FOUND, "The team is gone.")
+        .refuses(StatusCode::GONE, "The endpoint was deactivated.")
+}
 
 /// The token in the `Authorization` header, or none.
 pub(super) async fn bare(

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::login::base;
 use super::path::Path;
@@ -22,8 +23,43 @@ use crate::protocol::invite::{
     self, INVITE_SECS, INVITE_SECS_MAX, INVITE_SECS_MIN, Invite, InviteCreated, InviteDraft,
     InviteSecret, InviteShown,
 };
+use crate::protocol::permission::Permission;
 use crate::store::invites::{INVITES_MAX, InviteRecord};
 use crate::store::record::Millis;
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let under = |operation: Operation| operation.under("invitations").needs(Permission::Admin);
+    let list = under(Operation::get(
+        "/api/federation/invites",
+        "list_invites",
+        "The team's invitations.",
+    ))
+    .gives::<Vec<InviteShown>>(StatusCode::OK, "The invitations, without their codes.");
+    let create = under(Operation::post(
+        "/api/federation/invites",
+        "create_invite",
+        "Invites another instance to become a peer.",
+    ))
+    .takes::<InviteDraft>()
+    .gives::<InviteCreated>(StatusCode::CREATED, "The code, shown this once.")
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "As many wait as may, or the server does not know where others find it.",
+    );
+    let take_back = under(Operation::delete(
+        "/api/federation/invites/{id}",
+        "remove_invite",
+        "Takes an invitation back. A peer that came of it stays.",
+    ))
+    .part::<String>("id", "The invitation's id.")
+    .gives::<InviteShown>(StatusCode::OK, "What it was.")
+    .refuses(StatusCode::NOT_FOUND, "The team has no such invitation.");
+    Routes::new()
+        .add(list, get_all)
+        .add(create, post)
+        .add(take_back, delete)
+}
 
 fn shown(record: InviteRecord) -> InviteShown {
     let redeemed = record.redeemed;

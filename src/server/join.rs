@@ -14,6 +14,7 @@ use axum::response::Response;
 use tokio::time::sleep;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes};
 use super::endpoints;
 use super::error::{ApiError, json};
 use super::login::base;
@@ -31,9 +32,10 @@ use crate::protocol::id::{TeamId, check_name};
 use crate::protocol::identity::{IDENTITY_KEY_LEN, SIGNATURE_LEN, fingerprint};
 use crate::protocol::invite::{Invite, JoinDraft, Joined};
 use crate::protocol::peer_url::PeerUrl;
+use crate::protocol::permission::Permission;
 use crate::protocol::redemption::{Redeemed, Redemption, TestRequest};
 use crate::store::StoreError;
-use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord, PeerUpdate};
+use crate::store::federation::{InboundToken, NewPeer, PEERS_MAX, PeerRecord, PeerUpdate};
 use crate::store::invites::is_same_hook;
 
 /// How long to wait until a direction that did not work is tried once more: the other side's nodes may hear of the
@@ -46,6 +48,49 @@ struct Join<'a> {
     team: &'a TeamId,
     invite: Invite,
     name: Option<String>,
+}
+
+/// What the two instances have agreed on.
+struct Terms<'a> {
+    hook_url: String,
+    scopes: TypeScopes,
+    identity_key: [u8; IDENTITY_KEY_LEN],
+    outbound: &'a FederationToken,
+    inbound: InboundToken,
+}
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::post(
+        "/api/federation/join",
+        "join_peer",
+        "Redeems an invitation of another instance, which becomes a peer.",
+    )
+    .under("invitations")
+    .needs(Permission::Admin)
+    .takes::<JoinDraft>()
+    .gives::<Joined>(
+        StatusCode::OK,
+        "The peer, and what came of a test each way.",
+    )
+    .refuses(StatusCode::NOT_FOUND, "There is no such invitation.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The invitation was redeemed by another instance, or a peer is in the way.",
+    )
+    .refuses(
+        StatusCode::GONE,
+        "The invitation can be redeemed no longer.",
+    )
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The other instance cannot be a peer, or does not want this one.",
+    )
+    .refuses(
+        StatusCode::BAD_GATEWAY,
+        "The other instance was not reached, or is another one.",
+    );
+    Routes::new().add(operation, post)
 }
 
 /// `POST /api/federation/join`.
@@ -104,7 +149,8 @@ impl Join<'_> {
             .map_err(|fault| ApiError::bad_request(fault.to_string()))?;
         let inviter = Inviter::of(&app.dial, invite);
         let redeemed = inviter.redeem(&asked).await?;
-        let (peer, renewed) = self.keep(&redeemed, &asked, &outbound, inbound).await?;
+        let terms = self.terms(&redeemed, &outbound, inbound).await?;
+        let (peer, renewed) = self.keep(&terms).await?;
         app.federation.changed(peer.number);
         app.federation.wake(peer.number).await?;
         tracing::info!(
@@ -180,77 +226,37 @@ impl Join<'_> {
         }
     }
 
-    /// Makes or renews the peer that the inviter is, and says whether it was one before.
-    async fn keep(
+    /// What the inviter and this side have agreed on.
+    async fn terms<'a>(
         &self,
         redeemed: &Redeemed,
-        asked: &Redemption,
-        outbound: &FederationToken,
+        outbound: &'a FederationToken,
         inbound: FederationToken,
-    ) -> Result<(PeerRecord, bool), ApiError> {
-        let app = self.app;
+    ) -> Result<Terms<'a>, ApiError> {
         let base = self.invite.base();
         let hook_url =
-            PeerUrl::parse(&redeemed.hook_url, app.dial.outbound()).map_err(|fault| {
+            PeerUrl::parse(&redeemed.hook_url, self.app.dial.outbound()).map_err(|fault| {
                 unprocessable(format!(
                     "the hook that `{base}` names cannot be posted to: {fault}"
                 ))
             })?;
         let scopes = TypeScopes::parse(redeemed.scopes.clone())
             .map_err(|fault| unprocessable(format!("the scopes that `{base}` names: {fault}")))?;
-        let index = app.sealer.index(&asked.inbound_token);
-        let hashed = hashed(app, inbound).await?;
+        Ok(Terms {
+            hook_url: hook_url.as_str().to_owned(),
+            scopes,
+            identity_key: redeemed.identity_key.0,
+            outbound,
+            inbound: hashed(self.app, inbound).await?,
+        })
+    }
+
+    /// Makes or renews the peer that the inviter is, and says whether it was one before.
+    async fn keep(&self, terms: &Terms<'_>) -> Result<(PeerRecord, bool), ApiError> {
         for _ in 0..LOOKS_MAX {
-            let now = app.clock.unix_millis();
-            let known = self.known().await?;
-            let id = known
-                .as_ref()
-                .map_or_else(random::uuid7, |peer| peer.id.clone());
-            let sealed = app
-                .sealer
-                .seal(&PeerRecord::place(&id), outbound.reveal())?;
-            let kept = match known {
-                Some(peer) if !is_same_hook(&peer.hook_url, hook_url.as_str()) => {
-                    return Err(conflict(format!(
-                        "the peer `{}` is another team of that instance, and two instances are connected once: remove \
-                         it first, and there the peer that this instance is now",
-                        peer.name
-                    )));
-                }
-                Some(peer) => {
-                    let replaced = (hashed.clone(), now.saturating_add(overlap()));
-                    let update = PeerUpdate {
-                        name: self.name.clone(),
-                        hook_url: Some(hook_url.as_str().to_owned()),
-                        scopes: Some(scopes.clone()),
-                        outbound_token: Some(sealed),
-                        inbound: (peer.inbound.index != index).then_some(replaced),
-                        ..PeerUpdate::default()
-                    };
-                    let team = self.team.clone();
-                    let updated = app.store.update_peer(team, id, update, now).await;
-                    updated.map(|peer| (peer, true))
-                }
-                None => {
-                    let instance_id = self.invite.instance_id.to_string();
-                    let peer = NewPeer {
-                        id,
-                        team: self.team.clone(),
-                        name: self.name.clone().unwrap_or_else(|| instance_id.clone()),
-                        instance_id,
-                        hook_url: hook_url.as_str().to_owned(),
-                        scopes: scopes.clone(),
-                        max_hops: MAX_HOPS,
-                        rate_limit_per_sec: RATE_LIMIT,
-                        outbound_token: sealed,
-                        inbound: hashed.clone(),
-                        identity_key: Some(redeemed.identity_key.0),
-                        kind: PeerKind::Kite,
-                        discovery: false,
-                        now,
-                    };
-                    app.store.create_peer(peer).await.map(|peer| (peer, false))
-                }
+            let kept = match self.known().await? {
+                Some(peer) => self.renew(peer, terms).await?.map(|peer| (peer, true)),
+                None => self.make(terms).await?.map(|peer| (peer, false)),
             };
             match kept {
                 // Made or removed by somebody else since it was looked for.
@@ -263,6 +269,62 @@ impl Join<'_> {
         Err(ApiError::unavailable(
             "the team's peers are being changed at this moment: join again with the same code",
         ))
+    }
+
+    async fn renew(
+        &self,
+        peer: PeerRecord,
+        terms: &Terms<'_>,
+    ) -> Result<Result<PeerRecord, StoreError>, ApiError> {
+        if !is_same_hook(&peer.hook_url, &terms.hook_url) {
+            return Err(conflict(format!(
+                "the peer `{}` is another team of that instance, and two instances are connected once: remove it first, \
+                 and there the peer that this instance is now",
+                peer.name
+            )));
+        }
+        let now = self.app.clock.unix_millis();
+        let is_new = peer.inbound.index != terms.inbound.index;
+        let update = PeerUpdate {
+            name: self.name.clone(),
+            hook_url: Some(terms.hook_url.clone()),
+            scopes: Some(terms.scopes.clone()),
+            outbound_token: Some(self.sealed(&peer.id, terms)?),
+            inbound: is_new.then(|| (terms.inbound.clone(), now.saturating_add(overlap()))),
+            ..PeerUpdate::default()
+        };
+        let store = &self.app.store;
+        Ok(store
+            .update_peer(self.team.clone(), peer.id, update, now)
+            .await)
+    }
+
+    async fn make(&self, terms: &Terms<'_>) -> Result<Result<PeerRecord, StoreError>, ApiError> {
+        let id = random::uuid7();
+        let instance_id = self.invite.instance_id.to_string();
+        let peer = NewPeer {
+            outbound_token: self.sealed(&id, terms)?,
+            id,
+            team: self.team.clone(),
+            name: self.name.clone().unwrap_or_else(|| instance_id.clone()),
+            instance_id,
+            hook_url: terms.hook_url.clone(),
+            scopes: terms.scopes.clone(),
+            max_hops: MAX_HOPS,
+            rate_limit_per_sec: RATE_LIMIT,
+            inbound: terms.inbound.clone(),
+            identity_key: Some(terms.identity_key),
+            kind: PeerKind::Kite,
+            discovery: false,
+            now: self.app.clock.unix_millis(),
+        };
+        Ok(self.app.store.create_peer(peer).await)
+    }
+
+    /// The token that opens the inviter's hook, as it is stored.
+    fn sealed(&self, peer_id: &str, terms: &Terms<'_>) -> Result<Vec<u8>, StoreError> {
+        let place = PeerRecord::place(peer_id);
+        self.app.sealer.seal(&place, terms.outbound.reveal())
     }
 
     /// What a post to the inviter comes to.
@@ -326,15 +388,14 @@ impl From<InviterFault> for ApiError {
             InviterFault::Foreign { .. } => bad_gateway(ErrorCode::PeerUnsupported, text),
             InviterFault::Impostor { .. } => bad_gateway(ErrorCode::PeerMismatch, text),
             InviterFault::Address => unprocessable(text),
-            InviterFault::Refused { status, code, .. } => match code {
-                Some(
-                    code @ (ErrorCode::InviteUnknown
-                    | ErrorCode::InviteExpired
-                    | ErrorCode::InviteUsed
-                    | ErrorCode::Conflict),
-                ) => {
-                    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
-                    Self::new(status, code, text)
+            // The status is ours: that of the other side is whatever it likes.
+            InviterFault::Refused { code, .. } => match code {
+                Some(code @ ErrorCode::InviteUnknown) => {
+                    Self::new(StatusCode::NOT_FOUND, code, text)
+                }
+                Some(code @ ErrorCode::InviteExpired) => Self::new(StatusCode::GONE, code, text),
+                Some(code @ (ErrorCode::InviteUsed | ErrorCode::Conflict)) => {
+                    Self::new(StatusCode::CONFLICT, code, text)
                 }
                 // Its 401 is no word about the caller's key.
                 _ => unprocessable(text),

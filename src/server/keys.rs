@@ -16,7 +16,9 @@ use super::{end_dead_keys, state::App};
 use crate::base::clock::rfc3339;
 use crate::protocol::id::check_text;
 use crate::protocol::permission::{Permission, Permissions};
-use crate::protocol::rpc::{ById, Key, KeyCreated, KeyRevoked, Keys, KeysCreate};
+use crate::protocol::rpc::{
+    ById, KEY_NAME_MAX_CHARS, Key, KeyCreated, KeyRevoked, Keys, KeysCreate,
+};
 use crate::protocol::scope::{Scope, Scopes};
 use crate::store::record::{KeyRecord, Millis};
 
@@ -45,9 +47,6 @@ pub(super) fn routes() -> Routes {
         .add(create, post)
         .add(revoke, delete)
 }
-
-/// The longest name of a key, in characters.
-const NAME_MAX_CHARS: usize = 256;
 
 /// `keys.list`.
 pub(super) async fn list(app: &App, caller: &KeyRecord) -> Result<Keys, ApiError> {
@@ -86,7 +85,7 @@ pub(super) async fn create(
     caller.require(Permission::Admin)?;
     let now = app.clock.unix_millis();
     if let Some(name) = &params.name {
-        check_text("the key's name", name, NAME_MAX_CHARS)?;
+        check_text("the key's name", name, KEY_NAME_MAX_CHARS)?;
     }
     let permissions = match params.permissions {
         Some(words) => permissions(words)?,

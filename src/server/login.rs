@@ -12,6 +12,7 @@ use axum::response::Response;
 use sha2::{Digest, Sha256};
 
 use super::bootstrap::new_key;
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::listen::Peer;
 use super::{body, state::App};
@@ -20,6 +21,38 @@ use crate::protocol::address;
 use crate::protocol::login::{DeviceCode, DeviceTokenRequest, Granted, LoginError};
 use crate::protocol::scope::Scopes;
 use crate::store::record::{Millis, PendingLogin, Poll};
+
+/// What is served of it to programs.
+pub(super) fn routes() -> Routes {
+    let begin = Operation::post(
+        "/api/auth/device-code",
+        "begin_login",
+        "Begins a login: a person agrees to it at an address.",
+    )
+    .under("login")
+    .gives::<DeviceCode>(StatusCode::OK, "The codes, and where the person goes.")
+    .refuses(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many logins were begun, or wait for a decision.",
+    );
+    let poll = Operation::post(
+        "/api/auth/device-token",
+        "poll_login",
+        "Asks whether the person has agreed.",
+    )
+    .under("login")
+    .takes::<DeviceTokenRequest>()
+    .gives::<Granted>(StatusCode::OK, "The key, shown this once.")
+    .gives::<LoginError>(
+        StatusCode::BAD_REQUEST,
+        "`authorization_pending`, `slow_down` or `expired_token`; or what is wrong with the body.",
+    )
+    .gives::<LoginError>(
+        StatusCode::FORBIDDEN,
+        "`access_denied`: the person has refused.",
+    );
+    Routes::new().add(begin, self::begin).add(poll, self::poll)
+}
 
 /// How long a login can be decided and fetched.
 const LIFE_MILLIS: Millis = 15 * 60 * 1000;

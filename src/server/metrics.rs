@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::json_schema;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::description::{Operation, Routes};
 use super::error::ApiError;
 use super::peers::secs_since;
 use super::state::App;
@@ -34,6 +36,23 @@ const REST_FACTOR: u32 = 9;
 
 /// The text format of Prometheus.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::get(
+        "/metrics",
+        "get_metrics",
+        "What the instance adds up to, for Prometheus.",
+    )
+    .knows(Permission::Admin)
+    .gives_content(
+        StatusCode::OK,
+        "The text format of Prometheus; with an admin key also how each of its team's peers does.",
+        "text/plain",
+        |_| json_schema!({"type": "string"}),
+    );
+    Routes::new().add(operation, get)
+}
 
 /// How peers do, as it was counted last.
 #[derive(Default)]

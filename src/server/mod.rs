@@ -18,6 +18,7 @@ mod endpoints;
 mod error;
 mod events;
 mod federation_tokens;
+mod handle;
 mod health;
 mod hooks;
 mod invites;
@@ -69,7 +70,6 @@ use crate::federation::openintent::{OpenIntent, OpenIntentParts, Trust};
 use crate::federation::{self, Dial, Federation, Inbound, Paperclip, PaperclipFault, Recorder};
 use crate::log::{Limits, Log, Notice, Tasks};
 use crate::protocol::id::IdError;
-use crate::protocol::identity::IDENTITY_KEY_LEN;
 use crate::protocol::outbound::Outbound;
 use crate::store::record::Identity;
 use crate::store::seal::Sealer;
@@ -88,6 +88,7 @@ pub use crate::federation::openintent::{
     ServerUrl, SharedSecret, check_api_key, check_did, open_seed, seal_seed,
 };
 pub use bootstrap::{Bootstrap, KEY_FILE, kept_secret_key, new_key};
+pub use handle::{Handle, Reloaded};
 pub use limit::RateLimits;
 pub use tls::{TlsFileFault, TlsFiles};
 
@@ -346,14 +347,17 @@ impl Server {
         self.app.console.is_some()
     }
 
+    /// What can be asked of it while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            app: Arc::downgrade(&self.app),
+            certificate: self.certificate.clone(),
+        }
+    }
+
     /// The instance's id.
     pub fn instance_id(&self) -> &str {
         &self.app.instance_id
-    }
-
-    /// The public half of the instance's Ed25519 key.
-    pub fn public_key(&self) -> [u8; IDENTITY_KEY_LEN] {
-        self.app.identity.public()
     }
 
     /// The first key, if this is the first start. Once.

@@ -6,8 +6,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes, described};
 use super::error::{ApiError, json, json_text};
 use super::path::Path;
 use super::state::App;
@@ -15,12 +18,121 @@ use super::{events, peers, query};
 use crate::base::clock::{rfc3339, unix_millis};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::federation::{DeliveryRow, OutboxRow, OutboxStatus, Replayed};
-use crate::protocol::forward::TypeScopes;
+use crate::protocol::forward::{TYPE_SCOPES_MAX, TypeScopes};
 use crate::protocol::id::TeamId;
+use crate::protocol::permission::Permission;
+use crate::protocol::schema::{AfterLetter, CloudEvent, Limit, Time, TypePattern};
 use crate::store::federation::{
     DeliveryEntry, DeliveryFilter, Letters, OutboxEntry, OutboxFilter, OutboxId,
 };
 use crate::store::record::Millis;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let under = |operation: Operation| operation.under("forwarding").needs(Permission::Admin);
+    let one = |operation: Operation| {
+        under(operation)
+            .part::<String>("id", "The letter's id.")
+            .refuses(StatusCode::NOT_FOUND, "The team has no such dead letter.")
+    };
+    let rows = "Newest first.";
+    let outbox = narrowing(under(Operation::get(
+        "/api/federation/outbox",
+        "list_outbox",
+        "What goes to peers, and what became of it.",
+    )))
+    .query::<OutboxStatus>("status", "Only what stands like this.")
+    .gives::<Vec<OutboxRow>>(StatusCode::OK, rows);
+    let deliveries = narrowing(under(Operation::get(
+        "/api/federation/deliveries",
+        "list_deliveries",
+        "The attempts at what goes to peers.",
+    )))
+    .query::<u16>("status_code", "Only where the peer answered with this.")
+    .gives::<Vec<DeliveryRow>>(StatusCode::OK, rows);
+    let dead = narrowing(under(Operation::get(
+        LETTERS,
+        "list_dead_letters",
+        "What peers refused for good, or did not take in time.",
+    )))
+    .query::<AfterLetter>(
+        "after",
+        "Only those behind the letter of this id, in an order that replays leave alone; `0` to begin.",
+    )
+    .gives::<Vec<OutboxRow>>(StatusCode::OK, "Newest first, unless `after` is given.");
+    let replay_all = under(Operation::post(
+        "/api/federation/dead-letters/replay",
+        "replay_dead_letters",
+        "Sends all dead letters again, or those to one peer.",
+    ))
+    .takes::<peers::Which>()
+    .or_nothing()
+    .gives::<Replayed>(StatusCode::OK, "How many are due again.")
+    .refuses(StatusCode::NOT_FOUND, "The team has no such peer.");
+    let show = one(Operation::get(
+        LETTER,
+        "get_dead_letter",
+        "A dead letter with its event.",
+    ))
+    .gives_as(StatusCode::OK, "The letter.", dead_letter);
+    let discard = one(Operation::delete(
+        LETTER,
+        "discard_dead_letter",
+        "Drops a dead letter.",
+    ))
+    .gives::<OutboxRow>(StatusCode::OK, "What it was.");
+    let replay = one(Operation::post(
+        "/api/federation/dead-letters/{id}/replay",
+        "replay_dead_letter",
+        "Sends a dead letter again.",
+    ))
+    .gives::<OutboxRow>(StatusCode::OK, "It is due again.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "Its peer is gone, or it was replayed at the same moment.",
+    );
+    Routes::new()
+        .add(outbox, get_all)
+        .add(deliveries, get_deliveries)
+        .add(dead, get_dead)
+        .add(replay_all, post_replay)
+        .add(show, get_letter)
+        .add(discard, delete_letter)
+        .add(replay, post_letter_replay)
+}
+
+const LETTERS: &str = "/api/federation/dead-letters";
+const LETTER: &str = "/api/federation/dead-letters/{id}";
+
+/// What narrows a list of what goes to peers.
+fn narrowing(operation: Operation) -> Operation {
+    operation
+        .query::<String>("peer_id", "Only to the peer with this id.")
+        .query::<String>("event_id", "Only of the event with this id.")
+        .queries::<TypePattern>(
+            "type",
+            "Only of events with a type like this, as in a peer's scopes.",
+            TYPE_SCOPES_MAX,
+        )
+        .query::<Time>("since", "Only from this time on.")
+        .query::<Time>("before", "Only before this time.")
+        .query::<String>("error", "Only where the last error has this in it.")
+        .query::<Limit>("limit", events::LIMIT)
+}
+
+/// A row and its event: null where retention took that.
+fn dead_letter(generator: &mut SchemaGenerator) -> Schema {
+    let event = described::<Option<CloudEvent>>(generator);
+    let mut schema = OutboxRow::json_schema(generator);
+    schema.insert("title".to_owned(), "DeadLetter".into());
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.push("event".into());
+    }
+    if let Some(Value::Object(members)) = schema.get_mut("properties") {
+        members.insert("event".to_owned(), event.to_value());
+    }
+    schema
+}
 
 fn row(entry: OutboxEntry) -> OutboxRow {
     OutboxRow {

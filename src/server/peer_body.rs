@@ -9,7 +9,9 @@ use super::error::ApiError;
 use super::state::App;
 use crate::base::random;
 use crate::federation::FederationToken;
-use crate::protocol::federation::{OVERLAP_SECS, PeerChange, PeerDraft, PeerStatus};
+use crate::protocol::federation::{
+    MAX_HOPS_MAX, OVERLAP_MAX_SECS, OVERLAP_SECS, PeerChange, PeerDraft, PeerStatus, RATE_LIMIT_MAX,
+};
 use crate::protocol::forward::TypeScopes;
 use crate::protocol::id::{InstanceId, check_name};
 use crate::protocol::json::Object;
@@ -19,15 +21,6 @@ use crate::store::federation::InboundToken;
 
 /// The longest name of a peer, in characters: as long as the instance id that it may default to.
 pub(super) const NAME_MAX_CHARS: usize = InstanceId::MAX_CHARS;
-
-/// How far an event may come at most (spec 14.1).
-const MAX_HOPS_MAX: u64 = 16;
-
-/// How many posts a second a peer may have at most (spec 14.1).
-const RATE_LIMIT_MAX: u32 = 100_000;
-
-/// How long a token that was replaced may stay valid: a day (spec 14.1).
-const OVERLAP_MAX_SECS: u64 = 86_400;
 
 /// A new peer.
 pub(super) struct NewPeerWish {

@@ -9,10 +9,12 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use schemars::json_schema;
 use serde_json::json as object;
 
 use super::access::bearer;
 use super::body;
+use super::description::{Operation, Routes, cloud_event};
 use super::door::{answered, header_lines, store};
 use super::error::{ApiError, json};
 use super::limit::Sender;
@@ -20,6 +22,7 @@ use super::path::Path;
 use super::state::App;
 use crate::base::clock::rfc3339;
 use crate::federation::{Caller, FederationToken};
+use crate::protocol::api::EventAnswer;
 use crate::protocol::arrival::Arrival;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::Event;
@@ -39,6 +42,50 @@ const REFUSED: &str = "invalid federation token";
 
 /// What only who shows the right token learns.
 const UNSIGNED: &str = "the signature is missing or wrong";
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::post(
+        "/hooks/{team}/kite",
+        "post_forwarded_event",
+        "Takes an event that a peer forwards.",
+    );
+    let operation = from_peer(operation)
+        .takes_as("application/cloudevents+json", cloud_event)
+        .gives::<EventAnswer>(StatusCode::ACCEPTED, "It is stored.")
+        .gives::<EventAnswer>(StatusCode::OK, "It was stored before.")
+        .gives_as(
+            StatusCode::OK,
+            "It was here before, or has come too far, and goes no further.",
+            |_| {
+                json_schema!({
+                    "title": "LoopDropped",
+                    "type": "object",
+                    "required": ["status", "id"],
+                    "properties": {
+                        "status": {"type": "string", "const": "loop_dropped"},
+                        "id": {"type": "string"},
+                    },
+                })
+            },
+        )
+        .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+        .refuses(StatusCode::NOT_FOUND, "The team is gone.");
+    Routes::new().add(operation, post)
+}
+
+/// What a peer shows: its token, and a signature that is made with it.
+pub(super) fn from_peer(operation: Operation) -> Operation {
+    operation
+        .under("federation")
+        .shown("peer_token")
+        .part::<TeamId>("team", "The team that the peer is one of.")
+        .header::<String>(
+            "X-Kite-Signature",
+            "`sha256=` and the HMAC-SHA256 of the body in hex, with the token as its key.",
+        )
+        .required()
+}
 
 /// Takes an event of a peer.
 pub(super) async fn post(

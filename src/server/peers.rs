@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::path::Path;
 use super::peer_body::{NewPeerWish, PeerWish, hashed};
@@ -16,14 +18,92 @@ use super::{body, endpoints};
 use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::error::ErrorCode;
-use crate::protocol::federation::{Peer, PeerCreated, PeerHealth, PeerKind, PeerStatus};
+use crate::protocol::federation::{
+    Peer, PeerChange, PeerCreated, PeerDraft, PeerHealth, PeerKind, PeerStatus, PeerTest,
+};
 use crate::protocol::id::TeamId;
 use crate::protocol::identity::fingerprint;
+use crate::protocol::permission::Permission;
 use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord, PeerStanding, PeerUpdate};
 use crate::store::record::Millis;
 
 /// The source of what peers send: the last part of the address of their hook.
 pub(super) const KITE: &str = "kite";
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let under = |operation: Operation| operation.under("peers").needs(Permission::Admin);
+    let one = |operation: Operation| {
+        under(operation)
+            .part::<String>("id", "The peer's id.")
+            .refuses(StatusCode::NOT_FOUND, NONE)
+    };
+    let health = under(Operation::get(
+        "/api/federation/status",
+        "get_federation_status",
+        "How each of the team's peers does.",
+    ))
+    .gives::<Vec<PeerHealth>>(StatusCode::OK, "The peers by name.");
+    let list = under(Operation::get(PEERS, "list_peers", "The team's peers."))
+        .gives::<Vec<Peer>>(StatusCode::OK, "The peers, without their tokens.");
+    let create = under(Operation::post(
+        PEERS,
+        "create_peer",
+        "Makes another instance a peer.",
+    ))
+    .takes::<PeerDraft>()
+    .gives::<PeerCreated>(
+        StatusCode::CREATED,
+        "The peer, and the tokens that were made for it, shown this once.",
+    )
+    .refuses(
+        StatusCode::CONFLICT,
+        "Another peer goes by that name or id.",
+    )
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The team has as many peers as it may.",
+    );
+    let show =
+        one(Operation::get(PEER, "get_peer", "One peer.")).gives::<Peer>(StatusCode::OK, "It.");
+    let change = one(Operation::patch(PEER, "change_peer", "Changes a peer."))
+        .takes::<PeerChange>()
+        .gives::<Peer>(StatusCode::OK, "What it is now.")
+        .refuses(
+            StatusCode::CONFLICT,
+            "Another peer goes by that name, or this one is not for anybody to change.",
+        );
+    let remove = one(Operation::delete(PEER, "remove_peer", "Removes a peer."))
+        .gives::<Peer>(
+            StatusCode::OK,
+            "What it was. What waited for it is cancelled.",
+        )
+        .refuses(StatusCode::CONFLICT, "It is not for anybody to remove.");
+    let test = one(Operation::post(
+        "/api/federation/peers/{id}/test",
+        "test_peer",
+        "Posts an event to a peer that it does not keep.",
+    ))
+    .gives::<PeerTest>(StatusCode::OK, "What came of it, good or bad.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "It is revoked, or of a kind that cannot be tried.",
+    );
+    Routes::new()
+        .add(health, status)
+        .add(list, get_all)
+        .add(create, post)
+        .add(show, get)
+        .add(change, patch)
+        .add(remove, delete)
+        .add(test, self::test)
+}
+
+const PEERS: &str = "/api/federation/peers";
+const PEER: &str = "/api/federation/peers/{id}";
+
+/// What is said of an id that names no peer.
+const NONE: &str = "The team has no such peer.";
 
 /// A peer as it is shown. Its tokens are never among it.
 pub(super) fn shown(peer: PeerRecord) -> Peer {
@@ -55,12 +135,15 @@ pub(super) async fn find(app: &App, team: &TeamId, id: &str) -> Result<PeerRecor
     found.ok_or_else(missing)
 }
 
+/// A body that may name a peer.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Which {
+    /// The id of the one peer that is meant; all are where there is none.
+    peer_id: Option<String>,
+}
+
 /// The id of the peer that a body names (`peer_id`), where it is about one alone. The body may be left out.
 pub(super) fn named(sent: &[u8]) -> Result<Option<String>, ApiError> {
-    #[derive(Deserialize)]
-    struct Which {
-        peer_id: Option<String>,
-    }
     match sent.trim_ascii().is_empty() {
         true => Ok(None),
         false => Ok(body::parse::<Which>(sent)?.peer_id),

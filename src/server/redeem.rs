@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use tokio::time::timeout;
 
+use super::description::{Operation, Routes};
 use super::endpoints;
 use super::error::{ApiError, json};
 use super::login::base;
@@ -23,12 +24,12 @@ use crate::base::random;
 use crate::federation::FederationToken;
 use crate::protocol::base64url::Base64Url;
 use crate::protocol::error::ErrorCode;
-use crate::protocol::federation::{OVERLAP_SECS, PeerKind, PeerStatus, RATE_LIMIT};
+use crate::protocol::federation::{OVERLAP_SECS, PeerKind, PeerStatus, PeerTest, RATE_LIMIT};
 use crate::protocol::forward::MAX_HOPS;
 use crate::protocol::identity::{SIGNATURE_LEN, fingerprint};
 use crate::protocol::invite::InviteSecret;
 use crate::protocol::peer_url::PeerUrl;
-use crate::protocol::redemption::{Redeemed, Redemption, TestRequest};
+use crate::protocol::redemption::{REDEEM_PATH, Redeemed, Redemption, TEST_PATH, TestRequest};
 use crate::store::federation::{NewPeer, PEERS_MAX, PeerRecord};
 use crate::store::invites::{Asks, InviteRecord, InviteRefusal, Joiner};
 use crate::store::record::Millis;
@@ -46,6 +47,44 @@ pub(super) const TESTS_MAX: usize = 16;
 
 /// How often it is looked who the joiner is, where the peers change meanwhile.
 pub(super) const LOOKS_MAX: usize = 5;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let proved = |operation: Operation| {
+        operation
+            .under("invitations")
+            .refuses(StatusCode::UNAUTHORIZED, "The proof is wrong.")
+            .refuses(StatusCode::NOT_FOUND, "There is no such invitation.")
+            .refuses(
+                StatusCode::CONFLICT,
+                "It was redeemed by another instance, or the peer is another one or revoked.",
+            )
+            .refuses(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many, or too many wrong invitations: `Retry-After` says when to ask again.",
+            )
+    };
+    let redeem = proved(Operation::post(
+        REDEEM_PATH,
+        "redeem_invite",
+        "Redeems an invitation: another instance becomes a peer. The secret opens it, and a signature says who comes.",
+    ))
+    .takes::<Redemption>()
+    .gives::<Redeemed>(StatusCode::OK, "Both are peers now.")
+    .refuses(StatusCode::GONE, "It can be redeemed no longer.")
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The team has as many peers as it may, or the joiner's address is not posted to.",
+    );
+    let test = proved(Operation::post(
+        TEST_PATH,
+        "test_joiner",
+        "Tries the way to the instance that has redeemed an invitation.",
+    ))
+    .takes::<TestRequest>()
+    .gives::<PeerTest>(StatusCode::OK, "What came of it, good or bad.");
+    Routes::new().add(redeem, post).add(test, self::test)
+}
 
 /// `POST /api/federation/invites/redeem`.
 pub(super) async fn post(

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
 
 use super::call::{Call, Read};
 use super::description::{Operation, Routes};
@@ -31,32 +31,31 @@ pub(super) fn router(app: Arc<App>) -> Router {
         None => Routes::new(),
     };
     console
-        .page("/ws", get(socket::upgrade))
         .page("/activate", get(activate::show).post(activate::decide))
         .page("/activate.css", get(activate::style))
         .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(socket::routes())
+        .merge(login::routes())
         .merge(agents::routes())
         .merge(events::routes())
         .merge(keys::routes())
+        .merge(endpoints::routes())
+        .merge(trigger::routes())
+        .merge(hooks::routes())
+        .merge(peer_hook::routes())
+        .merge(peers::routes())
+        .merge(discovery::routes())
+        .merge(federation_tokens::routes())
+        .merge(invites::routes())
+        .merge(redeem::routes())
+        .merge(join::routes())
+        .merge(trace::routes())
+        .merge(outbox::routes())
         .merge(others())
-        .page("/api/auth/device-code", post(login::begin))
-        .page("/api/auth/device-token", post(login::poll))
-        .page("/hooks/{team}/kite", post(peer_hook::post))
-        .page("/hooks/{team}/kite/discover", post(discovery::tell))
-        .page("/hooks/{team}/{source}", post(hooks::bare))
-        .page("/hooks/{team}/{source}/{token}", post(hooks::with_token))
-        .page("/metrics", get(metrics::get))
-        .page(
-            "/api/v1/hooks",
-            get(endpoints::get_all).post(endpoints::post),
-        )
-        .page("/api/v1/hooks/{id}", delete(endpoints::delete))
-        .page("/api/v1/hooks/{id}/secret", post(endpoints::post_secret))
-        .page("/api/v1/hooks/{id}/trigger", post(trigger::post))
-        .pages("/api/federation", federation_routes())
-        .pages("/api/v1/federation", openintent::routes())
-        .pages("/api/openintent", openintent::managed_routes())
-        .pages("/.well-known", openintent::well_known())
+        .nest("/api/v1/federation", openintent::routes())
+        .nest("/api/openintent", openintent::managed_routes())
+        .nest("/.well-known", openintent::well_known())
         .into_router()
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -64,47 +63,14 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What is managed of other instances (spec 14.1).
-fn federation_routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/status", get(peers::status))
-        .route("/peers", get(peers::get_all).post(peers::post))
-        .route(
-            "/peers/{id}",
-            get(peers::get).patch(peers::patch).delete(peers::delete),
-        )
-        .route("/peers/discover", post(discovery::post))
-        .route("/peers/{id}/test", post(peers::test))
-        .route(
-            "/tokens",
-            get(federation_tokens::get_all).post(federation_tokens::post),
-        )
-        .route("/tokens/{id}", delete(federation_tokens::delete))
-        .route("/invites", get(invites::get_all).post(invites::post))
-        .route("/invites/redeem", post(redeem::post))
-        .route("/invites/test", post(redeem::test))
-        .route("/invites/{id}", delete(invites::delete))
-        .route("/join", post(join::post))
-        .route("/trace", get(trace::get))
-        .route("/outbox", get(outbox::get_all))
-        .route("/deliveries", get(outbox::get_deliveries))
-        .route("/dead-letters", get(outbox::get_dead))
-        .route("/dead-letters/replay", post(outbox::post_replay))
-        .route(
-            "/dead-letters/{id}",
-            get(outbox::get_letter).delete(outbox::delete_letter),
-        )
-        .route(
-            "/dead-letters/{id}/replay",
-            post(outbox::post_letter_replay),
-        )
-}
-
 /// What has no module of its own.
 fn others() -> Routes {
     let not_here = "Known on the hosted service, not offered here.";
-    let not_offered_at =
-        |path, id| Operation::get(path, id, not_here).refuses(StatusCode::NOT_FOUND, not_here);
+    let not_offered_at = |path, id| {
+        Operation::get(path, id, not_here)
+            .under("hosted")
+            .refuses(StatusCode::NOT_FOUND, not_here)
+    };
     let operation = Operation::get(
         "/api/v1/stats",
         "get_stats",
@@ -123,6 +89,7 @@ fn others() -> Routes {
         )
         .add(
             Operation::post(bootstrap, "start_x402_bootstrap", not_here)
+                .under("hosted")
                 .refuses(StatusCode::NOT_FOUND, not_here),
             not_offered,
         )

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
+use schemars::json_schema;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -22,6 +23,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes
 
 use super::body::Share;
 use super::connection;
+use super::description::{Operation, Routes};
 use super::error::ApiError;
 use super::listen::{ConnectionPermit, Peer};
 use super::session::Refusal;
@@ -54,6 +56,46 @@ fn socket_config() -> WebSocketConfig {
 
 /// A client's WebSocket.
 pub(super) type Socket = WebSocketStream<Stranger<TokioIo<hyper::upgrade::Upgraded>>>;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::get(
+        "/ws",
+        "connect",
+        "The WebSocket over which events come as they are stored: `/asyncapi.yaml` describes it.",
+    )
+    .gives_nothing(
+        StatusCode::SWITCHING_PROTOCOLS,
+        "A WebSocket (RFC 6455). The key is shown in its first frame.",
+    )
+    .refuses(
+        StatusCode::BAD_REQUEST,
+        "This is no handshake of a WebSocket.",
+    );
+    let described = Operation::get(
+        "/asyncapi.yaml",
+        "asyncapi",
+        "What is said over the WebSocket.",
+    )
+    .gives_content(
+        StatusCode::OK,
+        "AsyncAPI 3.0",
+        "application/yaml",
+        |_| json_schema!({"type": "string"}),
+    );
+    Routes::new()
+        .add(operation, upgrade)
+        .add(described, tell_description)
+}
+
+/// `GET /asyncapi.yaml`.
+async fn tell_description() -> Response {
+    let yaml = HeaderValue::from_static("application/yaml");
+    ([(header::CONTENT_TYPE, yaml)], DESCRIPTION).into_response()
+}
+
+/// What is said over the WebSocket. It is written by hand: what a session is does not follow from the types of its frames.
+const DESCRIPTION: &str = include_str!("../../docs/asyncapi.yaml");
 
 /// Answers the upgrade request and hands the socket to a task of its own.
 pub(super) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Body>) -> Response {

@@ -112,6 +112,14 @@ impl Certificate {
         is_due
     }
 
+    /// Reads the files now, whether they look changed or not.
+    pub(super) async fn reload(self: &Arc<Self>) -> Result<(), TlsFileFault> {
+        let own = self.clone();
+        // A panic there was reported by the runtime; the old certificate is still good.
+        let read = tokio::task::spawn_blocking(move || own.take_up(stamps(&own.files))).await;
+        read.unwrap_or(Ok(()))
+    }
+
     /// Takes up files that have changed. Those that cannot be used are tried again, since certificate and key come one
     /// after the other.
     fn look(&self) {
@@ -119,14 +127,19 @@ impl Certificate {
         if self.state().stamp == stamp {
             return;
         }
+        if self.take_up(stamp).is_ok() {
+            tracing::info!("the certificate was renewed");
+        }
+    }
+
+    /// Takes up what the files hold; where that cannot be used, the old certificate stays.
+    fn take_up(&self, stamp: [Stamp; 2]) -> Result<(), TlsFileFault> {
         let read = config(&self.files);
         let mut state = self.state();
         state.outage.note(read.as_ref().err());
-        if let Ok(config) = read {
-            state.config = Arc::new(config);
-            state.stamp = stamp;
-            tracing::info!("the certificate was renewed");
-        }
+        state.config = Arc::new(read?);
+        state.stamp = stamp;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

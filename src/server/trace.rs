@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::call::{Admin, Call};
+use super::description::{Operation, Routes};
 use super::error::{ApiError, json};
 use super::query;
 use super::state::App;
@@ -16,9 +17,29 @@ use crate::protocol::event::Event;
 use crate::protocol::federation::OutboxStatus;
 use crate::protocol::forward::Transit;
 use crate::protocol::id::Seq;
+use crate::protocol::permission::Permission;
+use crate::protocol::schema::Text;
 use crate::protocol::trace::{Attempt, EventTrace, Forward, Trace, TraceDrop, hops};
 use crate::store::federation::{DeliveryEntry, OutboxId};
 use crate::store::trace::{Trace as Found, TracedEvent};
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::get(
+        "/api/federation/trace",
+        "trace_event",
+        "Where an event came from and where it went.",
+    )
+    .under("forwarding")
+    .needs(Permission::Admin)
+    .query::<Text>("event_id", "The event's id.")
+    .required()
+    .gives::<EventTrace>(
+        StatusCode::OK,
+        "What is known of the id: nothing, where it is no event's.",
+    );
+    Routes::new().add(operation, get)
+}
 
 /// `GET /api/federation/trace?event_id=`: an [`EventTrace`]. Of an id that nothing is known of, it has no traces and no
 /// drops. An event that retention took is told of by its deliveries and letters, as long as those are kept.

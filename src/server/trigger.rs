@@ -6,10 +6,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::call::{Call, Write};
+use super::description::{Operation, Routes};
 use super::endpoints;
 use super::error::{ApiError, json};
 use super::hooks::{Post, check_active, store_delivery};
@@ -20,13 +23,37 @@ use crate::base::clock::rfc3339;
 use crate::base::random;
 use crate::protocol::api::{EventAnswer, PublishStatus, Triggered};
 use crate::protocol::id::SourceSlug;
+use crate::protocol::permission::Permission;
 use crate::webhook::Taken;
 use crate::webhook::sample::{self, Fresh};
 
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let operation = Operation::post(
+        "/api/v1/hooks/{source}/trigger",
+        "trigger_sample",
+        "Sends a sample of what a source posts through its endpoint, which is made where there is none.",
+    )
+    .under("endpoints")
+    .needs(Permission::Write)
+    .part::<SourceSlug>("source", "The endpoint's source.")
+    .takes::<Trigger>()
+    .gives::<Triggered>(StatusCode::ACCEPTED, "It is stored.")
+    .gives::<Triggered>(StatusCode::OK, "It was stored before.")
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(StatusCode::NOT_FOUND, "The team is gone.")
+    .refuses(StatusCode::GONE, "The endpoint was deactivated.");
+    Routes::new().add(operation, post)
+}
+
 /// Which sample, and what is different in it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Trigger {
+    /// Of what the sample tells; the source's first one when absent.
+    #[schemars(length(min = 1, max = sample::EVENT_MAX_CHARS), regex(pattern = "^[A-Za-z0-9._/-]*$"))]
     event: Option<String>,
+    /// Members that replace those of the sample; null removes one (RFC 7396).
+    #[schemars(with = "Option<Map<String, Value>>")]
     data: Option<Box<RawValue>>,
 }
 

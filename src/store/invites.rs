@@ -112,11 +112,6 @@ pub fn is_same_hook(one: &str, other: &str) -> bool {
 }
 
 impl InviteRecord {
-    /// Whether it waits to be redeemed.
-    pub fn is_open(&self, now: Millis) -> bool {
-        self.redeemed.is_none() && now < self.expires_at
-    }
-
     /// Who a joiner is among the team's peers, if any of them; or why they may not join. Who has redeemed it may do so
     /// again, also when its time is over: the answer may have been lost.
     ///

@@ -53,7 +53,7 @@ const OWN: Sample = Sample {
 };
 
 /// The longest name of an event, in characters.
-const EVENT_MAX_CHARS: usize = 128;
+pub const EVENT_MAX_CHARS: usize = 128;
 
 /// Why there is no sample to send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

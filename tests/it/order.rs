@@ -75,6 +75,7 @@ fn event(team: &TeamId, name: String) -> NewEvent {
         pass: None,
         exchange: None,
         change: None,
+        origin: kite::store::record::Origin::default(),
         id: name,
     }
 }

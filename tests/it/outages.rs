@@ -94,6 +94,8 @@ async fn ride_out(end: impl Fn(&mut Cluster)) {
     let why = load.is_refused(1).await;
     assert!(why.contains("database"), "{why}");
     becomes(&access, 503).await;
+    let unready = access.get("/readyz").await;
+    assert_eq!(unready.json["status"], "the database cannot be reached");
     tokio::time::sleep(away).await;
     assert_eq!(health(&access, "/healthz").await, 200);
     cluster.start_again();

@@ -251,6 +251,7 @@ async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreEr
         pass: None,
         exchange: None,
         change: None,
+        origin: kite::store::record::Origin::default(),
     };
     let events = (0..count).map(event).collect();
     let month = "2026-11".to_owned();

@@ -227,6 +227,17 @@ async fn a_server_that_is_to_end_says_so_while_it_still_serves() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(readiness().await, 503);
+    for (path, status, word) in [
+        ("/readyz", 503, "ending"),
+        ("/health", 503, "ending"),
+        ("/healthz", 200, "ok"),
+    ] {
+        let answer = server.http.get(format!("{}{path}", server.base));
+        let answer = answer.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains(&format!("\"status\":\"{word}\"")), "{text}");
+    }
     assert_eq!(server.send("late").await, 201);
     assert!(matches!(
         listener.frame().await,

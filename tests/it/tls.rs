@@ -150,6 +150,24 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_hangup_has_the_certificate_read_at_once_and_a_bad_one_is_not_taken() {
+    let secure = Secure::start();
+    let (authority, elsewhere) = (Authority::new(), TempDir::new().unwrap());
+    let new_ca = authority.write(elsewhere.path());
+    fs::write(key(secure.dir.path()), "no key").unwrap();
+    secure.server.hang_up();
+    secure
+        .server
+        .waits_to_say("SIGHUP: the old certificate stays");
+    assert!(secure.is_ready(&secure.ca_file()).await);
+    install(&authority.identify("127.0.0.1"), secure.dir.path());
+    secure.server.hang_up();
+    let said = "SIGHUP: the certificate was read again";
+    secure.server.waits_to_say(said);
+    assert!(secure.is_ready(&new_ca).await);
+}
+
+#[tokio::test]
 async fn a_broken_renewal_leaves_the_old_certificate_and_says_so_once() {
     let secure = Secure::start();
     let ca = secure.ca_file();

@@ -30,6 +30,7 @@ const IN_HAND: usize = 8;
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("chosen").required(true).multiple(true).arg("ids").arg("all").args(Which::FLAGS),
+    override_usage = "kite federation dead-letters replay [OPTIONS] <ID...|--all|FILTER>",
     after_help = "\
 Examples:
   kite federation dead-letters replay b:42 b:43
@@ -49,6 +50,7 @@ pub(super) struct ReplayArgs {
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("chosen").required(true).multiple(true).arg("ids").arg("all").args(Which::FLAGS),
+    override_usage = "kite federation dead-letters discard [OPTIONS] <ID...|--all|FILTER>",
     after_help = "\
 Examples:
   kite federation dead-letters discard b:42
@@ -248,9 +250,10 @@ struct Run<'a> {
 impl Run<'_> {
     async fn one(&mut self, id: &str, is_dry: bool) -> Result<Exit, CommandError> {
         let answer = match is_dry {
-            true => self.api.dead_letter(id).await?,
-            false => self.deed.to(&self.api, id).await?,
+            true => self.api.dead_letter(id).await,
+            false => self.deed.to(&self.api, id).await,
         };
+        let answer = answer.map_err(|error| letter::missing(error.into()))?;
         self.tell(&answer, is_dry)?;
         Ok(Exit::Done)
     }

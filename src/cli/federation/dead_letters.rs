@@ -112,7 +112,8 @@ fn show(args: ShowArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
     let (letter, peers, attempts) = block_on_call(async {
         let peers = offered(api.peers().await)?;
-        let letter = api.dead_letter(&letter::whole(&peers, &args.id)).await?;
+        let letter = api.dead_letter(&letter::whole(&peers, &args.id)).await;
+        let letter = letter.map_err(|error| letter::missing(error.into()))?;
         if context.out.json {
             return Ok((letter, peers, Vec::new()));
         }

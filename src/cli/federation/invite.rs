@@ -175,7 +175,8 @@ fn list(context: &Context) -> Result<Exit, CommandError> {
 
 fn revoke(args: RevokeArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
-    let gone = block_on_call(async { Ok(api.revoke_invite(&args.invite).await?) })?;
+    let gone = block_on_call(async { Ok(api.revoke_invite(&args.invite).await?) })
+        .map_err(|error| error.listed_by("kite federation invites list"))?;
     context.out.answer(&gone, told)?;
     if gone.value.peer_id.is_some() {
         context

@@ -5,6 +5,11 @@ use super::named_among;
 use crate::protocol::federation::Peer;
 use crate::protocol::json::Object;
 
+/// There is no such letter: the error names the list of those there are.
+pub(super) fn missing(error: CommandError) -> CommandError {
+    error.listed_by("kite federation dead-letters list")
+}
+
 /// The id of a forward with the peer's name in place of its UUID; as it stands for a peer that is not among these.
 pub(super) fn short(peers: &[Peer], id: &str) -> String {
     let split = id.rsplit_once(':');

@@ -6,7 +6,9 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::CommandError;
 use super::super::exit::Exit;
 use super::super::render;
+use super::super::text::visible;
 use super::{add, discover, offered, peer, told, update};
+use crate::client::Api;
 use crate::protocol::federation::{Peer, PeerChange, PeerStatus, PeerTest};
 
 /// Add, list and change peers: the instances that events go to and come from.
@@ -91,18 +93,29 @@ struct ResumeArgs {
 Example:
   kite federation peers revoke b
 
-The peer stays in the list, and `resume` takes it up again with the same tokens; `remove` is for good.")]
+The peer stays in the list, and `resume` takes it up again with the same tokens; `remove` is for good.
+What waits for it is cancelled for good: if something does, that takes --yes.")]
 struct RevokeArgs {
     #[command(flatten)]
     named: Named,
+    /// Revoke it also if events wait for it: they do not go out any more.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Remove a peer with its tokens, and cancel what waits for it.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  kite federation peers remove b")]
+#[command(after_help = "\
+Example:
+  kite federation peers remove b
+
+If events wait for it, that takes --yes: they do not go out any more.")]
 struct RemoveArgs {
     #[command(flatten)]
     named: Named,
+    /// Remove it also if events wait for it.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Post something to a peer that it does not keep, and say what it answers.
@@ -127,8 +140,8 @@ impl PeersArgs {
             PeersVerb::Update(args) => update::run(args, context),
             PeersVerb::Pause(args) => set(args.named, PeerStatus::Paused, "Paused peer"),
             PeersVerb::Resume(args) => set(args.named, PeerStatus::Active, "Resumed peer"),
-            PeersVerb::Revoke(args) => set(args.named, PeerStatus::Revoked, "Revoked peer"),
-            PeersVerb::Remove(args) => remove(args.named, context),
+            PeersVerb::Revoke(args) => revoke(args, context),
+            PeersVerb::Remove(args) => remove(args, context),
             PeersVerb::Test(args) => test(args.named, context),
             PeersVerb::Discover(args) => discover::run(args, context),
         }
@@ -178,24 +191,59 @@ fn set(
     heading: &str,
     context: &Context,
 ) -> Result<Exit, CommandError> {
-    let change = PeerChange {
-        status: Some(status),
-        ..PeerChange::default()
-    };
     let api = context.api(&context.settings()?)?;
     let answer = block_on_call(async {
         let id = peer(&api, &named.peer).await?.id;
-        Ok(api.change_peer(&id, &change).await?)
+        Ok(api.change_peer(&id, &to(status)).await?)
     })?;
     context.out.answer(&answer, |peer| told(heading, peer))?;
     Ok(Exit::Done)
 }
 
-fn remove(named: Named, context: &Context) -> Result<Exit, CommandError> {
+fn to(status: PeerStatus) -> PeerChange {
+    PeerChange {
+        status: Some(status),
+        ..PeerChange::default()
+    }
+}
+
+fn revoke(args: RevokeArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
     let answer = block_on_call(async {
-        let id = peer(&api, &named.peer).await?.id;
-        Ok(api.remove_peer(&id).await?)
+        let peer = let_go(&api, &args.named, args.yes).await?;
+        Ok(api.change_peer(&peer.id, &to(PeerStatus::Revoked)).await?)
+    })?;
+    context
+        .out
+        .answer(&answer, |peer| told("Revoked peer", peer))?;
+    Ok(Exit::Done)
+}
+
+/// The peer that is to get nothing any more. Where events wait for it, that has to be said: nothing brings them back.
+async fn let_go(api: &Api, named: &Named, is_sure: bool) -> Result<Peer, CommandError> {
+    let peer = peer(api, &named.peer).await?;
+    if is_sure {
+        return Ok(peer);
+    }
+    let health = offered(api.federation_status().await)?;
+    let waiting = health.iter().find(|it| it.peer_id == peer.id);
+    match waiting.map_or(0, |health| health.backlog) {
+        0 => Ok(peer),
+        waiting => Err(CommandError::usage(format!(
+            "{waiting} events wait for `{}` and would never go out",
+            visible(&peer.name)
+        ))
+        .with_hint(
+            "`kite federation outbox list --peer PEER` shows them, `pause` keeps them, `--yes` lets them go",
+        )),
+    }
+}
+
+fn remove(args: RemoveArgs, context: &Context) -> Result<Exit, CommandError> {
+    let api = context.api(&context.settings()?)?;
+    let answer = block_on_call(async {
+        let peer = let_go(&api, &args.named, args.yes).await?;
+        Ok(api.remove_peer(&peer.id).await?)
     })?;
     context
         .out

@@ -106,7 +106,8 @@ fn list(context: &Context) -> Result<Exit, CommandError> {
 
 fn revoke(args: RevokeArgs, context: &Context) -> Result<Exit, CommandError> {
     let api = context.api(&context.settings()?)?;
-    let gone = block_on_call(async { Ok(api.revoke_federation_token(&args.token).await?) })?;
+    let gone = block_on_call(async { Ok(api.revoke_federation_token(&args.token).await?) })
+        .map_err(|error| error.listed_by("kite federation tokens list"))?;
     context.out.answer(&gone, |token| {
         format!("Forgot federation token {}", visible(&token.label))
     })?;

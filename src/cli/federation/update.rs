@@ -19,6 +19,7 @@ use crate::protocol::federation::PeerChange;
     group = ArgGroup::new("change").required(true).multiple(true).args([
         "name", "hook_url", "scopes", "max_hops", "rate", "discovery", "outbound_token", "inbound_token",
     ]),
+    override_usage = "kite federation peers update [OPTIONS] <PEER>",
     after_help = "\
 Examples:
   kite federation peers update b --scope 'stripe.*' --scope 'github.*'

@@ -7,7 +7,7 @@ use super::super::context::{Context, block_on_call};
 use super::super::error::{CommandError, Kind};
 use super::super::exit::Exit;
 use super::listed::{self, Limit};
-use super::{offered, shown};
+use super::{offered, shown, unoffered};
 use crate::client::ClientError;
 use crate::client::openintent::WorkQuery;
 use crate::openintent::model::DispatchState;
@@ -118,6 +118,6 @@ pub(super) fn known<T>(id: &str, answer: Result<T, ClientError>) -> Result<T, Co
                 "`kite openintent dispatches list` shows those there are; `--server` and `--team` say where it looks",
             )
         }
-        error => error.into(),
+        error => unoffered(error),
     })
 }

@@ -100,7 +100,7 @@ pub(super) fn key(path: &str) -> Result<InstanceKey, CommandError> {
     let bytes = bytes("the key", path)?;
     let seed = seed_of_file(&bytes).map_err(|fault| {
         CommandError::usage(format!("`{path}` cannot be used as a key: {fault}")).with_hint(
-            "`kite openintent identity export --out FILE` writes such a file, and so does `openssl genpkey -algorithm \
+            "`kite openintent identity export --output FILE` writes such a file, and so does `openssl genpkey -algorithm \
              ed25519`",
         )
     })?;

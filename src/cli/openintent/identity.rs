@@ -21,7 +21,7 @@ use crate::openintent::did::{DidDocument, multibase};
 Examples:
   kite openintent identity show
   kite openintent identity rotate --overlap 7d
-  kite openintent identity export --out openintent.key
+  kite openintent identity export --output openintent.key
 
 rotate and export work straight on the database, as `kite admin` does, also while a server runs.")]
 pub(super) struct IdentityArgs {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::super::context::{Context, block_on_call};
 use super::super::error::{CommandError, Kind};
 use super::super::exit::Exit;
-use super::shown;
+use super::{shown, unoffered};
 use crate::client::ClientError;
 use crate::openintent::work::Verb;
 
@@ -111,6 +111,6 @@ fn known<T>(id: &str, answer: Result<T, ClientError>) -> Result<T, CommandError>
                 "`kite openintent intents show {id}` shows what may be done; `kite status` what the key may do"
             ))
         }
-        error => error.into(),
+        error => unoffered(error),
     })
 }

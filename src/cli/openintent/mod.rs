@@ -26,7 +26,7 @@ use clap::{Args, Subcommand};
 use super::context::Context;
 use super::error::{CommandError, Kind};
 use super::exit::Exit;
-use crate::client::ClientError;
+use crate::client::{ClientError, Refusal};
 
 /// Exchange intents with other servers by OpenIntent, and work on them.
 #[derive(Debug, Args)]
@@ -84,19 +84,32 @@ impl OpenIntentArgs {
 /// What a server says to what is sent to it while it does not take part (OpenIntent rules, section 13.5).
 const SWITCHED_OFF: &str = "Federation not enabled";
 
+/// How a server begins that has it switched off and is asked for what is kept under its own API.
+const OFF_HERE: &str = "OpenIntent is off on this server";
+
 /// The answer of a path that every server has that speaks OpenIntent: 404 means that this one does not, or has it
 /// switched off; where something is sent to it, 400 with these words does.
 fn offered<T>(answer: Result<T, ClientError>) -> Result<T, CommandError> {
-    answer.map_err(|error| match error {
-        ClientError::Refused(refusal) if refusal.is_unserved() || refusal.text == SWITCHED_OFF => {
+    answer.map_err(unoffered)
+}
+
+/// Why such a path gave no answer.
+fn unoffered(error: ClientError) -> CommandError {
+    match error {
+        ClientError::Refused(refusal) if refusal.is_unserved() || is_off(&refusal) => {
             let message = "the server does not take part in OpenIntent's federation";
             CommandError::new(Kind::NotFound, message).with_hint(
-                "it is switched off there (`kite serve --openintent`), or the server does not know it; `--server` names \
-                 another one",
+                "it is switched off there (`kite serve --openintent`, with a `--public-url` that others can call), or the \
+                 server does not know it; `--server` names another one",
             )
         }
         error => error.into(),
-    })
+    }
+}
+
+/// Whether a server says that it does not take part.
+fn is_off(refusal: &Refusal) -> bool {
+    refusal.text == SWITCHED_OFF || refusal.text.starts_with(OFF_HERE)
 }
 
 /// The answer of a server that is named by its URL, and not the login's.

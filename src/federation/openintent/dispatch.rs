@@ -9,11 +9,10 @@ use crate::log::Log;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::model::{
     DelegationScope, DispatchResult, DispatchStatus, FederationEnvelope, FederationPolicy,
-    PeerRelationship,
 };
 use crate::openintent::trust::normalize;
 use crate::openintent::work::Dispatch;
-use crate::protocol::event::{Extension, TO_INSTANCE};
+use crate::protocol::event::{Event, Extension, TO_INSTANCE};
 use crate::protocol::id::{AgentId, TeamId};
 use crate::protocol::peer_url::PeerUrl;
 use crate::protocol::summary;
@@ -98,26 +97,7 @@ impl OpenIntent {
         let token = self.token_for(&trust, &request, given.as_ref(), scope.as_ref(), now)?;
         let dispatch_id = random::uuid4();
         let envelope = self.envelope(&request, scope, token, &dispatch_id);
-        let data = object([
-            ("url", Json::from(receive_url(&request.target_server))),
-            ("envelope", envelope.to_json()),
-        ]);
-        let told = format!(
-            "[dispatch] → {}: {}",
-            request.target_server,
-            match request.intent_title.as_str() {
-                "" => &request.intent_id,
-                title => title,
-            }
-        );
-        let mut event = event(
-            INTENT_DISPATCHED,
-            &dispatch_id,
-            &self.server_url,
-            &told,
-            &data,
-            now,
-        );
+        let mut event = self.told(&request, &envelope, now);
         let address = self
             .targets
             .address(team, &target.origin(), false, now)
@@ -141,6 +121,26 @@ impl OpenIntent {
             }
         };
         Ok(initiated(dispatch_id, request.target_server))
+    }
+
+    /// The event that the outbox delivers.
+    fn told(&self, request: &DispatchRequest, envelope: &FederationEnvelope, now: Millis) -> Event {
+        let data = object([
+            ("url", Json::from(receive_url(&request.target_server))),
+            ("envelope", envelope.to_json()),
+        ]);
+        let title = match request.intent_title.as_str() {
+            "" => &request.intent_id,
+            title => title,
+        };
+        event(
+            INTENT_DISPATCHED,
+            &envelope.dispatch_id,
+            &self.server_url,
+            &format!("[dispatch] → {}: {title}", request.target_server),
+            &data,
+            now,
+        )
     }
 
     /// The dispatch that was made with the request's key before.
@@ -189,11 +189,9 @@ impl OpenIntent {
     /// Refuses servers that nothing is dispatched to (spec 12, 14).
     fn check_relationship(&self, trust: &TeamTrust, target: &str) -> Result<(), Refusal> {
         match trust.server(&normalize(target)) {
-            Some(server) if server.relationship == PeerRelationship::Upstream => {
-                Err(Refusal::Bad(format!(
-                    "{target} is an upstream server: it dispatches to this one, and gets nothing from it"
-                )))
-            }
+            Some(server) if !server.relationship.takes_from_us() => Err(Refusal::Bad(format!(
+                "{target} is an upstream server: it dispatches to this one, and gets nothing from it"
+            ))),
             None if self.settings.dispatch_to_peers_only => Err(Refusal::Bad(format!(
                 "{target} is none of the team's servers, and this one dispatches to those alone: \
                  `kite openintent trust add {target}` adds it"

@@ -35,16 +35,6 @@ pub enum Source {
     Command,
 }
 
-impl Source {
-    /// The word of the API.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Configuration => "configuration",
-            Self::Command => "command",
-        }
-    }
-}
-
 /// A server that a team trusts.
 #[derive(Debug, Clone)]
 pub struct TrustedServer {
@@ -184,12 +174,6 @@ impl Trust {
             forgotten: known.forgotten + 1,
             ..Known::default()
         };
-    }
-
-    /// Whether the configuration names a server for a team. A command can say something else of it, but not remove it.
-    pub fn is_configured(&self, team: &TeamId, url: &str) -> bool {
-        let mut peers = self.peers.iter();
-        peers.any(|peer| peer.team == *team && peer.url.normalized() == url)
     }
 
     /// Takes the URL of a server that a team is to trust.

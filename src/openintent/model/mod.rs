@@ -13,6 +13,10 @@ mod manifest;
 mod members;
 mod outcome;
 mod peer;
+#[cfg(feature = "schema")]
+pub(crate) mod schema;
+#[cfg(feature = "schema")]
+pub(crate) mod shape;
 mod words;
 
 pub use super::policy::FederationPolicy;

@@ -13,6 +13,8 @@ pub mod log;
 pub mod merge;
 mod permit;
 mod report;
+#[cfg(feature = "schema")]
+mod schema;
 mod shown;
 mod told;
 mod turn;

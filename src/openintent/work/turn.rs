@@ -15,8 +15,8 @@ use crate::openintent::stamp;
 pub const RECORD_MAX_BYTES: usize = 960 * 1024;
 
 /// The longest key and the longest word to people, in characters.
-const KEY_MAX_CHARS: usize = 256;
-const MESSAGE_MAX_CHARS: usize = 4096;
+pub(super) const KEY_MAX_CHARS: usize = 256;
+pub(super) const MESSAGE_MAX_CHARS: usize = 4096;
 
 /// How deep a change may be nested: it travels within other objects, and readers stop at 128 (spec 4, rule 10).
 const DELTA_DEPTH_MAX: usize = 64;

@@ -121,11 +121,6 @@ impl Workflow {
         });
         missing.collect()
     }
-
-    /// The number of the step of this name.
-    pub fn step(&self, name: &str) -> Option<usize> {
-        self.steps.iter().position(|step| step.name == name)
-    }
 }
 
 fn whole(node: &Node, findings: &mut Findings) -> Option<Workflow> {

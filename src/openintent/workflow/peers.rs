@@ -3,7 +3,7 @@
 
 use super::fault::{Findings, Position};
 use super::section::Section;
-use super::yaml::Value;
+use super::yaml::{Node, Value};
 use crate::openintent::callable;
 use crate::openintent::model::{AgentVisibility, PeerRelationship, TrustPolicy};
 use crate::openintent::trust::normalize;
@@ -98,54 +98,53 @@ fn peers(section: &Section<'_>, findings: &mut Findings) -> Vec<Peer> {
     };
     let mut peers: Vec<Peer> = Vec::new();
     for item in items {
-        // A URL alone is a server that is trusted both ways.
-        let (url, at, relationship, trust_policy) = match item.as_text() {
-            Some(url) => (url.into_owned(), item.at, None, None),
-            None => {
-                let Some(peer) = section.item("peers", item, findings) else {
-                    continue;
-                };
-                peer.check_keys(&PEER_KEYS, &["public_key", "server_did"], findings);
-                let words = PeerRelationship::WANTED;
-                let relationship = peer.word("relationship", words, PeerRelationship::of, findings);
-                let trust = peer.word(
-                    "trust_policy",
-                    TrustPolicy::WANTED,
-                    TrustPolicy::of,
-                    findings,
-                );
-                let Some(url) = peer.text("url", findings) else {
-                    if peer.get("url").is_none() {
-                        let message = "a peer needs its URL: `url: https://partner.example`";
-                        findings.fault(item.at, message);
-                    }
-                    continue;
-                };
-                (
-                    url.value,
-                    url.at,
-                    relationship.map(|word| word.value),
-                    trust.map(|word| word.value),
-                )
-            }
+        let Some((peer, at)) = peer(section, item, findings) else {
+            continue;
         };
-        if !is_server(&url, at, findings) {
+        if !is_server(&peer.url, at, findings) {
             continue;
         }
-        if peers
-            .iter()
-            .any(|peer| normalize(&peer.url) == normalize(&url))
-        {
-            findings.fault(at, format!("`{url}` is a peer twice: remove one of them"));
+        let url = normalize(&peer.url);
+        if peers.iter().any(|known| normalize(&known.url) == url) {
+            let message = format!("`{}` is a peer twice: remove one of them", peer.url);
+            findings.fault(at, message);
             continue;
         }
-        peers.push(Peer {
-            url,
-            relationship: relationship.unwrap_or_default(),
-            trust_policy,
-        });
+        peers.push(peer);
     }
     peers
+}
+
+/// An item of the list, and where its URL is; `None` where it has none, which is told.
+fn peer(section: &Section<'_>, item: &Node, findings: &mut Findings) -> Option<(Peer, Position)> {
+    // A URL alone is a server that is trusted both ways.
+    if let Some(url) = item.as_text() {
+        let peer = Peer {
+            url: url.into_owned(),
+            relationship: PeerRelationship::default(),
+            trust_policy: None,
+        };
+        return Some((peer, item.at));
+    }
+    let peer = section.item("peers", item, findings)?;
+    peer.check_keys(&PEER_KEYS, &["public_key", "server_did"], findings);
+    let words = PeerRelationship::WANTED;
+    let relationship = peer.word("relationship", words, PeerRelationship::of, findings);
+    let words = TrustPolicy::WANTED;
+    let trust = peer.word("trust_policy", words, TrustPolicy::of, findings);
+    let Some(url) = peer.text("url", findings) else {
+        if peer.get("url").is_none() {
+            let message = "a peer needs its URL: `url: https://partner.example`";
+            findings.fault(item.at, message);
+        }
+        return None;
+    };
+    let peer = Peer {
+        url: url.value,
+        relationship: relationship.map(|word| word.value).unwrap_or_default(),
+        trust_policy: trust.map(|word| word.value),
+    };
+    Some((peer, url.at))
 }
 
 /// Whether it is the URL of a server; otherwise that is told.

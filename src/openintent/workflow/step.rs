@@ -101,19 +101,7 @@ impl Draft {
         findings: &mut Findings,
     ) -> Option<Self> {
         section.check_keys(&KEYS, &IDLE, findings);
-        if name.trim().is_empty() || name.chars().count() > NAME_MAX_CHARS || has_control(name) {
-            let message = format!(
-                "a step cannot be called {name:?}: use 1 to {NAME_MAX_CHARS} characters that can be seen"
-            );
-            findings.fault(section.at, message);
-        }
-        if let Some(entry) = section.get("skip_when") {
-            let message = format!(
-                "`{}` is not evaluated: the step is always done",
-                section.path("skip_when")
-            );
-            findings.warn(entry.at, message);
-        }
+        check_name(name, section, findings);
         let place = Place::read(section, name, federation, findings);
         let title = section.text("title", findings);
         let description = section.text("description", findings);
@@ -121,14 +109,7 @@ impl Draft {
         let policy = policy(section, conditions, ceiling, findings);
         let wires = wiring::inputs(section, findings);
         let outputs = wiring::outputs(section, findings);
-        let unchecked = outputs.iter().flatten().find(|it| !it.is_checked());
-        if let (Some(output), Some(entry)) = (unchecked, section.get("outputs")) {
-            let message = format!(
-                "that `{}` is of the type `{}` is not checked: only string, number, boolean, object and array are",
-                output.name, output.kind
-            );
-            findings.warn(entry.at, message);
-        }
+        warn_of_idle(section, outputs.as_deref(), findings);
         let visibility = ["federation_visibility", "visibility"]
             .map(|key| section.word(key, AgentVisibility::WANTED, AgentVisibility::of, findings));
         let depends_on = section.texts("depends_on", findings);
@@ -159,8 +140,36 @@ impl Draft {
     }
 }
 
-fn has_control(name: &str) -> bool {
-    name.chars().any(char::is_control)
+fn check_name(name: &str, section: &Section<'_>, findings: &mut Findings) {
+    let has_control = name.chars().any(char::is_control);
+    if name.trim().is_empty() || name.chars().count() > NAME_MAX_CHARS || has_control {
+        let message = format!(
+            "a step cannot be called {name:?}: use 1 to {NAME_MAX_CHARS} characters that can be seen"
+        );
+        findings.fault(section.at, message);
+    }
+}
+
+/// Says what of a step kite does nothing about.
+fn warn_of_idle(section: &Section<'_>, outputs: Option<&[Output]>, findings: &mut Findings) {
+    if let Some(entry) = section.get("skip_when") {
+        let message = format!(
+            "`{}` is not evaluated: the step is always done",
+            section.path("skip_when")
+        );
+        findings.warn(entry.at, message);
+    }
+    let unchecked = outputs
+        .unwrap_or_default()
+        .iter()
+        .find(|it| !it.is_checked());
+    if let (Some(output), Some(entry)) = (unchecked, section.get("outputs")) {
+        let message = format!(
+            "that `{}` is of the type `{}` is not checked: only string, number, boolean, object and array are",
+            output.name, output.kind
+        );
+        findings.warn(entry.at, message);
+    }
 }
 
 /// The title of a step that has none: its name in words.

@@ -47,25 +47,7 @@ pub(super) async fn list(
     let found = app.store.outbox(team.clone(), filter).await?;
     let peers = super::peers(&app, team).await?;
     let (rows, more) = window.cut(found, PLACE, &[("peer", &peer)]);
-    let done = match (asked("done").as_str(), asked("count").parse().unwrap_or(1)) {
-        ("replayed", 1_u64) => said("Replayed: one event is on its way again."),
-        ("replayed", count) => said(&format!("Replayed: {count} events are on their way again.")),
-        ("discarded", _) => said("Discarded: that event goes to that peer no more."),
-        _ => Html::default(),
-    };
-    let row = |entry: &OutboxEntry| {
-        let id = entry.id.to_string();
-        vec![
-            Html::of(
-                "<a href=\"/console/dead-letters/{}\">{}</a> <small>{}</small>",
-                &[&id, &entry.kind, &entry.event_id],
-            ),
-            Html::of("{}", &[&name_of(&peers, &entry.id.peer_id)]),
-            Html::of("{}", &[&reason(entry)]),
-            Html::of("{}", &[&entry.attempts]),
-            moment(entry.created_at),
-        ]
-    };
+    let done = done(&asked("done"), &asked("count"));
     let listed = match rows.is_empty() {
         true => Html::of("<p>No dead letters.</p>", &[]),
         false => Html::of(
@@ -75,7 +57,9 @@ pub(super) async fn list(
                 &table(
                     "Dead letters",
                     &["Event", "Peer", "Reason", "Attempts", "Stored (UTC)"],
-                    rows.iter().map(row).collect(),
+                    rows.iter()
+                        .map(|entry| row(entry, name_of(&peers, &entry.id.peer_id)))
+                        .collect(),
                 ),
             ],
         ),
@@ -85,6 +69,30 @@ pub(super) async fn list(
         &[&done, &choice(&peers, &peer), &listed, &more],
     );
     Ok(page(&session, PLACE, "Dead letters", content))
+}
+
+/// What was just done, as the address of the page says.
+fn done(what: &str, count: &str) -> Html {
+    match (what, count.parse().unwrap_or(1)) {
+        ("replayed", 1_u64) => said("Replayed: one event is on its way again."),
+        ("replayed", count) => said(&format!("Replayed: {count} events are on their way again.")),
+        ("discarded", _) => said("Discarded: that event goes to that peer no more."),
+        _ => Html::default(),
+    }
+}
+
+fn row(entry: &OutboxEntry, peer: &str) -> Vec<Html> {
+    let id = entry.id.to_string();
+    vec![
+        Html::of(
+            "<a href=\"/console/dead-letters/{}\">{}</a> <small>{}</small>",
+            &[&id, &entry.kind, &entry.event_id],
+        ),
+        Html::of("{}", &[&peer]),
+        Html::of("{}", &[&reason(entry)]),
+        Html::of("{}", &[&entry.attempts]),
+        moment(entry.created_at),
+    ]
 }
 
 fn reason(entry: &OutboxEntry) -> String {

@@ -2,17 +2,53 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Content, Operation, Parameter, Place, Shows};
+use super::operation::{Content, Given, Operation, Parameter, Place, Shows};
 
 /// Where the document keeps its schemas.
 const SCHEMAS: &str = "/components/schemas";
 
 /// The groups, with what they are about.
-const TAGS: [(&str, &str); 1] = [("server", "The server itself.")];
+const TAGS: [(&str, &str); 13] = [
+    (
+        "server",
+        "The server itself: whether it is well, what it counts, and its WebSocket.",
+    ),
+    (
+        "login",
+        "How a program gets a key when a person agrees (RFC 8628).",
+    ),
+    ("keys", "API keys."),
+    ("events", "CloudEvents in, and the log out."),
+    ("agents", "Agents: their messages and their register."),
+    (
+        "endpoints",
+        "Endpoints: where webhooks come in, and samples of what they send.",
+    ),
+    ("hooks", "Webhooks: what others post to an endpoint."),
+    (
+        "peers",
+        "Other instances that events are forwarded to and taken from.",
+    ),
+    ("invitations", "How two instances connect with one code."),
+    (
+        "forwarding",
+        "What is on its way to peers, what was tried, and dead letters.",
+    ),
+    ("federation", "What other instances post to this one."),
+    (
+        "openintent",
+        "Work that goes to other servers and comes from them, as OpenIntent has it.",
+    ),
+    (
+        "hosted",
+        "What the hosted service has and this server has not.",
+    ),
+];
 
 /// The document.
 pub(super) fn of(operations: &[Operation]) -> Value {
@@ -49,7 +85,7 @@ pub(super) fn of(operations: &[Operation]) -> Value {
     }
     schemas.sort_keys();
     let tags = TAGS.map(|(name, about)| json!({"name": name, "description": about}));
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "kite",
@@ -62,7 +98,42 @@ pub(super) fn of(operations: &[Operation]) -> Value {
         "tags": tags,
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": schemes()},
-    })
+    });
+    sharpen(&mut document);
+    document
+}
+
+/// Says in schemas what names and formats imply: a text whose name ends in `_at` is a time, and a number of so many bits
+/// has an end.
+fn sharpen(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get_mut("properties") {
+                let times = properties
+                    .iter_mut()
+                    .filter(|(name, _)| name.ends_with("_at"));
+                times.for_each(|(_, schema)| sharpen_time(schema));
+            }
+            let max = match members.get("format").and_then(Value::as_str) {
+                Some("uint64" | "uint") => Some(json!(u64::MAX)),
+                Some("uint32") => Some(json!(u32::MAX)),
+                _ => None,
+            };
+            if let Some(max) = max {
+                members.entry("maximum").or_insert(max);
+            }
+            members.values_mut().for_each(sharpen);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sharpen),
+        _ => {}
+    }
+}
+
+fn sharpen_time(schema: &mut Value) {
+    let is_text = schema["type"] == json!("string") || schema["type"] == json!(["string", "null"]);
+    if is_text && let Some(schema) = schema.as_object_mut() {
+        schema.entry("format").or_insert(json!("date-time"));
+    }
 }
 
 fn generator(settings: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator {
@@ -121,11 +192,14 @@ fn request(operation: &Operation, generator: &mut SchemaGenerator) -> Map<String
     said.insert("operationId".to_owned(), json!(operation.id));
     said.insert("summary".to_owned(), json!(operation.about));
     said.insert("tags".to_owned(), json!([operation.tag]));
-    let (security, permission) = match operation.shows {
+    let (security, permission) = match &operation.shows {
         Shows::Nothing => (json!([]), None),
         Shows::Key(permission) => (json!([{"key": []}]), Some(permission)),
         Shows::PerhapsKey(permission) => (json!([{}, {"key": []}]), Some(permission)),
-        Shows::Scheme(scheme) => (json!([{scheme: []}]), None),
+        Shows::Schemes(schemes) => {
+            let one = |scheme: &&str| json!({*scheme: []});
+            (schemes.iter().map(one).collect(), None)
+        }
     };
     said.insert("security".to_owned(), security);
     if let Some(permission) = permission {
@@ -152,15 +226,15 @@ fn parameter(parameter: &Parameter, generator: &mut SchemaGenerator) -> Value {
         Place::Header => "header",
     };
     let one = (parameter.schema)(generator).to_value();
-    let schema = match parameter.is_list {
-        true => json!({"type": "array", "items": one}),
-        false => one,
+    let schema = match parameter.max_values {
+        Some(max) => json!({"type": "array", "items": one, "maxItems": max}),
+        None => one,
     };
     json!({
         "name": parameter.name,
         "in": place,
         "description": parameter.about,
-        "required": parameter.place == Place::Path,
+        "required": parameter.is_required,
         "schema": schema,
     })
 }
@@ -172,15 +246,71 @@ fn content(content: &Content, generator: &mut SchemaGenerator) -> (String, Value
 
 fn answers(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     let mut responses: Map<String, Value> = Map::new();
-    for answer in operation.answers() {
-        let mut said = json!({"description": answer.about});
-        if let Some(given) = &answer.content {
-            let (media_type, schema) = content(given, generator);
-            said["content"] = json!({media_type: schema});
+    for answers in operation
+        .answers()
+        .chunk_by(|one, next| one.status == next.status)
+    {
+        let status = answers[0].status;
+        let mut said = json!({"description": told(answers)});
+        let mut contents: Map<String, Value> = Map::new();
+        for (media_type, said) in answers
+            .iter()
+            .filter_map(|it| it.content.as_ref())
+            .map(|it| content(it, generator))
+        {
+            match contents.get_mut(&media_type) {
+                Some(before) => also(before, said),
+                None => drop(contents.insert(media_type, said)),
+            }
         }
-        responses.insert(answer.status.as_str().to_owned(), said);
+        if !contents.is_empty() {
+            said["content"] = Value::Object(contents);
+        }
+        if let Some(headers) = headers(status) {
+            said["headers"] = headers;
+        }
+        responses.insert(status.as_str().to_owned(), said);
     }
     Value::Object(responses)
+}
+
+/// What is said of answers with the same status.
+fn told(answers: &[Given]) -> String {
+    let texts: Vec<&str> = answers.iter().map(|answer| answer.about).collect();
+    texts.join(" ")
+}
+
+/// A content that may be another one as well.
+fn also(content: &mut Value, other: Value) {
+    let (before, other) = (content["schema"].take(), other["schema"].clone());
+    content["schema"] = match before {
+        before if before == other => other,
+        Value::Object(mut before) => match before.get_mut("anyOf").and_then(Value::as_array_mut) {
+            Some(choices) => {
+                choices.push(other);
+                Value::Object(before)
+            }
+            None => json!({"anyOf": [before, other]}),
+        },
+        before => json!({"anyOf": [before, other]}),
+    };
+}
+
+/// The headers that answers of a status have, whatever was asked.
+fn headers(status: StatusCode) -> Option<Value> {
+    let secs = json!({"type": "integer", "minimum": 1});
+    match status {
+        StatusCode::UNAUTHORIZED => Some(json!({"WWW-Authenticate": {
+            "description": "How to show credentials.", "required": true, "schema": {"type": "string"},
+        }})),
+        StatusCode::TOO_MANY_REQUESTS => Some(json!({"Retry-After": {
+            "description": "When to ask again, in seconds.", "required": true, "schema": secs,
+        }})),
+        StatusCode::SERVICE_UNAVAILABLE => Some(json!({"Retry-After": {
+            "description": "When to ask again, in seconds.", "schema": secs,
+        }})),
+        _ => None,
+    }
 }
 
 /// What can be shown with a request.
@@ -191,6 +321,36 @@ fn schemes() -> Value {
             "scheme": "bearer",
             "description": "An API key (`kite_…`), as `kite keys create` makes them. It allows `read`, `write` or `admin`: \
                 `x-kite-permission` says what an operation needs.",
+        },
+        "openintent_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "An API key (`kite_…`), where OpenIntent's clients show it.",
+        },
+        "message_signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Signature",
+            "description": "A signature of the whole request by a server that the team trusts (RFC 9421), with \
+                `Signature-Input`; `X-Source-Server` says which server that is.",
+        },
+        "hook_token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The token of an endpoint (`khk_…`), shown when the endpoint is made. It can stand in the path instead.",
+        },
+        "webhook_signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Kite-Signature",
+            "description": "`sha256=` and the HMAC-SHA256 of the body in hex, with the endpoint's secret as its key; or \
+                the provider's own header, such as `X-Hub-Signature-256`, `Stripe-Signature` or `webhook-signature`.",
+        },
+        "peer_token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "What a peer was told to show (`kfd_…`).",
         },
     })
 }

@@ -17,8 +17,8 @@ use axum::routing::{MethodRouter, get, on};
 
 use super::error::json_text;
 use super::state::App;
-pub(super) use cloud_event::cloud_event;
-pub(super) use operation::{Operation, described};
+pub(super) use cloud_event::{cloud_event, cloud_events};
+pub(super) use operation::{JSON, Operation, described};
 
 /// Routes with what is said of them.
 pub(super) struct Routes {

@@ -11,7 +11,7 @@ use crate::protocol::permission::Permission;
 pub(super) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// JSON, as bodies mostly are.
-pub(super) const JSON: &str = "application/json";
+pub(in crate::server) const JSON: &str = "application/json";
 
 /// The methods that operations have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Verb {
 }
 
 /// What a request has to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shows {
     /// Nothing.
     Nothing,
@@ -55,8 +55,8 @@ pub(super) enum Shows {
     Key(Permission),
     /// Such a key, or nothing: it says more to whoever shows one.
     PerhapsKey(Permission),
-    /// What the kind of sender has, by the name of a scheme in the document.
-    Scheme(&'static str),
+    /// What the kind of sender has, by the names of schemes in the document: one of them.
+    Schemes(Vec<&'static str>),
 }
 
 /// Where a parameter stands.
@@ -72,8 +72,9 @@ pub(super) struct Parameter {
     pub(super) place: Place,
     pub(super) about: &'static str,
     pub(super) schema: SchemaOf,
-    /// Given several times it means several values.
-    pub(super) is_list: bool,
+    pub(super) is_required: bool,
+    /// Given several times it means several values, so many at most.
+    pub(super) max_values: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -171,9 +172,12 @@ impl Operation {
         self
     }
 
-    /// Needs what one of the document's schemes says.
+    /// Needs what one of the document's schemes says; several of these are alternatives.
     pub(in crate::server) fn shown(mut self, scheme: &'static str) -> Self {
-        self.shows = Shows::Scheme(scheme);
+        match &mut self.shows {
+            Shows::Schemes(schemes) => schemes.push(scheme),
+            _ => self.shows = Shows::Schemes(vec![scheme]),
+        }
         self
     }
 
@@ -189,8 +193,17 @@ impl Operation {
             place,
             about,
             schema,
-            is_list: false,
+            is_required: place == Place::Path,
+            max_values: None,
         });
+        self
+    }
+
+    /// The parameter that was named last must be given.
+    pub(in crate::server) fn required(mut self) -> Self {
+        if let Some(last) = self.parameters.last_mut() {
+            last.is_required = true;
+        }
         self
     }
 
@@ -212,15 +225,16 @@ impl Operation {
         self.parameter(Place::Query, name, about, described::<T>)
     }
 
-    /// A parameter of the query that may be given several times.
+    /// A parameter of the query that may be given so many times.
     pub(in crate::server) fn queries<T: JsonSchema>(
         self,
         name: &'static str,
         about: &'static str,
+        max: usize,
     ) -> Self {
         let mut this = self.parameter(Place::Query, name, about, described::<T>);
         if let Some(last) = this.parameters.last_mut() {
-            last.is_list = true;
+            last.max_values = Some(max);
         }
         this
     }
@@ -255,7 +269,7 @@ impl Operation {
         self
     }
 
-    /// Answers with JSON.
+    /// Answers with JSON. What is given with one status is one of several things.
     pub(in crate::server) fn gives<T: JsonSchema>(
         self,
         status: StatusCode,
@@ -345,7 +359,8 @@ impl Operation {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many, or too many wrong credentials: `Retry-After` says when to ask again."),
             ]);
         }
-        if self.shows != Shows::Nothing || !self.parameters.is_empty() || !self.body.is_empty() {
+        let is_read = !self.parameters.is_empty() || !self.body.is_empty();
+        if is_read || matches!(self.shows, Shows::Key(_)) {
             common.push((
                 StatusCode::BAD_REQUEST,
                 "Something in the request cannot be read; the text says what.",

@@ -127,18 +127,18 @@ fn database(page: &mut Page, app: &App) {
     let connections = app.store.connections();
     let name = "kite_database_connections";
     page.family(name, "gauge", "Connections to PostgreSQL, by their state.");
-    for it in &connections {
+    if let Some(it) = connections {
         page.sample(name, &[("state", "used")], it.used);
         page.sample(name, &[("state", "idle")], it.idle);
     }
     let name = "kite_database_connections_max";
     page.family(name, "gauge", "How many connections there can be.");
-    for it in &connections {
+    if let Some(it) = connections {
         page.sample(name, &[], it.max);
     }
     let name = "kite_database_waiting";
     page.family(name, "gauge", "Operations that wait for a connection.");
-    for it in &connections {
+    if let Some(it) = connections {
         page.sample(name, &[], it.waiting);
     }
 }

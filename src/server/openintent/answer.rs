@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::super::error::{ApiError, json_text};
 use crate::federation::openintent::Refusal;
@@ -70,6 +71,42 @@ impl Answer {
     pub(super) fn ok(body: &Json) -> Response {
         json_text(StatusCode::OK, body.to_string())
     }
+}
+
+/// What a refusal looks like.
+pub(super) fn refusal(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "title": "OpenIntentRefusal",
+        "type": "object",
+        "properties": {
+            "detail": {
+                "description": "Why; of a body that cannot be used, all faults that were found.",
+                "anyOf": [
+                    {"type": "string"},
+                    {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "type": {"description": "The kind of fault.", "type": "string"},
+                                "loc": {
+                                    "description": "Where it is, step by step.",
+                                    "type": "array",
+                                    "items": {"type": "string"},
+                                },
+                                "msg": {"description": "What is wrong.", "type": "string"},
+                                "input": {"type": "null"},
+                            },
+                            "required": ["type", "loc", "msg", "input"],
+                        },
+                    },
+                ],
+            },
+            "message": {"description": "More words for people.", "type": "string"},
+        },
+        "required": ["detail"],
+    })
 }
 
 /// One entry of a 422, in the form that the reference has.

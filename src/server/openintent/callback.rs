@@ -5,19 +5,88 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::json;
 
+use super::super::description::Operation;
 use super::super::state::App;
-use super::answer::Answer;
+use super::answer::{Answer, refusal};
 use super::caller::{admit, signer};
 use super::fields::Fields;
+use super::fields_shape::{FieldsShape, name};
 use super::{Sent, node};
 use crate::federation::openintent::CallbackArrival;
 use crate::openintent::json::{Json, Object};
-use crate::openintent::model::{CallbackEventType, FederationAttestation, FederationCallback};
+use crate::openintent::model::{
+    CallbackEventType, FederationAttestation, FederationCallback, ReceiveResult,
+};
 use crate::openintent::signature;
 use crate::openintent::trust::normalize;
+
+/// What is said of it.
+pub(super) fn described() -> Operation {
+    Operation::post(
+        "/callback",
+        "receive_callback",
+        "Takes word of a dispatch from the server that works on it, which shows a key, has signed the request, or has \
+         signed the callback.",
+    )
+    .under("openintent")
+    .shown("openintent_key")
+    .shown("message_signature")
+    .takes_as("application/json", shape)
+    .gives::<ReceiveResult>(StatusCode::OK, "It is taken; a repeat changes nothing.")
+    .refuses_as(refusal)
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(StatusCode::NOT_FOUND, "There is no such dispatch.")
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The body is no JSON, or members cannot be used.",
+    )
+}
+
+fn shape(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = FieldsShape::of(generator)
+        .put("dispatch_id", "The dispatch.", name())
+        .word::<CallbackEventType>(
+            "event_type",
+            "What has happened; `state_delta` where it is missing.",
+        )
+        .optional_object(
+            "state_delta",
+            "What has changed of the intent's state: a JSON merge patch.",
+        )
+        .model::<FederationAttestation>(
+            "attestation",
+            "What was used, and whether the conditions were kept.",
+        )
+        .optional_text("trace_id", "The trace that it belongs to.")
+        .optional("idempotency_key", "By what a repeat is known.")
+        .optional_text("timestamp", "When it was made, ISO 8601.")
+        .optional_text(
+            "signature",
+            "The signature over all other members, in base64.",
+        )
+        .put(
+            "envelope_id",
+            "Another spelling of `dispatch_id`.",
+            json!({}),
+        )
+        .put("result", "Another spelling of `state_delta`.", json!({}))
+        .end("Word of a dispatch.");
+    // What has to be there may be there in another spelling.
+    schema.insert(
+        "anyOf".to_owned(),
+        json!([
+            {"required": ["dispatch_id"]},
+            {"required": ["envelope_id"], "properties": {"envelope_id": name()}},
+        ]),
+    );
+    schema
+}
 
 pub(super) async fn post(
     State(app): State<Arc<App>>,

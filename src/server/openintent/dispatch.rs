@@ -5,19 +5,83 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::{Schema, SchemaGenerator};
 
+use super::super::description::Operation;
 use super::super::state::App;
-use super::answer::Answer;
+use super::answer::{Answer, refusal};
 use super::caller::{Caller, admit};
 use super::fields::Fields;
+use super::fields_shape::FieldsShape;
 use super::intents::sees;
 use super::{Sent, node};
 use crate::federation::openintent::{DispatchRequest, OpenIntent, Refusal};
 use crate::openintent::json::Object;
-use crate::openintent::model::{DelegationScope, FederationPolicy};
+use crate::openintent::model::{DelegationScope, DispatchResult, FederationPolicy};
 use crate::protocol::id::AgentId;
+
+/// What is said of it.
+pub(super) fn described() -> Operation {
+    Operation::post(
+        "/dispatch",
+        "dispatch_intent",
+        "Sends an intent to another server.",
+    )
+    .under("openintent")
+    .shown("openintent_key")
+    .header::<String>(
+        "X-Agent-ID",
+        "The own agent that sends it, which is told what becomes of it.",
+    )
+    .takes_as("application/json", shape)
+    .gives::<DispatchResult>(StatusCode::OK, "It is stored, and on its way.")
+    .refuses_as(refusal)
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(StatusCode::NOT_FOUND, "The key sees no such intent.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The `idempotency_key` was used for another dispatch, or the intent is at its end.",
+    )
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The body is no JSON, or members cannot be used.",
+    )
+}
+
+fn shape(generator: &mut SchemaGenerator) -> Schema {
+    FieldsShape::of(generator)
+        .name("intent_id", "What this server calls the intent.")
+        .name(
+            "target_server",
+            "The URL of the server that is to work on it.",
+        )
+        .optional("agent_id", "Who is to do it there.")
+        .optional(
+            "callback_url",
+            "Where to tell what becomes of it; here, where it is missing.",
+        )
+        .model::<DelegationScope>(
+            "delegation_scope",
+            "What may be done; everything where there is none.",
+        )
+        .model::<FederationPolicy>("federation_policy", "The conditions of the work.")
+        .texts("trace_context", "Where it belongs in a trace.")
+        .optional("trace_id", "A short form of `trace_context`.")
+        .optional_text("intent_title", "The intent in a line.")
+        .optional_text("intent_description", "The intent in full.")
+        .optional_object("intent_state", "What is known so far.")
+        .optional_object("intent_constraints", "What is to be kept to.")
+        .optional(
+            "idempotency_key",
+            "The same key makes it the same dispatch again.",
+        )
+        .optional_text("ucan", "A delegation token that goes along.")
+        .flag("issue_token", "Makes such a token.")
+        .end("An intent that is to go to another server.")
+}
 
 pub(super) async fn post(
     State(app): State<Arc<App>>,

@@ -7,17 +7,46 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::intents::{listed, own, place};
+use super::intents::{OFF, listed, own, page_shape, paged, place};
 use crate::openintent::model::DispatchState;
 use crate::openintent::work::DispatchShown;
 use crate::protocol::event::{AGENT_MESSAGE, Header};
+use crate::protocol::id::AgentId;
+use crate::protocol::permission::Permission;
 use crate::server::call::{Call, Read};
+use crate::server::description::{Operation, Routes};
 use crate::server::error::{ApiError, json_text};
 use crate::server::events;
 use crate::server::path::Path;
 use crate::server::query;
 use crate::server::state::App;
 use crate::store::record::KeyRecord;
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let list = Operation::get(
+        "/dispatches",
+        "list_dispatches",
+        "The team's dispatches, the newest first.",
+    )
+    .under("openintent")
+    .needs(Permission::Read)
+    .query::<DispatchState>("status", "Only those that stand like this.")
+    .query::<AgentId>("agent", "Only those that this own agent has sent.");
+    let list = paged(list)
+        .gives_as(StatusCode::OK, "A page of them.", |generator| {
+            page_shape::<DispatchShown>("dispatches", generator)
+        })
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, OFF);
+    let show = Operation::get("/dispatches/{id}", "get_dispatch", "One dispatch.")
+        .under("openintent")
+        .needs(Permission::Read)
+        .part::<String>("id", "The dispatch's id.")
+        .gives::<DispatchShown>(StatusCode::OK, "The dispatch.")
+        .refuses(StatusCode::NOT_FOUND, "The key sees no such dispatch.")
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, OFF);
+    Routes::new().add(list, get_all).add(show, get)
+}
 
 /// `GET /api/openintent/dispatches?status=&agent=&limit=&before=`. `agent` is the own agent that has sent them; `before` is
 /// the `next` of the page before.

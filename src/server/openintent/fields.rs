@@ -6,7 +6,7 @@ use super::answer::{Answer, fault_entry};
 use crate::openintent::json::{Json, Object};
 
 /// The longest name or URL, in characters: what senders choose is kept and looked up.
-const NAME_MAX_CHARS: usize = 2048;
+pub(super) const NAME_MAX_CHARS: usize = 2048;
 
 /// How many faults are told: an answer must not be many times the request.
 const FAULTS_MAX: usize = 32;

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::federation::openintent::{ListPlace, OpenIntent};
 use crate::openintent::json::{Json, Object};
@@ -14,14 +15,108 @@ use crate::openintent::model::IntentStatus;
 use crate::openintent::work::{Assignment, IntentShown, Verb, WorkReport};
 use crate::protocol::error::ErrorCode;
 use crate::protocol::event::{AGENT_MESSAGE, Header};
+use crate::protocol::id::AgentId;
 use crate::protocol::permission::Permission;
+use crate::protocol::schema::Limit;
 use crate::server::call::{Call, Read, Write};
+use crate::server::description::{Operation, Routes, described};
 use crate::server::error::{ApiError, json_text};
 use crate::server::events;
 use crate::server::path::Path;
 use crate::server::query;
 use crate::server::state::App;
 use crate::store::record::KeyRecord;
+
+/// What is served of them.
+pub(super) fn routes() -> Routes {
+    let list = Operation::get(
+        "/intents",
+        "list_intents",
+        "The team's intents, the newest first.",
+    )
+    .under("openintent")
+    .needs(Permission::Read)
+    .query::<IntentStatus>("status", "Only those that stand like this.")
+    .query::<AgentId>("agent", "Only those of this agent.");
+    let list = paged(list)
+        .gives_as(StatusCode::OK, "A page of them.", |generator| {
+            page_shape::<IntentShown>("intents", generator)
+        })
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, OFF);
+    let assign = Operation::post(
+        "/intents",
+        "assign_intent",
+        "Gives an intent to an own agent.",
+    )
+    .under("openintent")
+    .needs(Permission::Write)
+    .takes::<Assignment>()
+    .gives::<IntentShown>(StatusCode::CREATED, "The intent.")
+    .gives::<IntentShown>(
+        StatusCode::OK,
+        "The intent that was given with the same key before.",
+    )
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(StatusCode::NOT_FOUND, "The team is gone.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The `idempotency_key` was used for another intent.",
+    )
+    .refuses(StatusCode::UNPROCESSABLE_ENTITY, OFF);
+    let show = Operation::get("/intents/{id}", "get_intent", "One intent.")
+        .under("openintent")
+        .needs(Permission::Read)
+        .part::<String>("id", "What the intent is called here.")
+        .gives::<IntentShown>(StatusCode::OK, "The intent.")
+        .refuses(StatusCode::NOT_FOUND, "The key sees no such intent.")
+        .refuses(StatusCode::UNPROCESSABLE_ENTITY, OFF);
+    let report = Operation::post(
+        "/intents/{id}/{verb}",
+        "report_intent",
+        "What an agent says of its work on an intent.",
+    )
+    .under("openintent")
+    .needs(Permission::Write)
+    .part::<String>("id", "What the intent is called here.")
+    .part::<Verb>("verb", "What the agent does.")
+    .takes::<WorkReport>()
+    .or_nothing()
+    .gives::<IntentShown>(StatusCode::OK, "The intent as it stands now.")
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(
+        StatusCode::NOT_FOUND,
+        "The key sees no such intent, or there is no such verb.",
+    )
+    .refuses(StatusCode::CONFLICT, "The intent does not stand like that.")
+    .refuses(StatusCode::UNPROCESSABLE_ENTITY, OFF);
+    Routes::new()
+        .add(list, get_all)
+        .add(assign, post)
+        .add(show, get)
+        .add(report, post_report)
+}
+
+/// Why nothing is to be had.
+pub(super) const OFF: &str = "OpenIntent is off on this server.";
+
+/// How a list is asked for page by page.
+pub(super) fn paged(list: Operation) -> Operation {
+    list.query::<Limit>("limit", "How many, 1 to 1000; 100 when absent.")
+        .query::<ListPlace>("before", "The `next` of the page before.")
+}
+
+/// What a page of a list looks like.
+pub(super) fn page_shape<T: JsonSchema>(name: &str, generator: &mut SchemaGenerator) -> Schema {
+    let item = described::<T>(generator);
+    json_schema!({
+        "type": "object",
+        "properties": {
+            name: {"type": "array", "items": item},
+            "next": {"description": "Where the next page begins, if there is one.", "type": "string"},
+        },
+        "required": [name],
+    })
+}
 
 /// `GET /api/openintent/intents?status=&agent=&limit=&before=`. `before` is the `next` of the page before.
 pub(super) async fn get_all(

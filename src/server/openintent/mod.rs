@@ -9,6 +9,7 @@ mod caller;
 mod dispatch;
 mod dispatches;
 mod fields;
+mod fields_shape;
 mod intents;
 mod receive;
 mod show;
@@ -16,12 +17,11 @@ mod trust;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::routing::{get, post, put};
 
 use super::body;
+use super::description::Routes;
 use super::state::App;
 use crate::federation::openintent::OpenIntent;
 use crate::openintent::json::{Json, JsonFault, Object};
@@ -35,39 +35,33 @@ use caller::Caller;
 const BODY_MAX_BYTES: usize = 1024 * 1024;
 
 /// What is mounted at `/api/v1/federation`.
-pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/status", get(show::status))
-        .route("/agents", get(show::agents))
-        .route("/dispatch", post(dispatch::post))
-        .route("/receive", post(receive::post))
-        .route("/callback", post(callback::post))
-        .method_not_allowed_fallback(async || Answer::wrong_method())
-        .fallback(async || Answer::not_found("Not Found"))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(show::status_described(), show::status)
+        .add(show::agents_described(), show::agents)
+        .add(dispatch::described(), dispatch::post)
+        .add(receive::described(), receive::post)
+        .add(callback::described(), callback::post)
+        .with(|router| {
+            router
+                .method_not_allowed_fallback(async || Answer::wrong_method())
+                .fallback(async || Answer::not_found("Not Found"))
+        })
 }
 
 /// What is mounted at `/.well-known`.
-pub(super) fn well_known() -> Router<Arc<App>> {
-    Router::new()
-        .route("/openintent-federation.json", get(show::manifest))
-        .route("/did.json", get(show::did_document))
-        .method_not_allowed_fallback(async || Answer::wrong_method())
+pub(super) fn well_known() -> Routes {
+    Routes::new()
+        .add(show::manifest_described(), show::manifest)
+        .add(show::did_document_described(), show::did_document)
+        .with(|router| router.method_not_allowed_fallback(async || Answer::wrong_method()))
 }
 
 /// What a team has of OpenIntent, below `/api/openintent`: whom it trusts, for admins, its intents and its dispatches.
-pub(super) fn managed_routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/trust", get(trust::get))
-        .route("/trust/policy", put(trust::put_policy))
-        .route(
-            "/trust/servers",
-            put(trust::put_server).delete(trust::delete_server),
-        )
-        .route("/dispatches", get(dispatches::get_all))
-        .route("/dispatches/{id}", get(dispatches::get))
-        .route("/intents", get(intents::get_all).post(intents::post))
-        .route("/intents/{id}", get(intents::get))
-        .route("/intents/{id}/{verb}", post(intents::post_report))
+pub(super) fn managed_routes() -> Routes {
+    trust::routes()
+        .merge(dispatches::routes())
+        .merge(intents::routes())
 }
 
 /// A request with a body, as far as the order of judgement goes: its JSON, then who sent it (spec 13.1).

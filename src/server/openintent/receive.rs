@@ -6,17 +6,25 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Value, json};
 
+use super::super::description::Operation;
 use super::super::state::App;
-use super::answer::Answer;
+use super::answer::{Answer, refusal};
 use super::caller::{admit, signer};
 use super::fields::Fields;
+use super::fields_shape::{FieldsShape, name};
 use super::{Sent, node};
 use crate::federation::openintent::Arrival;
 use crate::openintent::json::{Json, Object};
-use crate::openintent::model::{DelegationScope, FederationEnvelope, FederationPolicy};
+use crate::openintent::model::shape::text;
+use crate::openintent::model::{
+    DelegationScope, FederationEnvelope, FederationPolicy, ReceiveResult,
+};
 use crate::openintent::signature;
 use crate::protocol::id::TeamId;
 
@@ -28,6 +36,108 @@ const SNAPSHOT: [(&str, &str); 5] = [
     ("state", "intent_state"),
     ("constraints", "intent_constraints"),
 ];
+
+/// What is said of it.
+pub(super) fn described() -> Operation {
+    Operation::post(
+        "/receive",
+        "receive_envelope",
+        "Takes an envelope of another server, which shows a key, has signed the request, or has signed the envelope.",
+    )
+    .under("openintent")
+    .shown("openintent_key")
+    .shown("message_signature")
+    .takes_as("application/json", shape)
+    .gives::<ReceiveResult>(StatusCode::OK, "It is taken, or declined; the same again for a repeat.")
+    .refuses_as(refusal)
+    .refuses(StatusCode::PAYMENT_REQUIRED, "The team's quota is used up.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The same dispatch came with other content before.",
+    )
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The body is no JSON, or members cannot be used.",
+    )
+}
+
+fn shape(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = FieldsShape::of(generator)
+        .name("source_server", "The URL of the server that dispatches.")
+        .optional("target_server", "The URL of this server.")
+        .put(
+            "dispatch_id",
+            "What the dispatching server calls the dispatch.",
+            name(),
+        )
+        .put(
+            "intent_id",
+            "What the dispatching server calls the intent.",
+            name(),
+        )
+        .put("intent_title", "The intent in a line.", text())
+        .text_or_empty("intent_description", "The intent in full.")
+        .object_or_empty("intent_state", "What is known so far.")
+        .object_or_empty("intent_constraints", "What is to be kept to.")
+        .optional("agent_id", "Who is to do it.")
+        .model::<DelegationScope>(
+            "delegation_scope",
+            "What may be done; everything where there is none.",
+        )
+        .model::<FederationPolicy>("federation_policy", "The conditions of the work.")
+        .texts("trace_context", "Where it belongs in a trace.")
+        .optional_text("callback_url", "Where to tell what becomes of it.")
+        .optional("idempotency_key", "By what a repeat is known.")
+        .optional_text("created_at", "When it was made, ISO 8601.")
+        .optional_text(
+            "signature",
+            "The signature over all other members, in base64.",
+        )
+        .optional_text("ucan", "A delegation token.")
+        .put(
+            "envelope_id",
+            "Another spelling of `dispatch_id`.",
+            json!({}),
+        )
+        .put("timestamp", "Another spelling of `created_at`.", json!({}))
+        .put("trace_id", "A short form of `trace_context`.", json!({}))
+        .put(
+            "intent_snapshot",
+            "Holds `id`, `title`, `description`, `state` and `constraints` in place of `intent_…`.",
+            json!({}),
+        )
+        .put(
+            "intent",
+            "Another spelling of `intent_snapshot`.",
+            json!({}),
+        )
+        .end("An envelope: an intent of another server.");
+    // What has to be there may be there in another spelling.
+    let in_snapshot = |snapshot: &str, member: &str, schema: Value| {
+        let snapshot_schema =
+            json!({"type": "object", "required": [member], "properties": {member: schema}});
+        json!({"required": [snapshot], "properties": {snapshot: snapshot_schema}})
+    };
+    let either = |usual: &str, member: &str, schema: fn() -> Value| {
+        json!({"anyOf": [
+            {"required": [usual]},
+            in_snapshot("intent_snapshot", member, schema()),
+            in_snapshot("intent", member, schema()),
+        ]})
+    };
+    schema.insert(
+        "allOf".to_owned(),
+        json!([
+            {"anyOf": [
+                {"required": ["dispatch_id"]},
+                {"required": ["envelope_id"], "properties": {"envelope_id": name()}},
+            ]},
+            either("intent_id", "id", name),
+            either("intent_title", "title", text),
+        ]),
+    );
+    schema
+}
 
 pub(super) async fn post(
     State(app): State<Arc<App>>,

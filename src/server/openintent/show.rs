@@ -5,20 +5,85 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::super::description::Operation;
 use super::super::state::App;
-use super::answer::Answer;
+use super::answer::{Answer, refusal};
 use super::caller::team_of;
 use crate::federation::openintent::{OpenIntent, TeamTrust};
 use crate::openintent::did;
 use crate::openintent::json::{Json, Object};
+use crate::openintent::model::schema::{
+    agents as agents_shape, did_document as did_document_shape,
+};
 use crate::openintent::model::{FederatedAgent, FederationManifest, FederationStatus, TrustPolicy};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
+
+/// What is said of the manifest.
+pub(super) fn manifest_described() -> Operation {
+    Operation::get(
+        "/openintent-federation.json",
+        "get_openintent_manifest",
+        "What this server says of itself to those who want to federate with it.",
+    )
+    .under("openintent")
+    .gives::<FederationManifest>(StatusCode::OK, "The manifest.")
+    .refuses_as(refusal)
+    .refuses(StatusCode::NOT_FOUND, OFF)
+}
+
+/// What is said of the DID document.
+pub(super) fn did_document_described() -> Operation {
+    Operation::get(
+        "/did.json",
+        "get_did_document",
+        "The keys of this server, as did:web has it.",
+    )
+    .under("openintent")
+    .gives_as(StatusCode::OK, "The DID document.", did_document_shape)
+    .refuses_as(refusal)
+    .refuses(StatusCode::NOT_FOUND, OFF)
+}
+
+/// What is said of the status.
+pub(super) fn status_described() -> Operation {
+    for_a_team(
+        "/status",
+        "get_openintent_status",
+        "How this server stands.",
+    )
+    .gives::<FederationStatus>(StatusCode::OK, "Whether it federates, and what it counts.")
+    .refuses_as(refusal)
+}
+
+/// What is said of the agents.
+pub(super) fn agents_described() -> Operation {
+    for_a_team(
+        "/agents",
+        "list_openintent_agents",
+        "The agents of the team that the caller may see.",
+    )
+    .gives_as(StatusCode::OK, "The agents by id.", agents_shape)
+    .refuses_as(refusal)
+}
+
+/// What a team's key or a server that it trusts may ask.
+fn for_a_team(path: &str, id: &'static str, about: &'static str) -> Operation {
+    Operation::get(path, id, about)
+        .under("openintent")
+        .shown("openintent_key")
+        .shown("message_signature")
+        .header::<String>("X-Source-Server", "The URL of the server that asks.")
+}
+
+/// Why there may be nothing to show.
+const OFF: &str = "OpenIntent is off on this server.";
 
 /// `GET /.well-known/openintent-federation.json`.
 pub(super) async fn manifest(State(app): State<Arc<App>>) -> Result<Response, Answer> {

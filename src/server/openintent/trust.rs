@@ -12,15 +12,68 @@ use crate::openintent::model::{PeerRelationship, TrustPolicy};
 use crate::openintent::trust::normalize;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::TeamId;
+use crate::protocol::permission::Permission;
 use crate::protocol::trust::{
     TeamTrustShown, TrustPolicyDraft, TrustSource, TrustedServerDraft, TrustedServerShown,
 };
 use crate::server::call::{Admin, Call};
+use crate::server::description::{Operation, Routes};
 use crate::server::error::{ApiError, json};
 use crate::server::peer_body::parse;
 use crate::server::query;
 use crate::server::state::App;
 use crate::store::openintent::TrustedRecord;
+
+/// What is served of it.
+pub(super) fn routes() -> Routes {
+    let show = Operation::get("/trust", "get_trust", "Whom the team trusts.")
+        .under("openintent")
+        .needs(Permission::Admin)
+        .gives::<TeamTrustShown>(StatusCode::OK, "The policy, and the servers by URL.");
+    let policy = Operation::put(
+        "/trust/policy",
+        "put_trust_policy",
+        "Sets the team's policy.",
+    )
+    .under("openintent")
+    .needs(Permission::Admin)
+    .takes::<TrustPolicyDraft>()
+    .gives::<TeamTrustShown>(StatusCode::OK, "Whom the team trusts now.");
+    let add = Operation::put(
+        "/trust/servers",
+        "put_trusted_server",
+        "Adds a server that the team trusts, or changes one.",
+    )
+    .under("openintent")
+    .needs(Permission::Admin)
+    .takes::<TrustedServerDraft>()
+    .gives::<TrustedServerShown>(StatusCode::OK, "The server.")
+    .refuses(StatusCode::NOT_FOUND, "Somebody else removed it meanwhile.")
+    .refuses(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "The team trusts as many servers as there can be.",
+    );
+    let remove = Operation::delete(
+        "/trust/servers",
+        "remove_trusted_server",
+        "Removes a server that a command has added.",
+    )
+    .under("openintent")
+    .needs(Permission::Admin)
+    .query::<String>("url", "The server's URL.")
+    .required()
+    .gives::<TrustedServerShown>(StatusCode::OK, "The server, which is trusted no more.")
+    .refuses(StatusCode::NOT_FOUND, "The team trusts no such server.")
+    .refuses(
+        StatusCode::CONFLICT,
+        "The server is named by the server's configuration.",
+    );
+    Routes::new()
+        .add(show, get)
+        .add(policy, put_policy)
+        .add(add, put_server)
+        .add(remove, delete_server)
+}
 
 /// How many servers commands may add to a team. Each request that names its source is compared with all of them.
 const TRUSTED_MAX: usize = 1000;

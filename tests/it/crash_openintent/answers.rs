@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use super::{Station, local_id};
 use crate::support::eventually;
 use crate::support::http::answer;
-use crate::support::partner::{Came, Partner, Says, is_signed_by};
+use crate::support::partner::{Came, Partner, Says, is_signed_by, taken};
 
 const LETTERS: &str = "/api/federation/dead-letters";
 
 /// One that answers its first post so, and takes what comes after it.
 async fn first(says: Says) -> Partner {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     partner.answer(move |number, came| match number {
         0 => says.clone(),
-        _ => Says::taken(&came.body, "theirs"),
+        _ => taken(&came.body, "theirs"),
     });
     partner
 }
@@ -82,7 +82,7 @@ async fn what_does_not_pass_is_an_end_that_a_replay_can_undo() {
     let station = Station::trusting(&[]).await;
     let mut ended = Vec::new();
     for status in [301, 302, 307, 400, 401, 403, 404, 409, 413, 422] {
-        let partner = Partner::start(1).await;
+        let partner = Partner::start(1);
         let elsewhere = format!("{}/elsewhere", partner.url);
         partner.answer(move |_, _| {
             Says::This(
@@ -107,7 +107,7 @@ async fn what_does_not_pass_is_an_end_that_a_replay_can_undo() {
     let before = partner.came().len();
     partner.answer(move |number, came| match number == before {
         true => Says::with(503, "{}"),
-        false => Says::taken(&came.body, "late"),
+        false => taken(&came.body, "late"),
     });
     let mut letter = letters.as_array().unwrap().iter();
     let letter = letter.find(|letter| letter["event_id"] == **id);
@@ -194,7 +194,7 @@ async fn a_server_that_is_killed_while_another_one_keeps_it_waiting_asks_it_agai
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_is_asked_for_again_where_its_server_is_just_starting() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let station = Station::trusting(&[&partner.url]).await;
     partner.lose_fetches(2);
     let envelope = partner.envelope(&station.door.url, "early");

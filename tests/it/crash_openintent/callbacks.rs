@@ -45,7 +45,7 @@ async fn check(station: &Station, id: &str, count: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callbacks_that_meet_kills_count_once() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let mut station = Station::trusting(&[&partner.url]).await;
     let id = station.dispatch(&partner.url, None).await;
     station.becomes(&id, Delivered).await;
@@ -80,7 +80,7 @@ async fn callbacks_that_meet_kills_count_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callbacks_that_two_nodes_get_at_the_same_time_all_count() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let database = Cluster::shared().database();
     let station = Station::behind(Door::open(None).await, &[&partner.url], Some(&database)).await;
     let other = station.server.another_node();

@@ -19,7 +19,7 @@ async fn on(database: &str, trusted: &[&str]) -> Station {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_envelope_that_two_nodes_get_at_the_same_time_is_taken_once() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let station = on(&Cluster::shared().database(), &[&partner.url]).await;
     let other = station.server.another_node();
     let nodes = [station.access(), other.owner()];
@@ -54,7 +54,7 @@ async fn an_envelope_that_two_nodes_get_at_the_same_time_is_taken_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dispatch_with_one_key_that_two_nodes_get_at_the_same_time_is_one() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let station = on(&Cluster::shared().database(), &[]).await;
     let other = station.server.another_node();
     let (one, two) = (station.access(), other.owner());
@@ -72,7 +72,7 @@ async fn a_dispatch_with_one_key_that_two_nodes_get_at_the_same_time_is_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_of_a_server_at_one_node_counts_at_the_other() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let station = on(&Cluster::shared().database(), &[]).await;
     let other = station.server.another_node();
     let (here, there) = (station.access(), other.owner());
@@ -108,7 +108,7 @@ async fn what_is_said_of_a_server_at_one_node_counts_at_the_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_away_nothing_is_half_taken() {
     let mut cluster = Cluster::start();
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let station = on(&cluster.database(), &[&partner.url]).await;
     let to = station.access();
     let here = station.door.url.clone();

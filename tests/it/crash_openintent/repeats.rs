@@ -16,7 +16,7 @@ const REPEATED: &str = "Already processed (idempotent)";
 const SENT: &str = "com.openintent.callback.sent";
 
 async fn repeats_are_known(database: Option<&str>) {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let door = Door::open(None).await;
     let mut station = Station::behind(door, &[&partner.url], database).await;
     let here = station.door.url.clone();
@@ -66,7 +66,7 @@ async fn a_repeat_after_a_restart_on_postgresql_hears_what_was_said_at_first() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_is_taken_is_told_to_be() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let agent = |visibility: &str| {
         let agent =
             format!("[[openintent.agents]]\nid = \"helper\"\nvisibility = \"{visibility}\"\n");
@@ -113,7 +113,7 @@ async fn only_what_is_taken_is_told_to_be() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_trust_and_policy_outlive_a_kill() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let mut station = Station::trusting(&[]).await;
     let here = station.door.url.clone();
     let document = async |station: &Station| {

@@ -9,11 +9,11 @@ use kite::store::openintent::ExchangeState::{Delivered, Queued};
 use super::{RECEIVED, Station, local_id};
 use crate::support::door::Door;
 use crate::support::http::answer;
-use crate::support::partner::{Partner, Says};
+use crate::support::partner::{Partner, Says, taken};
 use crate::support::postgres::Cluster;
 
 async fn knows_what_it_knew(mut station: Station) {
-    let (partner, busy) = (Partner::start(1).await, Partner::start(2).await);
+    let (partner, busy) = (Partner::start(1), Partner::start(2));
     busy.answer(|_, _| Says::with(503, "{}"));
     let here = station.door.url.clone();
     let trusted = json!({"url": partner.url, "api_key": "shown-to-the-partner"});
@@ -72,7 +72,7 @@ async fn knows_what_it_knew(mut station: Station) {
         (Delivered, Some("theirs"))
     );
     assert_eq!(station.dispatched(&waiting).await.state, Queued);
-    busy.answer(|_, came| Says::taken(&came.body, "at last"));
+    busy.answer(|_, came| taken(&came.body, "at last"));
     let known = station.becomes_in_time(&waiting, Delivered).await;
     assert_eq!(known.remote_id.as_deref(), Some("at last"));
     // What came after the backup is new again.

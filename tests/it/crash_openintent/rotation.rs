@@ -105,7 +105,7 @@ async fn a_key_is_published_no_longer_than_its_overlap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_new_is_asked_for_and_one_that_was_withdrawn_counts_no_more() {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let station = Station::trusting(&[&partner.url]).await;
     let to = station.access();
     let envelope = |id: &str| partner.envelope(&station.door.url, id);

@@ -10,7 +10,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use super::{program, root, text};
 use crate::support::cli::{KITE, Person, clean};
-use crate::support::process::Process;
+use crate::support::process::{Ended, Process};
 use crate::support::server::Server;
 
 const NODES: [&str; 2] = ["kite-1", "kite-2"];
@@ -37,7 +37,11 @@ struct Compose(Yaml);
 
 impl Compose {
     fn read() -> Self {
-        let mut documents = YamlLoader::load_from_str(&text("compose.yaml")).unwrap();
+        Self::of_file("compose.yaml")
+    }
+
+    fn of_file(name: &str) -> Self {
+        let mut documents = YamlLoader::load_from_str(&text(name)).unwrap();
         assert_eq!(documents.len(), 1);
         Self(documents.remove(0))
     }
@@ -67,9 +71,12 @@ fn secs(text: &str) -> u64 {
     text.strip_suffix('s').unwrap().parse().unwrap()
 }
 
-/// The lines of the unit that set something, such as `ExecStart`.
-fn unit(key: &str) -> Vec<String> {
-    let text = text("kite@.service");
+/// The units: of a node alone, and of one among others.
+const UNITS: [&str; 2] = ["kite.service", "kite@.service"];
+
+/// The lines of a unit that set something, such as `ExecStart`.
+fn unit(name: &str, key: &str) -> Vec<String> {
+    let text = text(name);
     let lines = text.lines().filter_map(|line| line.split_once('='));
     lines
         .filter(|(name, _)| *name == key)
@@ -77,9 +84,9 @@ fn unit(key: &str) -> Vec<String> {
         .collect()
 }
 
-/// The list that an instruction of the Dockerfile has.
+/// The list that an instruction of the Containerfile has.
 fn instruction(name: &str) -> Vec<String> {
-    let text = text("Dockerfile").replace("\\\n", "");
+    let text = text("Containerfile").replace("\\\n", "");
     let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     serde_json::from_str(&line[line.find('[').unwrap()..]).unwrap()
 }
@@ -90,8 +97,10 @@ fn the_files_name_no_variable_that_kite_does_not_know() {
     let known = names(&help.stdout, "KITE_");
     for file in [
         "compose.yaml",
-        "Dockerfile",
+        "compose.single.yaml",
+        "Containerfile",
         "env.example",
+        "kite.service",
         "kite@.service",
         "node.env.example",
         "README.md",
@@ -106,10 +115,12 @@ fn the_files_name_no_variable_that_kite_does_not_know() {
 
 #[test]
 fn the_nodes_are_started_with_arguments_that_kite_takes() {
-    let unit = unit("ExecStart").remove(0);
-    let in_unit: Vec<String> = unit.split(' ').map(str::to_owned).collect();
     let in_image = [instruction("ENTRYPOINT"), instruction("CMD")].concat();
-    for line in [in_unit, in_image] {
+    let in_units = UNITS.map(|name| {
+        let line = unit(name, "ExecStart").remove(0);
+        line.split(' ').map(str::to_owned).collect()
+    });
+    for line in in_units.into_iter().chain([in_image]) {
         assert!(line[0].ends_with("kite"), "{line:?}");
         let mut args: Vec<&str> = line[1..].iter().map(String::as_str).collect();
         args.push("--help");
@@ -205,7 +216,7 @@ fn a_node_is_given_more_time_to_end_than_it_takes() {
         let (_, rest) = source.split_once(&declared).unwrap();
         rest.split_once(')').unwrap().0.parse().unwrap()
     };
-    let delays = unit("Environment");
+    let delays = unit("kite@.service", "Environment");
     let delay = delays
         .iter()
         .find_map(|set| set.strip_prefix("KITE_DRAIN_DELAY="));
@@ -217,24 +228,51 @@ fn a_node_is_given_more_time_to_end_than_it_takes() {
         let given = compose.of(node, "stop_grace_period");
         assert!(secs(given.as_str().unwrap()) > longest, "{node}");
     }
-    assert!(secs(&unit("TimeoutStopSec")[0]) > longest);
+    assert!(secs(&unit("kite@.service", "TimeoutStopSec")[0]) > longest);
+    // Alone it has no proxy to wait for.
+    let single = Compose::of_file("compose.single.yaml").of("kite", "stop_grace_period");
+    assert!(secs(single.as_str().unwrap()) > longest - delay);
+    assert!(secs(&unit("kite.service", "TimeoutStopSec")[0]) > longest - delay);
+}
+
+/// Has systemd look at the units, with the kite of this build in them.
+fn analyze(command: &[&str], name: &str) -> Ended {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join(name.replace('@', "@1"));
+    let text = text(name).replace("/usr/local/bin/kite", KITE);
+    fs::write(&path, text).unwrap();
+    let program = program("systemd-analyze", "systemd");
+    let mut analyze = clean(program.to_str().unwrap(), dir.path());
+    analyze.args(command).arg(&path);
+    Process::start("systemd-analyze", analyze, None).end()
 }
 
 #[test]
-fn systemd_takes_the_unit() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("kite@1.service");
-    let text = text("kite@.service").replace("/usr/local/bin/kite", KITE);
-    fs::write(&path, text).unwrap();
-    let mut command = clean(
-        program("systemd-analyze", "systemd").to_str().unwrap(),
-        dir.path(),
-    );
-    command.args(["verify", "--man=no"]).arg(&path);
-    let ended = Process::start("systemd-analyze", command, None).end();
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    // What it does not know it only complains about.
-    assert_eq!(ended.stderr, "", "{ended:#?}");
+fn systemd_takes_the_units() {
+    for name in UNITS {
+        let ended = analyze(&["verify", "--man=no"], name);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        // What it does not know it only complains about.
+        assert_eq!(ended.stderr, "", "{ended:#?}");
+    }
+}
+
+#[test]
+fn the_units_give_a_server_no_more_of_the_machine_than_it_needs() {
+    for name in UNITS {
+        // In tenths: a unit that says nothing has 9.6.
+        let ended = analyze(&["security", "--offline=true", "--threshold=15"], name);
+        assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn the_units_are_told_when_the_server_is_ready_and_have_it_read_its_certificate_again() {
+    for name in UNITS {
+        assert_eq!(unit(name, "Type"), ["notify"]);
+        assert_eq!(unit(name, "ExecReload"), ["/bin/kill -HUP $MAINPID"]);
+        assert_eq!(unit(name, "WatchdogSec"), ["60s"]);
+    }
 }
 
 #[test]
@@ -242,12 +280,12 @@ fn the_image_is_built_with_the_toolchain_of_the_repository_from_files_that_are_t
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
     let (_, rest) = toolchain.split_once("channel = \"").unwrap();
     let version = rest.split_once('"').unwrap().0;
-    let dockerfile = text("Dockerfile");
+    let dockerfile = text("Containerfile");
     assert!(
         dockerfile.contains(&format!("FROM rust:{version}-")),
         "the image's Rust is not {version}"
     );
-    let ignored = text("Dockerfile.dockerignore");
+    let ignored = text("Containerfile.dockerignore");
     let copied = dockerfile
         .lines()
         .filter_map(|line| line.strip_prefix("COPY "))
@@ -260,9 +298,9 @@ fn the_image_is_built_with_the_toolchain_of_the_repository_from_files_that_are_t
             assert!(ignored.lines().any(|line| line == format!("!{path}")));
         }
     }
-    let compose = Compose::read();
-    for node in NODES {
-        let build = compose.of(node, "build");
+    let builds = NODES.map(|node| Compose::read().of(node, "build"));
+    let single = Compose::of_file("compose.single.yaml").of("kite", "build");
+    for build in builds.into_iter().chain([single]) {
         let context = root()
             .join("deploy")
             .join(build["context"].as_str().unwrap());
@@ -299,7 +337,8 @@ fn what_the_guide_names_is_there() {
         .skip(1)
         .filter_map(|rest| Some(rest.split_once(')')?.0));
     let mut linked = BTreeSet::new();
-    for target in targets.filter(|target| !target.starts_with("https://")) {
+    let is_elsewhere = |target: &&str| target.starts_with("https://") || target.starts_with('#');
+    for target in targets.filter(|target| !is_elsewhere(target)) {
         let path = root().join("deploy").join(target);
         assert!(Path::new(&path).exists(), "the guide links to {target}");
         linked.insert(target.to_owned());

@@ -5,9 +5,6 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -85,7 +82,7 @@ impl Hook {
         let (gate, opened) = watch::channel(false);
         let book = Arc::<Book>::default();
         let desk = Desk {
-            tls: acceptor(identity),
+            tls: identity.acceptor(),
             book: book.clone(),
             decide: Arc::new(decide),
             opened,
@@ -167,19 +164,6 @@ struct Desk {
     book: Arc<Book>,
     decide: Arc<Decide>,
     opened: watch::Receiver<bool>,
-}
-
-fn acceptor(identity: &Identity) -> TlsAcceptor {
-    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain.map(Result::unwrap).collect(), key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn serve(listener: TcpListener, desk: Desk) {

@@ -47,7 +47,7 @@ async fn what_waits_for_a_peer_that_was_down_arrives_once_when_it_is_heard_from(
     let health = left_alone(&a, "b").await;
     assert_eq!(health["backlog"], 20, "{health}");
     let said = health["last_error"].as_str().unwrap();
-    assert!(said.contains("no connection to `127.0.0.1`"), "{said}");
+    assert!(said.contains("no connection to `127.0.0.1:"), "{said}");
     b.server.start_again();
     // Something of its own: what it shows with that is what closes the circuit.
     b.emit("of-b").await;

@@ -11,9 +11,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -75,7 +72,7 @@ impl Receiver {
 
     /// A hook behind TLS.
     pub(super) async fn with_tls(identity: &Identity) -> Self {
-        let tls = acceptor(identity);
+        let tls = identity.acceptor();
         Self::bind(
             "127.0.0.1:0".parse().unwrap(),
             Some(tls),
@@ -147,19 +144,6 @@ impl Drop for Receiver {
             assert!(heard.faults.is_empty(), "{:#?}", heard.faults);
         }
     }
-}
-
-fn acceptor(identity: &Identity) -> TlsAcceptor {
-    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain.map(Result::unwrap).collect(), key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn serve(

@@ -5,6 +5,7 @@ use kite::openintent::json::Json;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::described;
 use super::file::{Tally, list, read};
 use crate::support::eventually;
 use crate::support::http::answer;
@@ -48,6 +49,7 @@ async fn openintent_vectors_http_exchanges() {
     let mut tally = Tally::of("http_exchanges");
     for profile in profiles {
         let node = node(profile, &party);
+        let mut schemas = described::schemas(&node).await;
         let own_key = match profile {
             "disabled" => String::new(),
             _ => node.public_key().await,
@@ -60,6 +62,12 @@ async fn openintent_vectors_http_exchanges() {
             .iter()
             .find_map(|outcome| outcome.case["response"]["body"]["public_key"].as_str())
             .map(str::to_owned);
+        for outcome in &outcomes {
+            described::note(&mut schemas, &outcome.case, outcome.status, &outcome.body);
+        }
+        tally.case(&format!("{profile}, as the document has it"), || {
+            assert!(schemas.judge() > 0);
+        });
         for outcome in &mut outcomes {
             if let Some(their_key) = &their_key {
                 let text = outcome.case.to_string().replace(their_key, &own_key);

@@ -4,6 +4,7 @@
 //! its `N passed, N failed` on a line alone. In the project's own set every file must be there; files that another set
 //! lacks are not run. A file or a list of cases that is not known fails.
 
+mod described;
 mod exchanges;
 mod file;
 mod models;

@@ -114,11 +114,19 @@ impl Person {
     /// A line of theirs for the shell, in which `kite` is the program under test.
     pub(crate) fn shell(&self, line: &str) -> Kite {
         let mut command = clean("bash", self.home());
-        let mut path = OsString::from(Path::new(KITE).parent().unwrap());
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap_or_default());
-        command.env("PATH", path).args(["-c", line]);
+        command.env("PATH", path_to_kite()).args(["-c", line]);
         Kite::new(line.to_owned(), command)
+    }
+
+    /// What opens a terminal of theirs, on a machine where nothing is set up: `script`, which is told what to run in it.
+    pub(crate) fn terminal(&self) -> Command {
+        let mut command = clean("script", self.home());
+        command
+            .env_remove("KITE_CONFIG_DIR")
+            .env_remove("KITE_DATA_DIR")
+            .env("PATH", path_to_kite())
+            .env("TERM", "xterm");
+        command
     }
 
     /// Their home directory.
@@ -136,6 +144,14 @@ impl Person {
         fs::create_dir_all(self.config_file().parent().unwrap()).unwrap();
         fs::write(self.config_file(), text).unwrap();
     }
+}
+
+/// A `PATH` on which `kite` is the program under test.
+fn path_to_kite() -> OsString {
+    let mut path = OsString::from(Path::new(KITE).parent().unwrap());
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
 }
 
 /// Splits a listener's line `[id] rest`.

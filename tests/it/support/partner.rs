@@ -1,50 +1,17 @@
 //! A server of OpenIntent that is none of kite's: it publishes keys, signs what it sends and answers as a test wants.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use kite::openintent::did::{did_document, did_of_url};
 use kite::openintent::json::Json;
 use kite::openintent::{signature, stamp};
 use kite::protocol::identity::InstanceKey;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
 
 use super::http::{Access, Answer, answer};
 use super::peers::now;
-
-/// What becomes of a post.
-#[derive(Debug, Clone)]
-pub(crate) enum Says {
-    /// A status, a header and a body.
-    This(u16, Option<(&'static str, String)>, String),
-    /// Nothing, for longer than anybody waits, on a connection that stays.
-    Nothing,
-    /// The connection ends.
-    Farewell,
-}
-
-impl Says {
-    /// A status and a body.
-    pub(crate) fn with(status: u16, body: &str) -> Self {
-        Self::This(status, None, body.to_owned())
-    }
-
-    /// What a server that takes an intent says.
-    pub(crate) fn taken(post: &Value, local_intent_id: &str) -> Self {
-        let body = json!({"dispatch_id": post["dispatch_id"], "accepted": true,
-            "local_intent_id": local_intent_id, "message": "taken"});
-        Self::with(200, &body.to_string())
-    }
-}
+pub(crate) use super::receiver::Says;
+use super::receiver::{Got, Receiver};
 
 /// A post as it came: where to, and its body.
 #[derive(Debug, Clone)]
@@ -60,7 +27,6 @@ pub(crate) struct Came {
 type Answers = dyn Fn(usize, &Came) -> Says + Send + Sync;
 
 struct Shared {
-    url: String,
     keys: Mutex<Vec<(u32, [u8; 32])>>,
     fetches: Mutex<usize>,
     lost_fetches: Mutex<usize>,
@@ -73,7 +39,7 @@ pub(crate) struct Partner {
     /// Where it listens, as an HTTP address.
     pub(crate) url: String,
     shared: Arc<Shared>,
-    serving: JoinHandle<()>,
+    _receiver: Receiver,
 }
 
 /// A key pair of the seed that is this byte over and over.
@@ -83,22 +49,20 @@ pub(crate) fn key(byte: u8) -> InstanceKey {
 
 impl Partner {
     /// One that publishes the key of this byte and takes everything.
-    pub(crate) async fn start(byte: u8) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+    pub(crate) fn start(byte: u8) -> Self {
         let shared = Arc::new(Shared {
-            url: url.clone(),
             keys: Mutex::new(vec![(1, key(byte).public())]),
             fetches: Mutex::default(),
             lost_fetches: Mutex::default(),
             came: Mutex::default(),
-            answers: Mutex::new(Arc::new(|_, came| Says::taken(&came.body, "theirs"))),
+            answers: Mutex::new(Arc::new(|_, came| taken(&came.body, "theirs"))),
         });
-        let serving = tokio::spawn(serve(listener, shared.clone()));
+        let own = Arc::clone(&shared);
+        let receiver = Receiver::saying("127.0.0.1:0".parse().unwrap(), move |got| own.answer(got));
         Self {
-            url,
+            url: receiver.url.strip_suffix("/hook").unwrap().to_owned(),
             shared,
-            serving,
+            _receiver: receiver,
         }
     }
 
@@ -165,59 +129,26 @@ pub(crate) async fn post(to: &Access, envelope: &str) -> Answer {
     answer(request.body(envelope.to_owned())).await
 }
 
-impl Drop for Partner {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+/// What a server that takes an intent says.
+pub(crate) fn taken(post: &Value, local_intent_id: &str) -> Says {
+    let body = json!({"dispatch_id": post["dispatch_id"], "accepted": true,
+        "local_intent_id": local_intent_id, "message": "taken"});
+    Says::with(200, &body.to_string())
 }
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    // Connections end with the server.
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let shared = shared.clone();
-        connections.spawn(async move {
-            let service = service_fn(|request| {
-                let shared = shared.clone();
-                async move { shared.answer(request).await.ok_or(Gone) }
-            });
-            // It ends as the caller wants.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-/// Breaks a connection.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection ends")]
-struct Gone;
 
 impl Shared {
-    async fn answer(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-        let path = request.uri().path().to_owned();
-        if path == "/.well-known/did.json" {
-            let number = {
-                let mut fetches = self.fetches.lock().unwrap();
-                *fetches += 1;
-                *fetches
-            };
-            if number <= *self.lost_fetches.lock().unwrap() {
-                return None;
-            }
-            let keys = self.keys.lock().unwrap().clone();
-            let document = did_document(&did_of_url(&self.url).unwrap(), &self.url, &keys);
-            return Some(Response::new(Full::new(document.to_string().into())));
+    fn answer(&self, got: &Got) -> Says {
+        if got.path == "/.well-known/did.json" {
+            return self.document(&format!("http://{}", got.header("host")));
         }
-        let header = request.headers().get("signature-input");
-        let signature_input = header.map(|it| it.to_str().unwrap().to_owned());
-        let body = request.into_body().collect().await.ok()?.to_bytes();
+        let signature_input = got
+            .headers
+            .iter()
+            .find(|(name, _)| name == "signature-input");
         let came = Came {
-            path,
-            signature_input,
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            path: got.path.clone(),
+            signature_input: signature_input.map(|(_, value)| value.clone()),
+            body: serde_json::from_slice(&got.body).unwrap_or(Value::Null),
         };
         let number = {
             let mut all = self.came.lock().unwrap();
@@ -225,19 +156,20 @@ impl Shared {
             all.len() - 1
         };
         let answers = self.answers.lock().unwrap().clone();
-        match answers(number, &came) {
-            Says::This(status, header, body) => {
-                let mut response = Response::builder().status(status);
-                if let Some((name, value)) = header {
-                    response = response.header(name, value);
-                }
-                Some(response.body(Full::new(body.into())).unwrap())
-            }
-            Says::Nothing => {
-                sleep(Duration::from_secs(3600)).await;
-                None
-            }
-            Says::Farewell => None,
+        answers(number, &came)
+    }
+
+    fn document(&self, url: &str) -> Says {
+        let number = {
+            let mut fetches = self.fetches.lock().unwrap();
+            *fetches += 1;
+            *fetches
+        };
+        if number <= *self.lost_fetches.lock().unwrap() {
+            return Says::Farewell;
         }
+        let keys = self.keys.lock().unwrap().clone();
+        let document = did_document(&did_of_url(url).unwrap(), url, &keys);
+        Says::with(200, &document.to_string())
     }
 }

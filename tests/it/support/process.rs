@@ -14,13 +14,14 @@ pub(crate) const RUN_MAX: Duration = Duration::from_secs(30);
 
 /// One output stream of a program, collected by a thread of its own.
 #[derive(Default)]
-struct Stream {
+pub(crate) struct Stream {
     so_far: Mutex<(String, bool)>,
     grew: Condvar,
 }
 
 impl Stream {
-    fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Self> {
+    /// Begins to read; the thread ends with the stream.
+    pub(crate) fn collect(mut pipe: impl Read + Send + 'static) -> Arc<Self> {
         let stream = Arc::new(Self::default());
         let writer = Arc::clone(&stream);
         thread::spawn(move || {
@@ -48,7 +49,11 @@ impl Stream {
     }
 
     /// Waits until `find` finds something in the output so far. `None` when the time is over or the stream has ended.
-    fn wait_for<T>(&self, limit: Duration, mut find: impl FnMut(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait_for<T>(
+        &self,
+        limit: Duration,
+        mut find: impl FnMut(&str) -> Option<T>,
+    ) -> Option<T> {
         let deadline = Instant::now() + limit;
         let mut so_far = self.so_far.lock().unwrap();
         loop {
@@ -63,7 +68,8 @@ impl Stream {
         }
     }
 
-    fn text(&self) -> String {
+    /// All of it so far.
+    pub(crate) fn text(&self) -> String {
         self.so_far.lock().unwrap().0.clone()
     }
 

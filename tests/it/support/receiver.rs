@@ -35,14 +35,39 @@ impl Got {
     }
 }
 
-/// What is answered: a status and a body, or nothing, and the connection ends.
-type Answers = dyn Fn(&Got) -> Option<(u16, String)> + Send + Sync;
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Says {
+    /// A status, a header and a body.
+    This(u16, Option<(&'static str, String)>, String),
+    /// Nothing, for longer than anybody waits, on a connection that stays.
+    Nothing,
+    /// The connection ends.
+    Farewell,
+}
+
+impl Says {
+    /// A status and a body.
+    pub(crate) fn with(status: u16, body: &str) -> Self {
+        Self::This(status, None, body.to_owned())
+    }
+}
+
+type Answers = dyn Fn(&Got) -> Says + Send + Sync;
 
 #[derive(Default)]
 struct Book {
     got: Mutex<Vec<Got>>,
     grew: Condvar,
     is_over: AtomicBool,
+}
+
+impl Book {
+    fn wait_for_the_end(&self) {
+        let got = self.got.lock().unwrap();
+        let is_on = |_: &mut Vec<Got>| !self.is_over.load(Ordering::Relaxed);
+        drop(self.grew.wait_while(got, is_on).unwrap());
+    }
 }
 
 /// The program. It ends with this value.
@@ -73,10 +98,21 @@ impl Receiver {
         Self::replying(address, move |got| Some((answers(got)?, String::new())))
     }
 
-    /// Starts one at this address that says something.
+    /// Starts one at this address that answers with a status and a body, or ends the connection.
     pub(crate) fn replying(
         address: SocketAddr,
         answers: impl Fn(&Got) -> Option<(u16, String)> + Send + Sync + 'static,
+    ) -> Self {
+        Self::saying(address, move |got| match answers(got) {
+            Some((status, body)) => Says::This(status, None, body),
+            None => Says::Farewell,
+        })
+    }
+
+    /// Starts one at this address that does this.
+    pub(crate) fn saying(
+        address: SocketAddr,
+        answers: impl Fn(&Got) -> Says + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
@@ -138,6 +174,7 @@ impl Receiver {
 impl Drop for Receiver {
     fn drop(&mut self) {
         self.book.is_over.store(true, Ordering::Relaxed);
+        self.book.grew.notify_all();
         // Whoever waits for connections has to look up once.
         TcpStream::connect(self.address).ok();
         if let Some(listening) = self.listening.take() {
@@ -156,12 +193,17 @@ fn talk(stream: &TcpStream, book: &Book, answers: &Answers) {
         }
         book.got.lock().unwrap().push(got.clone());
         book.grew.notify_all();
-        let Some((status, body)) = answers(&got) else {
-            return;
+        let (status, header, body) = match answers(&got) {
+            Says::This(status, header, body) => (status, header, body),
+            Says::Nothing => return book.wait_for_the_end(),
+            Says::Farewell => return,
         };
-        let length = body.len();
-        let answer =
-            format!("HTTP/1.1 {status} Received\r\ncontent-length: {length}\r\n\r\n{body}");
+        let header = header.map(|(name, value)| format!("{name}: {value}\r\n"));
+        let answer = format!(
+            "HTTP/1.1 {status} Received\r\n{}content-length: {}\r\n\r\n{body}",
+            header.unwrap_or_default(),
+            body.len()
+        );
         let mut writer = stream;
         if writer.write_all(answer.as_bytes()).is_err() {
             return;

@@ -1,6 +1,6 @@
 //! The reference implementation of OpenIntent: its server as it ships, and what its package says of something.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::PATIENCE;
-use super::cli::clean;
 use super::process::Process;
+use super::python;
 
 /// The key that the reference server takes.
 pub(crate) const REFERENCE_KEY: &str = "reference-key";
@@ -149,23 +149,11 @@ fn read(mut answer: Value) -> Said {
     }
 }
 
-/// One of the project's programs for it, in an environment with nothing of the tests' own.
+/// One of the project's programs for it.
 fn python(program: &str, home: &Path) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::var_os("KITE_OPENINTENT_PYTHON").filter(|name| !name.is_empty());
-    let python = named.map_or_else(
-        || root.join("target/openintent-sdk/bin/python"),
-        PathBuf::from,
-    );
-    assert!(
-        python.exists(),
-        "the tests need the reference implementation of OpenIntent, and {} is not there: `scripts/openintent-sdk.sh` \
-         makes it",
-        python.display()
-    );
-    let mut command = clean(python.to_str().unwrap(), home);
-    command
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .arg(root.join("tests/it/openintent").join(program));
-    command
+    let program = format!("openintent/{program}");
+    match std::env::var_os("KITE_OPENINTENT_PYTHON").filter(|name| !name.is_empty()) {
+        Some(python) => python::python_of(python.into(), &program, home),
+        None => python::python("openintent", &program, home),
+    }
 }

@@ -197,6 +197,16 @@ impl Server {
         assert_eq!(ended.code, Some(0), "a drained server exits 0: {ended:#?}");
     }
 
+    /// Sends it SIGHUP, as `systemctl reload` does.
+    pub(crate) fn hang_up(&self) {
+        self.running().signal("HUP");
+    }
+
+    /// Waits until it has said `part` on stderr.
+    pub(crate) fn waits_to_say(&self, part: &str) {
+        self.running().wait_to_say(part);
+    }
+
     /// Halts it in the middle of whatever it does, as a machine that stands still.
     pub(crate) fn freeze(&self) {
         self.running().signal("STOP");

@@ -64,15 +64,15 @@ pub(super) struct RotateArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kite openintent identity export --out openintent.key
-  kite openintent identity export --out - | ssh backup 'umask 77; cat > openintent.key'
+  kite openintent identity export --output openintent.key
+  kite openintent identity export --output - | ssh backup 'umask 77; cat > openintent.key'
 
 The file is made for its owner alone, and one that is there is not replaced.")]
 pub(super) struct ExportArgs {
     #[command(flatten)]
     place: PlaceArgs,
     /// The file; `-` is stdout
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long = "output", alias = "out", value_name = "FILE|-")]
     out: String,
 }
 
@@ -190,7 +190,7 @@ pub(super) fn export(args: ExportArgs, context: &Context) -> Result<Exit, Comman
     if args.out == "-" && io::stdout().is_terminal() {
         return Err(
             CommandError::usage("a terminal cannot take the raw bytes of a key")
-                .with_hint("`--out FILE` writes them to a file, a pipe takes them too"),
+                .with_hint("`--output FILE` writes them to a file, a pipe takes them too"),
         );
     }
     block_on(async {

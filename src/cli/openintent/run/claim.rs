@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::super::error::{CommandError, Kind};
 use super::super::super::text::shell_word;
-use super::fresh_id;
+use super::{file, fresh_id};
 use crate::base::clock::{self, Clock};
 use crate::config::runs::digest;
 use crate::config::{RunLease, RunRecord, RunSubject, Settings};
@@ -43,8 +43,12 @@ impl Claim {
     pub(super) fn take(wanted: &Wanted<'_>) -> Result<Self, CommandError> {
         let file = fs::canonicalize(wanted.file).unwrap_or_else(|_| wanted.file.to_owned());
         let file = file.display().to_string();
+        let given = Json::from(wanted.given.clone()).to_string();
+        let digest = digest(&[wanted.text, &given]);
         let what = match wanted.run_id {
             Some(id) => format!("id {id}"),
+            // It has no name but what it says.
+            None if file::is_stdin(wanted.file) => format!("text {digest}"),
             None => format!("file {file}"),
         };
         let origin = wanted.settings.origin()?;
@@ -58,8 +62,6 @@ impl Claim {
             return Err(CommandError::failed(message)
                 .with_hint("wait for it, or begin another run with `--run-id ID`"));
         };
-        let given = Json::from(wanted.given.clone()).to_string();
-        let digest = digest(&[wanted.text, &given]);
         let known = lease.record()?.filter(|_| !wanted.is_fresh);
         let goes_on = known.is_some();
         let record = known.unwrap_or_else(|| RunRecord {

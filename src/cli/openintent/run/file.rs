@@ -5,16 +5,33 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::super::error::CommandError;
+use super::super::super::stdin;
 use crate::openintent::json::{Json, Object};
 use crate::openintent::workflow::{FAULTS_MAX, FILE_MAX_BYTES, Fault};
 
+/// Whether a workflow comes on stdin.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// What a workflow is called where its faults are told.
+pub(super) fn name(path: &Path) -> String {
+    match is_stdin(path) {
+        true => "stdin".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
 /// The text of a workflow.
 pub(super) fn read(path: &Path) -> Result<String, CommandError> {
-    let shown = path.display();
-    let failed = |error| CommandError::failed(format!("cannot read `{shown}`: {error}"));
-    let file = File::open(path).map_err(failed)?;
+    let shown = name(path);
+    let failed = |error| CommandError::usage(format!("cannot read `{shown}`: {error}"));
+    let source: Box<dyn Read> = match is_stdin(path) {
+        true => Box::new(stdin::open("the workflow")),
+        false => Box::new(File::open(path).map_err(failed)?),
+    };
     let mut bytes = Vec::new();
-    let mut limited = file.take(FILE_MAX_BYTES as u64 + 1);
+    let mut limited = source.take(FILE_MAX_BYTES as u64 + 1);
     limited.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > FILE_MAX_BYTES {
         let message = format!("`{shown}` is longer than {FILE_MAX_BYTES} bytes");

@@ -41,10 +41,10 @@ Examples:
 
 Whatever ends the command, the same command goes on where it was: no step is done twice. It ends with
 0 when every step is done, 7 when some are not, and 8 when the time is over. `kite help workflows`
-explains the file.")]
+explains the file. From stdin the same text is the same run.")]
 pub(super) struct RunArgs {
-    /// The file of the workflow.
-    #[arg(value_name = "FILE.yaml")]
+    /// The file of the workflow; `-` reads it from stdin.
+    #[arg(value_name = "FILE.yaml|-")]
     file: PathBuf,
     /// Check the file and show what would be done, without asking any server.
     #[arg(long)]
@@ -82,7 +82,7 @@ fn run_id(text: &str) -> Result<String, String> {
 pub(super) fn run(args: RunArgs, context: &Context) -> Result<Exit, CommandError> {
     let out = context.out;
     let text = file::read(&args.file)?;
-    let name = args.file.display().to_string();
+    let name = file::name(&args.file);
     let workflow = Workflow::read(&text).map_err(|faults| file::unusable(&name, &faults))?;
     let given = file::inputs(args.input)?;
     for warning in &workflow.warnings {

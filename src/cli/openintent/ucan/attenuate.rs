@@ -27,7 +27,7 @@ pub(super) struct AttenuateArgs {
     #[arg(long, value_name = "DID", value_parser = super::did)]
     audience: String,
     /// The token that is passed on.
-    #[arg(long, value_name = "TOKEN|@FILE|-", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TOKEN|@FILE|-")]
     token: String,
     #[command(flatten)]
     scope: ScopeArgs,

@@ -21,7 +21,7 @@ Examples:
 The token itself comes first, the root of the chain last.")]
 pub(super) struct InspectArgs {
     /// The token.
-    #[arg(value_name = "TOKEN|@FILE|-", allow_hyphen_values = true)]
+    #[arg(value_name = "TOKEN|@FILE|-")]
     token: String,
 }
 

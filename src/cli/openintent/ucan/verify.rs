@@ -27,7 +27,7 @@ the issuers whose keys are given are trusted roots. Ends with 0 where the token 
 with 1.")]
 pub(super) struct VerifyArgs {
     /// The token.
-    #[arg(value_name = "TOKEN|@FILE|-", allow_hyphen_values = true)]
+    #[arg(value_name = "TOKEN|@FILE|-")]
     token: String,
     /// Whom it must be for; may be repeated for one who goes by several DIDs.
     #[arg(long, value_name = "DID", required = true, value_parser = super::did)]

@@ -8,6 +8,8 @@ use crate::base::random;
 use crate::log::Log;
 use crate::openintent::json::Json;
 use crate::openintent::model::FederationEnvelope;
+use crate::openintent::policy::FederationPolicy;
+use crate::openintent::scope::ScopeFault;
 use crate::openintent::trust::normalize;
 use crate::openintent::work::{Assignment, Intent, IntentShown, RECORD_MAX_BYTES};
 use crate::protocol::id::{AgentId, TeamId};
@@ -65,13 +67,8 @@ impl OpenIntent {
         Ok(IntentShown { repeated, ..shown })
     }
 
-    /// What is kept of it.
-    fn assigned(
-        &self,
-        assignment: &Assignment,
-        id: &str,
-        now: Millis,
-    ) -> Result<NewExchange, Refusal> {
+    /// The policy that the work is under, if it may be given under that and the scope.
+    fn policy_of(&self, assignment: &Assignment, now: Millis) -> Result<FederationPolicy, Refusal> {
         let theirs = assignment.federation_policy.clone().unwrap_or_default();
         let policy = self.settings.policy.compose_within(&theirs);
         if let Some(why) = policy.refusal() {
@@ -84,11 +81,22 @@ impl OpenIntent {
             )));
         }
         if let Some(scope) = &assignment.delegation_scope {
-            let useless = |fault: crate::openintent::scope::ScopeFault| {
+            let useless = |fault: ScopeFault| {
                 Refusal::member("delegation_scope", format!("`delegation_scope`: {fault}"))
             };
             scope.check(now).map_err(useless)?;
         }
+        Ok(policy)
+    }
+
+    /// What is kept of it.
+    fn assigned(
+        &self,
+        assignment: &Assignment,
+        id: &str,
+        now: Millis,
+    ) -> Result<NewExchange, Refusal> {
+        let policy = self.policy_of(assignment, now)?;
         let intent = Intent {
             intent_id: assignment
                 .intent_id

@@ -50,6 +50,20 @@ impl std::fmt::Display for ListPlace {
     }
 }
 
+impl schemars::JsonSchema for ListPlace {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ListPlace".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})
+    }
+}
+
 impl OpenIntent {
     /// A team's intents, the one that came last first: at most so many, and fewer where they are large.
     ///

@@ -87,7 +87,7 @@ async fn all_count(
     other: Option<Server>,
     mut happens: impl FnMut(&mut Station),
 ) {
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let servers = "/api/openintent/trust/servers";
     let trusted = json!({"url": partner.url});
     station.access().put(servers, &trusted).await.expect(200);
@@ -187,7 +187,7 @@ async fn reports_at_two_nodes_count_once_though_their_database_crashes() {
 async fn a_report_while_the_database_is_away_is_not_half_made() {
     let mut cluster = Cluster::start();
     let database = cluster.database();
-    let partner = Partner::start(1).await;
+    let partner = Partner::start(1);
     let door = Door::open(None).await;
     let station = Station::behind(door, &[&partner.url], Some(&database)).await;
     let id = given(&station, &partner, "d-1", &json!({})).await;
