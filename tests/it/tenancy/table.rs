@@ -1,4 +1,5 @@
-//! What the server serves beside its description: pages for people, and what is not described yet.
+//! What operations need, by hand: the description is held against it. It also has the pages for people, which are not
+//! described, and the faces of OpenIntent, which are opened by keys and by signatures.
 
 use serde_json::{Value, json};
 
@@ -6,11 +7,17 @@ use serde_json::{Value, json};
 pub(super) fn completed(mut document: Value) -> Value {
     for (method, path, needs) in ROWS {
         let described = &mut document["paths"][path][method];
-        if described.is_null() {
-            *described = match *needs {
-                "" => json!({"security": []}),
-                word => json!({"security": [{"apiKey": []}], "x-kite-permission": word}),
-            };
+        let is_there = !described.is_null();
+        let permission = described["x-kite-permission"].as_str().map(str::to_owned);
+        match (permission, *needs) {
+            (Some(said), word) if word != "" => {
+                assert_eq!(said, word, "what `{method} {path}` needs");
+            }
+            (_, "") if is_there => {}
+            (_, "") => *described = json!({"security": []}),
+            (_, word) => {
+                *described = json!({"security": [{"key": []}], "x-kite-permission": word});
+            }
         }
     }
     document
@@ -30,8 +37,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/hooks", "read"),
     ("post", "/api/v1/hooks", "write"),
     ("delete", "/api/v1/hooks/{id}", "write"),
-    ("post", "/api/v1/hooks/{id}/secret", "write"),
-    ("post", "/api/v1/hooks/{id}/trigger", "write"),
+    ("post", "/api/v1/hooks/{source}/secret", "write"),
+    ("post", "/api/v1/hooks/{source}/trigger", "write"),
     ("get", "/api/v1/stats", "read"),
     ("get", "/api/federation/status", "admin"),
     ("get", "/api/federation/peers", "admin"),
