@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes completions/ and man/ anew from the program. KITE_BIN names another program than the one built here.
+# Writes completions/ and man/ anew from the program, and docs/openapi.json from a server of the tests. KITE_BIN names another
+# program than the one built here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,3 +18,4 @@ mkdir completions
 "$kite" completions powershell >completions/_kite.ps1
 "$kite" completions elvish >completions/kite.elv
 "$kite" man man >/dev/null
+KITE_TEST_WRITES_OPENAPI=1 cargo test --locked --quiet --test it -- openapi::document::the_copy_in_docs_is_fresh >/dev/null

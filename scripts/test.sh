@@ -27,7 +27,7 @@ need haproxy haproxy
 need postgres postgresql '/usr/lib/postgresql/*/bin/postgres'
 need shellcheck shellcheck
 need systemd-analyze systemd
-scripts/python.sh mcp openintent schemas
+scripts/python.sh mcp openapi openintent schemas
 
 shellcheck install.sh scripts/*.sh tests/it/support/*.sh .ci/run
 cargo fmt --check

@@ -179,7 +179,7 @@ impl Errand<'_> {
         let sending = self.api.send_message(&self.request, &idempotency_key);
         let answer = tokio::select! {
             biased;
-            answer = sending => answer.map_err(not_sent)?,
+            answer = sending => answer.map_err(CommandError::not_sent)?,
             () = self.interrupt.wait() => {
                 return Err(CommandError::new(
                     Kind::Interrupted,
@@ -275,15 +275,5 @@ impl Errand<'_> {
             false => self.context.out.line(&render::letter(&letter))?,
         }
         Ok(Exit::Done)
-    }
-}
-
-fn not_sent(error: ClientError) -> CommandError {
-    match error {
-        ClientError::Refused(refusal) => CommandError::send_failed(&refusal),
-        ClientError::Lost { .. } => {
-            CommandError::from(error).context("the message may have been sent")
-        }
-        error => CommandError::from(error).context("send failed"),
     }
 }

@@ -21,11 +21,9 @@ use crate::protocol::id::{AgentId, ClientId};
 /// Let an AI agent send and receive messages and read events, as a server of the Model Context Protocol.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A client of the Model Context Protocol starts it, as its settings say:
+Examples, as the settings of a client of the Model Context Protocol have them:
   {\"mcpServers\": {\"kite\": {\"command\": \"kite\", \"args\": [\"mcp\"]}}}
-
-With an agent of its own for each client:
-  {\"command\": \"kite\", \"args\": [\"mcp\", \"--as-id\", \"reviewer\"]}
+  {\"mcpServers\": {\"kite\": {\"command\": \"kite\", \"args\": [\"mcp\", \"--as-id\", \"writer\"]}}}
 
 Tools: send_message, wait_for_reply, inbox, ack, list_events, read_event,
 list_agents. Resources: the events, and the inbox. stdout is the protocol alone;

@@ -18,7 +18,7 @@ use super::{Dial, Federation, Parts, Tasks};
 use crate::base::clock::Clock;
 use crate::log::{Limits, Log};
 use crate::protocol::federation::{OutboxStatus, PeerStatus};
-use crate::protocol::forward::{self, Transit};
+use crate::protocol::forward;
 use crate::protocol::permission::Permissions;
 use crate::protocol::scope::Scopes;
 use crate::protocol::token::{Token, TokenKind};
@@ -190,23 +190,19 @@ impl Instance {
     /// Stores events with these numbers in their ids, as of a while ago.
     async fn emit(&self, numbers: std::ops::RangeInclusive<usize>, ago_millis: i64) {
         let created_at = Clock::system().unix_millis() - ago_millis;
-        let event = |number: usize| NewEvent {
-            team: "acme".parse().unwrap(),
-            id: format!("e{number}"),
-            kind: "com.acme.note".to_owned(),
-            source: "https://acme.example".to_owned(),
-            kitesource: None,
-            agent_to: None,
-            created_at,
-            text: format!(
-                r#"{{"specversion":"1.0","id":"e{number}","source":"https://acme.example","type":"com.acme.note"}}"#
-            ),
-            dedup: None,
-            turn: None,
-            transit: Transit::default(),
-            pass: None,
-            exchange: None,
-            change: None,
+        let event = |number: usize| {
+            NewEvent::bare(
+                "acme".parse().unwrap(),
+                [
+                    format!("e{number}").as_str(),
+                    "com.acme.note",
+                    "https://acme.example",
+                ],
+                created_at,
+                format!(
+                    r#"{{"specversion":"1.0","id":"e{number}","source":"https://acme.example","type":"com.acme.note"}}"#
+                ),
+            )
         };
         let submitted = self.log.submit(numbers.map(event).collect()).await.unwrap();
         submitted.appended().await.unwrap();

@@ -283,21 +283,13 @@ mod tests {
 
     fn message(to: &str) -> NewEvent {
         NewEvent {
-            team: team(),
-            id: "e".to_owned(),
-            kind: "com.kite.agent.message".to_owned(),
-            source: "https://a".to_owned(),
-            kitesource: None,
             agent_to: Some(to.to_owned()),
-            created_at: 0,
-            text: "{\"id\":\"e\"}".to_owned(),
-            dedup: None,
-            turn: None,
-            transit: crate::protocol::forward::Transit::default(),
-            pass: None,
-            exchange: None,
-            change: None,
-            origin: crate::store::record::Origin::default(),
+            ..NewEvent::bare(
+                team(),
+                ["e", "com.kite.agent.message", "https://a"],
+                0,
+                "{\"id\":\"e\"}".to_owned(),
+            )
         }
     }
 

@@ -335,23 +335,12 @@ mod tests {
     use crate::store::{Role, sqlite::Sqlite};
 
     fn large() -> NewEvent {
-        NewEvent {
-            team: "acme".parse().unwrap(),
-            id: "e".to_owned(),
-            kind: "note".to_owned(),
-            source: "https://acme.example".to_owned(),
-            kitesource: None,
-            agent_to: None,
-            created_at: 0,
-            text: "x".repeat(WAITING_MAX_BYTES * 2 / 3),
-            dedup: None,
-            turn: None,
-            transit: crate::protocol::forward::Transit::default(),
-            pass: None,
-            exchange: None,
-            change: None,
-            origin: crate::store::record::Origin::default(),
-        }
+        NewEvent::bare(
+            "acme".parse().unwrap(),
+            ["e", "note", "https://acme.example"],
+            0,
+            "x".repeat(WAITING_MAX_BYTES * 2 / 3),
+        )
     }
 
     #[tokio::test]

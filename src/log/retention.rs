@@ -107,24 +107,16 @@ mod tests {
         };
         store.create_team(team(), key).await.unwrap();
         let event = |created_at: Millis| NewEvent {
-            team: team(),
-            id: "e".to_owned(),
-            kind: "com.acme.note".to_owned(),
-            source: "https://acme.example".to_owned(),
-            kitesource: None,
-            agent_to: None,
-            created_at,
-            text: "{}".to_owned(),
             dedup: Some(Dedup {
                 key: [u8::try_from(created_at % 251).unwrap(); 32],
                 fingerprint: None,
             }),
-            turn: None,
-            transit: crate::protocol::forward::Transit::default(),
-            pass: None,
-            exchange: None,
-            change: None,
-            origin: crate::store::record::Origin::default(),
+            ..NewEvent::bare(
+                team(),
+                ["e", "com.acme.note", "https://acme.example"],
+                created_at,
+                "{}".to_owned(),
+            )
         };
         let batch = Batch {
             events: times.map(event).collect(),

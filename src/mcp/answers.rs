@@ -216,10 +216,10 @@ pub(super) struct StoredEvent {
     pub(super) seq: u64,
     /// When it was stored, RFC 3339.
     pub(super) created_at: String,
-    /// The CloudEvent, where it is short enough for one answer.
+    /// The CloudEvent, where it is short enough for one answer and its numbers are given as they came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<Value>,
-    /// Otherwise a piece of its JSON text.
+    /// Otherwise its JSON text, or a piece of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<String>,
     /// How long the JSON text is, in characters.

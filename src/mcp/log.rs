@@ -14,6 +14,7 @@ use crate::client::ClientError;
 use crate::client::api::EventsQuery;
 use crate::protocol::api::ListedEvent;
 use crate::protocol::event::Event;
+use crate::protocol::json;
 use crate::protocol::scope::Scope;
 
 /// How much of an event one answer has, in characters: what a model reads at once.
@@ -123,7 +124,13 @@ pub(super) async fn read_event(access: &Access, args: ReadEvent) -> Result<Store
         )));
     }
     let is_whole = offset == 0 && total_chars <= PIECE_MAX_CHARS;
-    let event: Option<Value> = serde_json::from_str(text).ok().filter(|_| is_whole);
+    let event: Option<Value> = serde_json::from_str(text).ok();
+    // A number that is read may be written as another one: then the text is given.
+    let is_same = |event: &Value| {
+        let written = event.to_string();
+        written == json::compact(text)
+    };
+    let event = event.filter(|event| is_whole && is_same(event));
     let piece = || text.chars().skip(offset).take(PIECE_MAX_CHARS).collect();
     let next = offset.saturating_add(PIECE_MAX_CHARS);
     Ok(StoredEvent {

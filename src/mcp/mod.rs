@@ -62,6 +62,10 @@ pub async fn serve<H: Host>(
         Ok(running) => running,
         // It went away before it said anything.
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(ServerInitializeError::ExpectedInitializeRequest(_)) => {
+            let why = "it does not begin with `initialize`";
+            return Err(ServeError::Client(why.to_owned()));
+        }
         Err(error) => return Err(ServeError::Client(error.to_string())),
     };
     let cancellation = running.cancellation_token();

@@ -254,7 +254,7 @@ pub struct InviteShown {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JoinDraft {
     /// The code.
-    #[cfg_attr(feature = "schema", schemars(length(max = CODE_MAX_CHARS)))]
+    #[cfg_attr(feature = "schema", schemars(length(max = CODE_MAX_CHARS), regex(pattern = r"^\s*kinv_")))]
     pub code: String,
     /// What the peer is to be called; its instance id where that is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

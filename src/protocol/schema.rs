@@ -26,9 +26,14 @@ impl<const N: usize> JsonSchema for Base64Url<N> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // Without padding: 4 characters for 3 bytes.
-        let length = (N * 4).div_ceil(3);
-        json_schema!({"type": "string", "pattern": format!("^[A-Za-z0-9_-]{{{length}}}$")})
+        // Without padding: 4 characters for 3 bytes. Where the last one has bits to spare, they are 0.
+        let length = N * 4 / 3;
+        let last = match N % 3 {
+            0 => "",
+            1 => "[AQgw]",
+            _ => "[AEIMQUYcgkosw048]",
+        };
+        json_schema!({"type": "string", "pattern": format!("^[A-Za-z0-9_-]{{{length}}}{last}$")})
     }
 }
 
@@ -172,36 +177,34 @@ impl JsonSchema for CloudEvent {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        // What may be null may be absent, where it is read: id, source and time are filled in.
-        let is_read = generator.contract().is_deserialize();
-        let kind = || match is_read {
-            true => json!(["string", "null"]),
-            false => json!("string"),
-        };
-        let text = |about: &str| {
-            let mut schema =
-                json!({"description": about, "type": kind(), "maxLength": ATTRIBUTE_MAX_CHARS});
-            schema["pattern"] = json!(NO_CONTROL);
-            schema
-        };
-        let one_payload = json!({
-            "required": ["data", "data_base64"],
-            "properties": {"data_base64": {"type": "string"}},
-        });
-        let mut time = text("When it happened, RFC 3339.");
-        time["format"] = json!("date-time");
-        let mut type_ = text("What happened.");
-        (type_["type"], type_["minLength"]) = (json!("string"), json!(1));
-        let (required, values) = match is_read {
+        // Where it is read, null is as good as nothing, and what is missing is filled in.
+        let (required, attribute, extension) = match generator.contract().is_deserialize() {
             true => (
                 json!(["specversion", "type"]),
-                json!(["string", "boolean", "integer", "null"]),
+                json!({"type": ["string", "null"], "maxLength": ATTRIBUTE_MAX_CHARS, "pattern": NO_CONTROL}),
+                json!({
+                    "type": ["string", "boolean", "integer", "null"],
+                    "minimum": i64::MIN,
+                    "maximum": i64::MAX,
+                    "maxLength": ATTRIBUTE_MAX_CHARS,
+                    "pattern": NO_CONTROL,
+                }),
             ),
             false => (
                 json!(["specversion", "id", "source", "type"]),
-                json!(["string", "boolean", "integer"]),
+                json!({"type": "string"}),
+                json!({"type": ["string", "boolean", "integer"]}),
             ),
         };
+        let text = |about: &str| {
+            let mut schema = attribute.clone();
+            schema["description"] = json!(about);
+            schema
+        };
+        let mut kind = text("What happened.");
+        (kind["type"], kind["minLength"]) = (json!("string"), json!(1));
+        let mut time = text("When it happened, RFC 3339.");
+        time["format"] = json!("date-time");
         json_schema!({
             "description": "A CloudEvent 1.0. Members beside these are extensions.",
             "type": "object",
@@ -210,24 +213,25 @@ impl JsonSchema for CloudEvent {
                 "specversion": {"description": "`1.0`.", "type": "string", "const": "1.0"},
                 "id": text("Its id, unique for its source."),
                 "source": text("Who produced it, a URI reference."),
-                "type": type_,
+                "type": kind,
                 "subject": text("What it is about, within the source."),
                 "time": time,
                 "datacontenttype": text("The media type of `data`."),
                 "dataschema": text("Where the schema of `data` is."),
-                "kitesummary": {"description": "What happened, on one line.", "type": values},
+                "kitesummary": {"description": "What happened, on one line.", "type": extension["type"]},
                 "data": {"description": "The payload, any JSON."},
-                "data_base64": {"description": "A payload of bytes, in base64.", "type": kind(), "contentEncoding": "base64"},
+                "data_base64": {
+                    "description": "A payload of bytes, in base64.",
+                    "type": attribute["type"],
+                    "contentEncoding": "base64",
+                },
             },
             "propertyNames": {"pattern": "^([a-z0-9]{1,64}|data_base64)$"},
-            "additionalProperties": {
-                "type": values,
-                "minimum": i64::MIN,
-                "maximum": i64::MAX,
-                "maxLength": ATTRIBUTE_MAX_CHARS,
-                "pattern": NO_CONTROL,
+            "additionalProperties": extension,
+            "not": {
+                "required": ["data", "data_base64"],
+                "properties": {"data_base64": {"type": "string"}},
             },
-            "not": one_payload,
         })
     }
 }

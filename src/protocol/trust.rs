@@ -65,6 +65,10 @@ pub struct TrustedServerShown {
 pub struct TrustedServerDraft {
     /// Its URL.
     #[serde(default)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(required, with = "super::schema::HookUrl")
+    )]
     pub url: Option<String>,
     /// `peer` unless it says otherwise.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["peer", "upstream", "downstream", null])))]
@@ -87,7 +91,7 @@ pub struct TrustedServerDraft {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TrustPolicyDraft {
     /// The policy; null goes back to the configured one. It cannot be left out.
-    #[cfg_attr(feature = "schema", schemars(required, extend("enum" = ["open", "allowlist", "trustless", null])))]
+    #[cfg_attr(feature = "schema", schemars(required, extend("type" = ["string", "null"], "enum" = ["open", "allowlist", "trustless", null])))]
     #[serde(deserialize_with = "Option::deserialize")]
     pub trust_policy: Option<String>,
 }

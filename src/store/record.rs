@@ -128,6 +128,32 @@ pub struct Dedup {
 }
 
 impl NewEvent {
+    /// An event with an id, a type and a source, and a text that has them: nothing else is known of it.
+    pub fn bare(
+        team: TeamId,
+        [id, kind, source]: [impl Into<String>; 3],
+        created_at: Millis,
+        text: String,
+    ) -> Self {
+        Self {
+            team,
+            id: id.into(),
+            kind: kind.into(),
+            source: source.into(),
+            kitesource: None,
+            agent_to: None,
+            created_at,
+            text,
+            dedup: None,
+            turn: None,
+            transit: Transit::default(),
+            pass: None,
+            exchange: None,
+            change: None,
+            origin: Origin::default(),
+        }
+    }
+
     /// Takes an event apart into what the log keeps.
     pub fn new(team: TeamId, event: &Event, created_at: Millis, dedup: Option<Dedup>) -> Self {
         let header = event.header();

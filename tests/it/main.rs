@@ -17,6 +17,7 @@
 mod support;
 
 mod agents_at_peers;
+mod asyncapi;
 mod backup;
 mod bad_input;
 mod bench;
@@ -50,6 +51,7 @@ mod listen;
 mod login;
 mod mcp;
 mod nodes;
+mod openapi;
 mod openintent;
 mod openintent_cli;
 mod openintent_delegation;

@@ -59,24 +59,17 @@ async fn node(address: &Address) -> Arc<Log> {
 
 fn event(team: &TeamId, name: String) -> NewEvent {
     NewEvent {
-        team: team.clone(),
-        kind: "com.acme.note".to_owned(),
-        source: "https://acme.example".to_owned(),
         kitesource: Some("api".to_owned()),
-        agent_to: None,
-        created_at: 1,
-        text: format!("{{\"id\":\"{name}\"}}"),
         dedup: Some(Dedup {
             key: dedup_key("test", &[&name]),
             fingerprint: None,
         }),
-        turn: None,
-        transit: kite::protocol::forward::Transit::default(),
-        pass: None,
-        exchange: None,
-        change: None,
-        origin: kite::store::record::Origin::default(),
-        id: name,
+        ..NewEvent::bare(
+            team.clone(),
+            [name.as_str(), "com.acme.note", "https://acme.example"],
+            1,
+            format!("{{\"id\":\"{name}\"}}"),
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use kite::server::{Config, RateLimits, Server, StartError, new_key};
 use kite::store::record::{Appended, Batch, KeyRecord, NewEvent};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -236,22 +236,13 @@ async fn node(url: &str) -> Arc<dyn Store> {
 }
 
 async fn append(node: &dyn Store, count: usize) -> Result<Vec<Appended>, StoreError> {
-    let event = |_| NewEvent {
-        team: "acme".parse().unwrap(),
-        id: "e".to_owned(),
-        kind: "com.acme.note".to_owned(),
-        source: "https://acme.example".to_owned(),
-        kitesource: None,
-        agent_to: None,
-        created_at: 1,
-        text: "{}".to_owned(),
-        dedup: None,
-        turn: None,
-        transit: kite::protocol::forward::Transit::default(),
-        pass: None,
-        exchange: None,
-        change: None,
-        origin: kite::store::record::Origin::default(),
+    let event = |_| {
+        NewEvent::bare(
+            "acme".parse().unwrap(),
+            ["e", "com.acme.note", "https://acme.example"],
+            1,
+            "{}".to_owned(),
+        )
     };
     let events = (0..count).map(event).collect();
     let month = "2026-11".to_owned();

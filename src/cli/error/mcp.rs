@@ -13,15 +13,6 @@ impl CommandError {
             hint: self.hint.clone(),
         }
     }
-
-    /// A message that was not sent.
-    pub fn not_sent(error: ClientError) -> Self {
-        match error {
-            ClientError::Refused(refusal) => Self::send_failed(&refusal),
-            ClientError::Lost { .. } => Self::from(error).context("the message may have been sent"),
-            error => Self::from(error).context("send failed"),
-        }
-    }
 }
 
 impl From<ServeError> for CommandError {
@@ -69,8 +60,13 @@ impl From<Fault> for CommandError {
                     "is the server there? Without `wait_secs` a message is sent, and the inbox shown, without listening",
                 )
             }
-            Fault::Unanswerable { id, refusal } => Self::no_answered_event(&id, &refusal)
-                .with_hint("`list_events` shows the ids there are; or `to` says whom the answer is for"),
+            Fault::Unanswerable { id, refusal } => {
+                let hint = match refusal.status {
+                    403 => "the key needs `read`; or `to` says whom the answer is for",
+                    _ => "`list_events` shows the ids there are; or `to` says whom the answer is for",
+                };
+                Self::no_answered_event(&id, &refusal).with_hint(hint)
+            }
             Fault::NotAMessage { id, why } => {
                 let (id, why) = (visible(&id), visible(&why));
                 Self::failed(format!("the event `{id}` does not fit: {why}"))

@@ -24,6 +24,15 @@ impl CommandError {
         }
     }
 
+    /// A message of which nobody knows whether it was sent, or which was not.
+    pub fn not_sent(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused(refusal) => Self::send_failed(&refusal),
+            ClientError::Lost { .. } => Self::from(error).context("the message may have been sent"),
+            error => Self::from(error).context("send failed"),
+        }
+    }
+
     /// The event that a message answers cannot be had, so nobody knows whom the answer is for.
     pub fn no_answered_event(id: &str, refusal: &Refusal) -> Self {
         let id = visible(id);

@@ -115,6 +115,19 @@ impl<'g> Shape<'g> {
         self.perhaps(name, about, schema)
     }
 
+    /// A name of some type that is left out where there is none; read, it may be empty, too.
+    pub(crate) fn perhaps_name<T: JsonSchema>(self, name: &str, about: &str) -> Self {
+        let schema = self.generator.subschema_for::<T>().to_value();
+        match self.is_written() {
+            true => self.put(name, about, schema),
+            false => self.put(
+                name,
+                about,
+                json!({"anyOf": [schema, {"enum": ["", null]}]}),
+            ),
+        }
+    }
+
     /// A model that has to be there.
     pub(crate) fn must_model<T: JsonSchema>(self, name: &str, about: &str) -> Self {
         let schema = self.generator.subschema_for::<T>().to_value();

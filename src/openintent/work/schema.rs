@@ -52,7 +52,7 @@ models! {
         .object("constraints", "What has to be kept to.")
         .perhaps_model::<DelegationScope>("delegation_scope", "What may be done; everything where there is none.")
         .perhaps_model::<FederationPolicy>("federation_policy", "The conditions of the work.")
-        .perhaps_model::<AgentId>("assigned_by", "The own agent that is told what becomes of it.")
+        .perhaps_name::<AgentId>("assigned_by", "The own agent that is told what becomes of it.")
         .perhaps("trace_id", "The trace that it belongs to.", short())
         .perhaps("idempotency_key", "The same key makes it the same intent again.", short());
 

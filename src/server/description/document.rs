@@ -198,7 +198,10 @@ fn request(operation: &Operation, generator: &mut SchemaGenerator) -> Map<String
         Shows::PerhapsKey(permission) => (json!([{}, {"key": []}]), Some(permission)),
         Shows::Schemes(schemes) => {
             let one = |scheme: &&str| json!({*scheme: []});
-            (schemes.iter().map(one).collect(), None)
+            (
+                schemes.iter().map(one).collect(),
+                operation.allowed.as_ref(),
+            )
         }
     };
     said.insert("security".to_owned(), security);

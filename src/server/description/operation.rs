@@ -99,6 +99,8 @@ pub(in crate::server) struct Operation {
     pub(super) about: &'static str,
     pub(super) tag: &'static str,
     pub(super) shows: Shows,
+    /// What an API key has to allow that is shown in one of the schemes.
+    pub(super) allowed: Option<Permission>,
     pub(super) parameters: Vec<Parameter>,
     pub(super) body: Vec<Content>,
     pub(super) is_body_optional: bool,
@@ -121,6 +123,7 @@ impl Operation {
             about,
             tag: "server",
             shows: Shows::Nothing,
+            allowed: None,
             parameters: Vec::new(),
             body: Vec::new(),
             is_body_optional: false,
@@ -178,6 +181,12 @@ impl Operation {
             Shows::Schemes(schemes) => schemes.push(scheme),
             _ => self.shows = Shows::Schemes(vec![scheme]),
         }
+        self
+    }
+
+    /// An API key that is shown in one of those schemes has to allow this.
+    pub(in crate::server) fn allowing(mut self, permission: Permission) -> Self {
+        self.allowed = Some(permission);
         self
     }
 

@@ -128,9 +128,14 @@ impl IntoResponse for Answer {
         }
         body.insert("detail".to_owned(), self.detail);
         let mut response = json_text(self.status, Json::Object(body).to_string());
+        let headers = response.headers_mut();
         if let Some(secs) = self.retry_after_secs {
-            let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // There has to be a challenge (RFC 9110, 15.5.2), and `Bearer` would not be true.
+            let key = HeaderValue::from_static("ApiKey");
+            headers.insert(header::WWW_AUTHENTICATE, key);
         }
         response
     }

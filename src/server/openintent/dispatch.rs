@@ -22,6 +22,7 @@ use crate::federation::openintent::{DispatchRequest, OpenIntent, Refusal};
 use crate::openintent::json::Object;
 use crate::openintent::model::{DelegationScope, DispatchResult, FederationPolicy};
 use crate::protocol::id::AgentId;
+use crate::protocol::permission::Permission;
 
 /// What is said of it.
 pub(super) fn described() -> Operation {
@@ -32,6 +33,7 @@ pub(super) fn described() -> Operation {
     )
     .under("openintent")
     .shown("openintent_key")
+    .allowing(Permission::Write)
     .header::<String>(
         "X-Agent-ID",
         "The own agent that sends it, which is told what becomes of it.",

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::intents::{OFF, listed, own, page_shape, paged, place};
+use super::intents::{OFF, agent, listed, own, page_shape, paged, place};
 use crate::openintent::model::DispatchState;
 use crate::openintent::work::DispatchShown;
 use crate::protocol::event::{AGENT_MESSAGE, Header};
@@ -56,7 +56,7 @@ pub(super) async fn get_all(
 ) -> Result<Response, ApiError> {
     let status = query(&call.parts, "status").pop();
     let status = status.as_deref().map(status_of).transpose()?;
-    let agent = query(&call.parts, "agent").pop();
+    let agent = agent(&call.parts)?;
     let before = place(&call.parts)?;
     let max = events::limit(&call.parts)?;
     let team = &call.key.team;

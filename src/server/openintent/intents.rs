@@ -125,7 +125,7 @@ pub(super) async fn get_all(
 ) -> Result<Response, ApiError> {
     let status = query(&call.parts, "status").pop();
     let status = status.as_deref().map(status_of).transpose()?;
-    let agent = query(&call.parts, "agent").pop();
+    let agent = agent(&call.parts)?;
     let before = place(&call.parts)?;
     let max = events::limit(&call.parts)?;
     let team = &call.key.team;
@@ -227,6 +227,13 @@ pub(super) fn own(app: &App) -> Result<&Arc<OpenIntent>, ApiError> {
 pub(super) fn sent(body: &[u8]) -> Result<Json, ApiError> {
     let json = super::read(body);
     json.map_err(|fault| ApiError::bad_request(format!("the body: {fault}")))
+}
+
+/// The query's `agent`.
+pub(super) fn agent(parts: &Parts) -> Result<Option<String>, ApiError> {
+    let agent = query(parts, "agent").pop();
+    let agent = agent.map(|text| text.parse::<AgentId>()).transpose()?;
+    Ok(agent.map(|agent| agent.to_string()))
 }
 
 /// The query's `before`.

@@ -24,6 +24,7 @@ use crate::openintent::model::schema::{
 use crate::openintent::model::{FederatedAgent, FederationManifest, FederationStatus, TrustPolicy};
 use crate::openintent::trust::normalize;
 use crate::protocol::id::TeamId;
+use crate::protocol::permission::Permission;
 
 /// What is said of the manifest.
 pub(super) fn manifest_described() -> Operation {
@@ -79,6 +80,7 @@ fn for_a_team(path: &str, id: &'static str, about: &'static str) -> Operation {
         .under("openintent")
         .shown("openintent_key")
         .shown("message_signature")
+        .allowing(Permission::Read)
         .header::<String>("X-Source-Server", "The URL of the server that asks.")
 }
 

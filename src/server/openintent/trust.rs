@@ -13,6 +13,7 @@ use crate::openintent::trust::normalize;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::id::TeamId;
 use crate::protocol::permission::Permission;
+use crate::protocol::schema::HookUrl;
 use crate::protocol::trust::{
     TeamTrustShown, TrustPolicyDraft, TrustSource, TrustedServerDraft, TrustedServerShown,
 };
@@ -60,7 +61,7 @@ pub(super) fn routes() -> Routes {
     )
     .under("openintent")
     .needs(Permission::Admin)
-    .query::<String>("url", "The server's URL.")
+    .query::<HookUrl>("url", "The server's URL.")
     .required()
     .gives::<TrustedServerShown>(StatusCode::OK, "The server, which is trusted no more.")
     .refuses(StatusCode::NOT_FOUND, "The team trusts no such server.")

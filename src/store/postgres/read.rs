@@ -265,21 +265,14 @@ pub(super) async fn follow(
         .await?;
     let event = |row: &Row| {
         let event = NewEvent {
-            team: team.clone(),
-            id: column(row, 1)?,
-            kind: column(row, 2)?,
-            source: column(row, 3)?,
             kitesource: column(row, 4)?,
             agent_to: column(row, 5)?,
-            created_at: column(row, 6)?,
-            text: column(row, 7)?,
-            dedup: None,
-            turn: None,
-            transit: crate::protocol::forward::Transit::default(),
-            pass: None,
-            exchange: None,
-            change: None,
-            origin: crate::store::record::Origin::default(),
+            ..NewEvent::bare(
+                team.clone(),
+                [column::<String>(row, 1)?, column(row, 2)?, column(row, 3)?],
+                column(row, 6)?,
+                column(row, 7)?,
+            )
         };
         Ok((unsigned(column(row, 0)?), event))
     };

@@ -206,21 +206,14 @@ pub(super) fn follow(
     while events.len() < FOLLOW_MAX_EVENTS && bytes < PAGE_MAX_BYTES {
         let Some(row) = rows.next()? else { break };
         let event = NewEvent {
-            team: team.clone(),
-            id: row.get(1)?,
-            kind: row.get(2)?,
-            source: row.get(3)?,
             kitesource: row.get(4)?,
             agent_to: row.get(5)?,
-            created_at: row.get(6)?,
-            text: row.get(7)?,
-            dedup: None,
-            turn: None,
-            transit: crate::protocol::forward::Transit::default(),
-            pass: None,
-            exchange: None,
-            change: None,
-            origin: crate::store::record::Origin::default(),
+            ..NewEvent::bare(
+                team.clone(),
+                [row.get::<_, String>(1)?, row.get(2)?, row.get(3)?],
+                row.get(6)?,
+                row.get(7)?,
+            )
         };
         bytes += event.text.len();
         events.push((seq_of(row.get(0)?), event));

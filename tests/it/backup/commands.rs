@@ -1,32 +1,12 @@
 //! The commands, and who listens meanwhile.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use kite::base::clock::Clock;
-use kite::protocol::event::dedup_key;
-use kite::protocol::federation::PeerKind;
-use kite::protocol::forward::TypeScopes;
-use kite::protocol::id::{ClientId, SourceSlug, TeamId};
 use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
-use kite::server::new_key;
-use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
-use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
-use kite::store::invites::InviteRecord;
-use kite::store::openintent::{
-    ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeState, NewExchange, SigningKeyRecord,
-    TrustedRecord,
-};
-use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
-    NewEvent, Outcome, Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
-use rusqlite::Connection;
+
+use kite::store::backup::{check, restore};
+
 use rusqlite::types::Value;
 use serde_json::json;
 use tempfile::TempDir;
@@ -35,7 +15,7 @@ use super::home::*;
 use crate::support::cli::Person;
 use crate::support::eventually;
 use crate::support::load::{Load, Nodes};
-use crate::support::postgres::Cluster;
+
 use crate::support::server::Server;
 use crate::support::socket::Socket;
 

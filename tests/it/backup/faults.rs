@@ -1,43 +1,14 @@
 //! What a check finds.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use kite::base::clock::Clock;
-use kite::protocol::event::dedup_key;
-use kite::protocol::federation::PeerKind;
-use kite::protocol::forward::TypeScopes;
-use kite::protocol::id::{ClientId, SourceSlug, TeamId};
-use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
-use kite::server::new_key;
-use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
-use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
-use kite::store::invites::InviteRecord;
-use kite::store::openintent::{
-    ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeState, NewExchange, SigningKeyRecord,
-    TrustedRecord,
-};
-use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
-    NewEvent, Outcome, Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
-use rusqlite::Connection;
-use rusqlite::types::Value;
-use serde_json::json;
-use tempfile::TempDir;
+use kite::store::backup::{Depth, Subject, back_up, check, restore};
+
+use kite::store::record::{Cursor, NewEvent};
+
+use kite::store::open;
 
 use super::home::*;
-use crate::support::cli::Person;
-use crate::support::eventually;
-use crate::support::load::{Load, Nodes};
-use crate::support::postgres::Cluster;
-use crate::support::server::Server;
-use crate::support::socket::Socket;
 
 /// Plants a fault, and expects one such finding.
 pub(super) async fn plant(home: &Home, statement: &str, subject: Subject, words: &str) {

@@ -1,43 +1,22 @@
 //! Databases that are files: what stands beside them, and who else has them.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use kite::base::clock::Clock;
-use kite::protocol::event::dedup_key;
-use kite::protocol::federation::PeerKind;
-use kite::protocol::forward::TypeScopes;
-use kite::protocol::id::{ClientId, SourceSlug, TeamId};
-use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
-use kite::server::new_key;
-use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
-use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
-use kite::store::invites::InviteRecord;
-use kite::store::openintent::{
-    ExchangeKeys, ExchangeKind, ExchangeNote, ExchangeState, NewExchange, SigningKeyRecord,
-    TrustedRecord,
-};
-use kite::store::record::{
-    Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Hold, Identity, Keeps, KeyHash,
-    NewEvent, Outcome, Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
+
+use kite::store::backup::{Depth, Restoring, back_up, check, restore};
+
+use kite::store::{Address, StoreError, open};
 use rusqlite::Connection;
-use rusqlite::types::Value;
+
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::home::*;
 use crate::support::cli::Person;
 use crate::support::eventually;
-use crate::support::load::{Load, Nodes};
+
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
 
 /// SQLite takes a write-ahead log for that of whatever file it is beside.
 #[tokio::test]
@@ -171,7 +150,7 @@ async fn a_file_of_an_older_kite_is_restored_and_left_as_it_is() {
     let file = home.file("old.db");
     let old = Connection::open(&file).unwrap();
     old.execute_batch(include_str!(
-        "../../src/store/migrations/sqlite/0001_first.sql"
+        "../../../src/store/migrations/sqlite/0001_first.sql"
     ))
     .unwrap();
     old.execute_batch(

@@ -1,8 +1,7 @@
 //! A place for a database, and one with something of everything in it.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use kite::protocol::id::{ClientId, SourceSlug, TeamId};
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
-use kite::store::backup::{Depth, Report, Restored, Restoring, Subject, back_up, check, restore};
+use kite::store::backup::{Depth, Report, Restored, Restoring, back_up, check, restore};
 use kite::store::federation::{InboundToken, NewPeer, PeerUpdate, TokenRecord};
 use kite::store::invites::InviteRecord;
 use kite::store::openintent::{
@@ -31,12 +30,10 @@ use rusqlite::types::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::cli::Person;
 use crate::support::eventually;
-use crate::support::load::{Load, Nodes};
+
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
-use crate::support::socket::Socket;
 
 /// A place for a database, and for files.
 pub(super) struct Home {
@@ -153,26 +150,19 @@ pub(super) fn client(name: &str) -> ClientId {
 pub(super) fn event(name: &str, created_at: i64) -> NewEvent {
     let (source, kind) = ("https://acme.example", "com.acme.note");
     NewEvent {
-        team: id("acme"),
-        id: name.to_owned(),
-        kind: kind.to_owned(),
-        source: source.to_owned(),
         kitesource: Some("api".to_owned()),
         agent_to: Some("alpha".to_owned()),
-        created_at,
-        text:
-            json!({"specversion": "1.0", "id": name, "source": source, "type": kind, "data": "é"})
-                .to_string(),
         dedup: Some(Dedup {
             key: dedup_key("cloudevent", &[source, name]),
             fingerprint: Some([3; 32]),
         }),
-        turn: None,
-        transit: kite::protocol::forward::Transit::default(),
-        pass: None,
-        exchange: None,
-        change: None,
-        origin: kite::store::record::Origin::default(),
+        ..NewEvent::bare(
+            id("acme"),
+            [name, kind, source],
+            created_at,
+            json!({"specversion": "1.0", "id": name, "source": source, "type": kind, "data": "é"})
+                .to_string(),
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! Two agents that talk through two servers, each asked by the official client of the protocol, in both of its forms.
 
+use std::time::Duration;
+
 use crate::support::cli::{KITE, Person};
 use crate::support::process::Process;
 use crate::support::python::python;
@@ -12,7 +14,7 @@ fn talk(mode: &str) {
     let bob = Person::agent(&access, "Bob");
     let mut command = python("mcp", "mcp/client.py", alice.home());
     command.arg(KITE).args([alice.home(), bob.home()]).arg(mode);
-    let ended = Process::start("the official client", command, None).end_within(6);
+    let ended = Process::start("the official client", command, None).end_within(Duration::from_secs(60));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(ended.stdout, "done\n");
 }

@@ -1,21 +1,14 @@
 //! Keys, endpoints, agents and the instance.
 
-use std::sync::Arc;
-
-use kite::protocol::event::dedup_key;
-use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
+use kite::protocol::id::{AgentId, SourceSlug};
 use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
+use kite::protocol::scope::Scopes;
 use kite::server::new_key;
-use kite::store::record::{
-    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
-    Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
+use kite::store::record::{EndpointDraft, Identity, Keeps, KeyHash};
+
+use kite::store::{Store, StoreError};
 
 use super::*;
-use crate::support::postgres::Cluster;
 
 pub(super) async fn keys_are_found_by_prefix_and_revoked_within_their_team(store: &dyn Store) {
     let (token, record) = new_key(

@@ -1,21 +1,12 @@
 //! Cursors, their holds, and nodes that follow.
 
-use std::sync::Arc;
+use kite::protocol::id::ClientId;
 
-use kite::protocol::event::dedup_key;
-use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
-use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
-use kite::server::new_key;
-use kite::store::record::{
-    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
-    Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
+use kite::store::record::{Cursor, CursorMove, Hold};
+
+use kite::store::Store;
 
 use super::*;
-use crate::support::postgres::Cluster;
 
 pub(super) fn hold(client: &str, number: u64) -> Hold {
     Hold {

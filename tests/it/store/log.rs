@@ -2,20 +2,13 @@
 
 use std::sync::Arc;
 
-use kite::protocol::event::dedup_key;
-use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
-use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
-use kite::server::new_key;
 use kite::store::record::{
-    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
-    Stretch,
+    Appended, Batch, Bounds, NewEvent, Outcome, QuotaStanding, QuotaTurn, Stretch,
 };
-use kite::store::{Address, Role, Store, StoreError, open};
+
+use kite::store::{Store, StoreError};
 
 use super::*;
-use crate::support::postgres::Cluster;
 
 pub(super) async fn numbers_are_dense_per_team_and_follow_the_order_of_the_batch(
     store: &dyn Store,

@@ -1,21 +1,10 @@
 //! Logins of devices.
 
-use std::sync::Arc;
+use kite::store::record::{Grant, PendingLogin, Poll};
 
-use kite::protocol::event::dedup_key;
-use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
-use kite::protocol::permission::Permissions;
-use kite::protocol::scope::{Filter, Scopes};
-use kite::server::new_key;
-use kite::store::record::{
-    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
-    Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
+use kite::store::Store;
 
 use super::*;
-use crate::support::postgres::Cluster;
 
 pub(super) fn login(user_code: &str) -> PendingLogin {
     PendingLogin {

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use access::*;
+use cursors::*;
 use kite::protocol::event::dedup_key;
-use kite::protocol::id::{AgentId, ClientId, SourceSlug, TeamId};
+use kite::protocol::id::TeamId;
 use kite::protocol::permission::Permissions;
 use kite::protocol::scope::{Filter, Scopes};
 use kite::server::new_key;
-use kite::store::record::{
-    Appended, Batch, Bounds, Cursor, CursorMove, Dedup, EndpointDraft, Grant, Hold, Identity,
-    Keeps, KeyHash, KeyRecord, NewEvent, Outcome, PendingLogin, Poll, QuotaStanding, QuotaTurn,
-    Stretch,
-};
-use kite::store::{Address, Role, Store, StoreError, open};
+use kite::store::record::{Batch, Dedup, KeyRecord, NewEvent, Outcome, Stretch};
+use kite::store::{Address, Role, Store, open};
+use log::*;
+use login::*;
 
 use crate::support::postgres::Cluster;
 
@@ -82,11 +82,6 @@ mod log;
 mod login;
 mod openintent;
 
-use access::*;
-use cursors::*;
-use log::*;
-use login::*;
-
 contract! {
     numbers_are_dense_per_team_and_follow_the_order_of_the_batch,
     the_same_event_again_is_stored_once_also_within_a_batch,
@@ -143,21 +138,13 @@ fn filter(scopes: &[&str]) -> Arc<Filter> {
 
 fn event(team: &str, name: &str, created_at: i64) -> NewEvent {
     NewEvent {
-        team: id(team),
-        id: name.to_owned(),
-        kind: "com.acme.note".to_owned(),
-        source: "https://acme.example".to_owned(),
         kitesource: Some("api".to_owned()),
-        agent_to: None,
-        created_at,
-        text: format!("{{\"id\":\"{name}\"}}"),
-        dedup: None,
-        turn: None,
-        transit: kite::protocol::forward::Transit::default(),
-        pass: None,
-        exchange: None,
-        change: None,
-        origin: kite::store::record::Origin::default(),
+        ..NewEvent::bare(
+            id(team),
+            [name, "com.acme.note", "https://acme.example"],
+            created_at,
+            format!("{{\"id\":\"{name}\"}}"),
+        )
     }
 }
 

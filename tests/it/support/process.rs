@@ -182,10 +182,15 @@ impl Process {
     }
 
     /// Waits until the program has ended by itself.
-    pub(crate) fn end(mut self) -> Ended {
-        let status = self.wait(RUN_MAX).unwrap_or_else(|| {
+    pub(crate) fn end(self) -> Ended {
+        self.end_within(RUN_MAX)
+    }
+
+    /// As [`Self::end`], for one that has much to do.
+    pub(crate) fn end_within(mut self, limit: Duration) -> Ended {
+        let status = self.wait(limit).unwrap_or_else(|| {
             panic!(
-                "{} did not end within {RUN_MAX:?}; {}",
+                "{} did not end within {limit:?}; {}",
                 self.name,
                 self.said()
             )

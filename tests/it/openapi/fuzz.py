@@ -1,0 +1,5 @@
+"""The command line of the generative tester."""
+
+from schemathesis.cli import schemathesis
+
+schemathesis()
