@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
+use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::protocol::id::{SourceSlug, TeamId};
@@ -48,6 +49,9 @@ pub struct Access {
     /// When keys, by prefix, were last used, as far as that is not written down yet.
     used: Mutex<HashMap<String, Millis>>,
     failures: PerMinute,
+    /// The turn to hash. Who knows the public part of an imported key can ask for that, and it takes a core for a while:
+    /// the others stay free.
+    hashing: Semaphore,
 }
 
 #[derive(Default)]
@@ -66,6 +70,7 @@ impl Access {
             known: Mutex::default(),
             used: Mutex::default(),
             failures: PerMinute::default(),
+            hashing: Semaphore::new(1),
         }
     }
 
@@ -156,7 +161,8 @@ impl Access {
         if matches!(key.hash, KeyHash::Sha256(_)) {
             return Ok(key.hash.matches(&token));
         }
-        // Imported: slow once, then rehashed (spec 2.2).
+        // Imported: slow once, then rehashed (spec 2.2). The turns never end.
+        let _turn = self.hashing.acquire().await;
         let (hash, candidate) = (key.hash.clone(), token.clone());
         let matches = tokio::task::spawn_blocking(move || hash.matches(&candidate))
             .await

@@ -255,6 +255,19 @@ mod tests {
     }
 
     #[test]
+    fn a_household_of_ipv6_counts_as_one_address() {
+        let counted = PerMinute::default();
+        let count = |address: &str| counted.count(Some(address.parse().unwrap()), 0, 2);
+        assert!(count("2001:db8:0:1::1").is_ok());
+        assert!(count("2001:db8:0:1:ffff::2").is_ok());
+        assert!(count("2001:db8:0:1::3").is_err());
+        assert!(count("2001:db8:0:2::1").is_ok());
+        for last in 1..4 {
+            assert!(count(&format!("192.0.2.{last}")).is_ok());
+        }
+    }
+
+    #[test]
     fn a_peer_may_send_so_much_in_each_second() {
         let rates = Rates::new(RateLimits::default());
         let admit = |peer, now| rates.admit_peer(peer, 2, now);

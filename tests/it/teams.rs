@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::clients::endpoint;
+use crate::support::hooks::Endpoint;
 use crate::support::http::{Access, answer, escaped};
 use crate::support::server::Server;
 use crate::support::socket::{Socket, connect_frame};
@@ -231,4 +232,42 @@ async fn an_endpoint_of_one_team_is_no_endpoint_of_the_other() {
         );
     }
     assert_eq!(red.log().await.len() + blue.log().await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_size_that_an_endpoint_takes_is_told_to_nobody_who_does_not_know_its_token() {
+    let server = Server::start();
+    let red = server.team("red");
+    for (source, max_bytes) in [("small", 1_000), ("large", 1_000_000)] {
+        let params = json!({"source": source, "max_body_bytes": max_bytes});
+        let endpoint = Endpoint::create(&red, params).await;
+        let nowhere = endpoint.path.replace(source, "no-such-app");
+        // Between the two limits, and beyond both.
+        for length in [500, 5_000, 400_000, 2_000_000] {
+            let body = format!("\"{}\"", "x".repeat(length));
+            for headers in [
+                &[("content-type", "application/json")][..],
+                &[("authorization", "Bearer khk_00000000_0")],
+            ] {
+                let theirs = endpoint.post(&endpoint.path, headers, body.clone()).await;
+                let nobodys = endpoint.post(&nowhere, headers, body.clone()).await;
+                assert_eq!(
+                    (theirs.status, &theirs.text),
+                    (nobodys.status, &nobodys.text),
+                    "{source} with {length} bytes"
+                );
+            }
+            let own = endpoint.post_with_token(&[("content-type", "application/json")], body);
+            let own = own.await;
+            match length < max_bytes {
+                true => assert_eq!(own.status, 202, "{own:#?}"),
+                false => assert_eq!(
+                    (own.status, &own.json["max_bytes"]),
+                    (413, &json!(max_bytes)),
+                    "{own:#?}"
+                ),
+            }
+        }
+    }
+    assert_eq!(red.log().await.len(), 4);
 }

@@ -116,7 +116,8 @@ impl From<Failure> for CommandError {
 
 impl From<LoginFault> for CommandError {
     fn from(fault: LoginFault) -> Self {
-        let message = fault.to_string();
+        // The server may have chosen the words.
+        let message = visible(&fault.to_string()).into_owned();
         match fault {
             LoginFault::Expired => {
                 Self::new(Kind::NothingCame, message).with_hint("`kite login` asks for a new one")

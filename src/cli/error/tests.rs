@@ -1,6 +1,7 @@
 //! That every failure has its exit code, and its words no control characters.
 
 use super::*;
+use crate::client::login::LoginFault;
 use crate::client::{ClientError, Refusal};
 use crate::config::ConfigError;
 use crate::protocol::error::ErrorCode;
@@ -112,4 +113,12 @@ fn a_key_for_another_server_names_the_login_that_mends_it() {
             .unwrap()
             .contains("kite login --server https://b")
     );
+}
+
+#[test]
+fn a_server_that_ends_a_login_forges_no_line() {
+    let fault = LoginFault::Ended("no\r\nLogged in to \u{1b}[1mhere".to_owned());
+    let error = CommandError::from(fault);
+    let message = error.message();
+    assert!(!message.contains(['\r', '\n', '\u{1b}']), "{message}");
 }

@@ -222,6 +222,26 @@ pub(super) async fn events_are_found_by_their_id_within_their_team(store: &dyn S
             .unwrap()
             .is_empty()
     );
+    // Senders choose ids, and nobody's memory has to hold all who chose the same.
+    append(
+        store,
+        (0..70).map(|time| event("acme", "x", time)).collect(),
+    )
+    .await;
+    let found = store.find_events(id("acme"), "x".to_owned()).await.unwrap();
+    let seqs: Vec<u64> = found.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, (10..=73).rev().collect::<Vec<u64>>());
+    let large = |time| {
+        let text = format!("{{\"id\":\"y\",\"data\":\"{}\"}}", "z".repeat(1_500_000));
+        NewEvent {
+            text,
+            ..event("acme", "y", time)
+        }
+    };
+    append(store, (0..6).map(large).collect()).await;
+    let found = store.find_events(id("acme"), "y".to_owned()).await.unwrap();
+    let seqs: Vec<u64> = found.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [79, 78, 77]);
 }
 
 pub(super) async fn agents_belong_to_their_team(store: &dyn Store) {

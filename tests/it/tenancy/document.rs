@@ -1,7 +1,7 @@
 //! What the server serves, read from its own description: so an operation that nobody thought of is in the matrix.
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What lets a caller in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +81,13 @@ pub(super) fn operations(document: &Value) -> Vec<Operation> {
             {
                 continue;
             }
+            let security = described["security"].as_array();
+            let is_open = security
+                .is_none_or(|ways| ways.is_empty() || ways.iter().any(|way| *way == json!({})));
             let needs = match described["x-kite-permission"].as_str() {
                 None => Needs::NoKey,
+                // A key is for those who want to see more.
+                Some(_) if is_open => Needs::NoKey,
                 Some("read") => Needs::Read,
                 Some("write") => Needs::Write,
                 Some("admin") => Needs::Admin,
