@@ -328,7 +328,6 @@ pub fn ask(words: &str) {
     to_stderr(&visible_lines(words));
 }
 
-
 /// An object with more members; what is no object stays what it is.
 fn extended(text: &str, members: &[(&str, Value)]) -> String {
     let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(text) else {
