@@ -150,7 +150,7 @@ async fn a_file_of_an_older_kite_is_restored_and_left_as_it_is() {
     let file = home.file("old.db");
     let old = Connection::open(&file).unwrap();
     old.execute_batch(include_str!(
-        "../../src/store/migrations/sqlite/0001_first.sql"
+        "../../../src/store/migrations/sqlite/0001_first.sql"
     ))
     .unwrap();
     old.execute_batch(
