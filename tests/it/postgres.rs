@@ -11,7 +11,7 @@ use kite::server::{Config, RateLimits, Server, StartError, new_key};
 use kite::store::record::{Appended, Batch, KeyRecord, NewEvent};
 use kite::store::{Address, Role, Store, StoreError, open};
 use tempfile::TempDir;
-
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -3,15 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use kite::protocol::permission::Permissions;
-
-use kite::store::backup::{check, restore};
-
-use rusqlite::types::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::home::*;
 use crate::support::cli::Person;
 use crate::support::eventually;
 use crate::support::load::{Load, Nodes};

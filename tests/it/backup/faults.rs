@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use kite::store::backup::{Depth, Subject, back_up, check, restore};
+use kite::store::backup::{Depth, Subject, check};
 
-use kite::store::record::{Cursor, NewEvent};
-
-use kite::store::open;
+use kite::store::record::NewEvent;
 
 use super::home::*;
 

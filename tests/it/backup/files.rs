@@ -6,7 +6,7 @@ use kite::base::clock::Clock;
 
 use kite::store::backup::{Depth, Restoring, back_up, check, restore};
 
-use kite::store::{Address, StoreError, open};
+use kite::store::{Address, StoreError};
 use rusqlite::Connection;
 
 use serde_json::json;

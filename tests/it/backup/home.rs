@@ -33,7 +33,6 @@ use tempfile::TempDir;
 use crate::support::eventually;
 
 use crate::support::postgres::Cluster;
-use crate::support::server::Server;
 
 /// A place for a database, and for files.
 pub(super) struct Home {

@@ -26,8 +26,6 @@ use rusqlite::types::Value;
 use self::faults::*;
 use self::home::*;
 
-use crate::support::server::Server;
-
 /// Expands every case for every kind of database, or for every way from one to another.
 macro_rules! cases {
     (one: $($one:ident),*; two: $($two:ident),* $(,)?) => {

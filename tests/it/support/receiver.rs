@@ -1,6 +1,6 @@
 //! A local program that webhooks are handed to: it writes down what comes and answers as a test wants.
 
-use std::io::BufReader;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
