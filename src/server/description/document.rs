@@ -319,7 +319,7 @@ fn headers(status: StatusCode) -> Option<Value> {
     let secs = json!({"type": "integer", "minimum": 1});
     match status {
         StatusCode::UNAUTHORIZED => Some(json!({"WWW-Authenticate": {
-            "description": "How to show credentials.", "required": true, "schema": {"type": "string"},
+            "description": "How to show credentials.", "schema": {"type": "string"},
         }})),
         StatusCode::TOO_MANY_REQUESTS => Some(json!({"Retry-After": {
             "description": "When to ask again, in seconds.", "required": true, "schema": secs,

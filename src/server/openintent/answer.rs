@@ -82,7 +82,7 @@ pub(super) fn refusal(generator: &mut SchemaGenerator) -> Schema {
 
 /// What is refused, and why.
 #[derive(Serialize, JsonSchema)]
-#[expect(dead_code, reason = "it is written by hand, and described by this")]
+#[allow(dead_code, reason = "it is written by hand, and described by this")]
 struct OpenIntentRefusal {
     /// Why; of a body that cannot be used, all faults that were found.
     detail: RefusalDetail,
@@ -94,7 +94,7 @@ struct OpenIntentRefusal {
 /// Why something is refused.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "likewise")]
+#[allow(dead_code, reason = "likewise")]
 enum RefusalDetail {
     Sentence(String),
     Faults(Vec<BodyFault>),
@@ -102,7 +102,7 @@ enum RefusalDetail {
 
 /// A fault of a body.
 #[derive(Serialize, JsonSchema)]
-#[expect(dead_code, reason = "likewise")]
+#[allow(dead_code, reason = "likewise")]
 struct BodyFault {
     /// The kind of fault.
     #[serde(rename = "type")]
