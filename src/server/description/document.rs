@@ -122,11 +122,29 @@ fn sharpen(value: &mut Value) {
             if let Some(max) = max {
                 members.entry("maximum").or_insert(max);
             }
+            if let Some(words) = words(members.get("oneOf")) {
+                members.remove("oneOf");
+                members.insert("type".to_owned(), json!("string"));
+                members.insert("enum".to_owned(), words);
+            }
             members.values_mut().for_each(sharpen);
         }
         Value::Array(items) => items.iter_mut().for_each(sharpen),
         _ => {}
     }
+}
+
+/// The words of a choice that is nothing else: generators of clients make more of a list than of a choice of constants.
+fn words(choices: Option<&Value>) -> Option<Value> {
+    let mut words = Vec::new();
+    for choice in choices?.as_array()? {
+        match (choice.get("const"), choice.get("enum")) {
+            (Some(word @ Value::String(_)), None) => words.push(word.clone()),
+            (None, Some(Value::Array(more))) => words.extend(more.iter().cloned()),
+            _ => return None,
+        }
+    }
+    Some(Value::Array(words))
 }
 
 fn sharpen_time(schema: &mut Value) {
@@ -304,7 +322,7 @@ fn headers(status: StatusCode) -> Option<Value> {
     let secs = json!({"type": "integer", "minimum": 1});
     match status {
         StatusCode::UNAUTHORIZED => Some(json!({"WWW-Authenticate": {
-            "description": "How to show credentials.", "required": true, "schema": {"type": "string"},
+            "description": "How to show credentials.", "schema": {"type": "string"},
         }})),
         StatusCode::TOO_MANY_REQUESTS => Some(json!({"Retry-After": {
             "description": "When to ask again, in seconds.", "required": true, "schema": secs,

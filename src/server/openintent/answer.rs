@@ -2,8 +2,10 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
 
+use super::super::description::described;
 use super::super::error::{ApiError, json_text};
 use crate::federation::openintent::Refusal;
 use crate::openintent::json::{Json, JsonFault, Object};
@@ -74,39 +76,43 @@ impl Answer {
 }
 
 /// What a refusal looks like.
-pub(super) fn refusal(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "title": "OpenIntentRefusal",
-        "type": "object",
-        "properties": {
-            "detail": {
-                "description": "Why; of a body that cannot be used, all faults that were found.",
-                "anyOf": [
-                    {"type": "string"},
-                    {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": {
-                            "type": "object",
-                            "properties": {
-                                "type": {"description": "The kind of fault.", "type": "string"},
-                                "loc": {
-                                    "description": "Where it is, step by step.",
-                                    "type": "array",
-                                    "items": {"type": "string"},
-                                },
-                                "msg": {"description": "What is wrong.", "type": "string"},
-                                "input": {"type": "null"},
-                            },
-                            "required": ["type", "loc", "msg", "input"],
-                        },
-                    },
-                ],
-            },
-            "message": {"description": "More words for people.", "type": "string"},
-        },
-        "required": ["detail"],
-    })
+pub(super) fn refusal(generator: &mut SchemaGenerator) -> Schema {
+    described::<OpenIntentRefusal>(generator)
+}
+
+/// What is refused, and why.
+#[derive(Serialize, JsonSchema)]
+#[allow(dead_code, reason = "it is written by hand, and described by this")]
+struct OpenIntentRefusal {
+    /// Why; of a body that cannot be used, all faults that were found.
+    detail: RefusalDetail,
+    /// More words for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// Why something is refused.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "likewise")]
+enum RefusalDetail {
+    Sentence(String),
+    Faults(Vec<BodyFault>),
+}
+
+/// A fault of a body.
+#[derive(Serialize, JsonSchema)]
+#[allow(dead_code, reason = "likewise")]
+struct BodyFault {
+    /// The kind of fault.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Where it is, step by step.
+    loc: Vec<String>,
+    /// What is wrong.
+    msg: String,
+    /// Nothing: what was sent is not said again.
+    input: (),
 }
 
 /// One entry of a 422, in the form that the reference has.

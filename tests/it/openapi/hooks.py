@@ -27,7 +27,7 @@ def before_load_schema(context, raw_schema):
 
 
 def whole(value):
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     if isinstance(value, dict):
         return {name: whole(member) for name, member in value.items()}
