@@ -14,7 +14,8 @@ fn talk(mode: &str) {
     let bob = Person::agent(&access, "Bob");
     let mut command = python("mcp", "mcp/client.py", alice.home());
     command.arg(KITE).args([alice.home(), bob.home()]).arg(mode);
-    let ended = Process::start("the official client", command, None).end_within(Duration::from_secs(60));
+    let ended =
+        Process::start("the official client", command, None).end_within(Duration::from_secs(60));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     assert_eq!(ended.stdout, "done\n");
 }
