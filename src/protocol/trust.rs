@@ -67,7 +67,7 @@ pub struct TrustedServerDraft {
     #[serde(default)]
     #[cfg_attr(
         feature = "schema",
-        schemars(required, with = "super::schema::HookUrl")
+        schemars(required, with = "super::schema::HookUrl", transform = without_default)
     )]
     pub url: Option<String>,
     /// `peer` unless it says otherwise.
@@ -84,6 +84,12 @@ pub struct TrustedServerDraft {
     /// What it is shown in `X-API-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
+}
+
+/// What has to be given has no default, whatever reads it first.
+#[cfg(feature = "schema")]
+fn without_default(schema: &mut schemars::Schema) {
+    schema.remove("default");
 }
 
 /// The body of `PUT /api/openintent/trust/policy`.

@@ -315,7 +315,12 @@ async fn a_server_shows_the_document_of_the_websocket_and_says_the_same_of_the_t
                 .map(|it| it.as_str().unwrap().to_owned())
                 .collect()
         };
-        assert_eq!(required(schema), required(other), "{name}");
+        // What kite always sends, though other servers may leave it out, is required here.
+        let always = match name.as_str() {
+            "Hook" => BTreeSet::from(["created_at".to_owned()]),
+            _ => BTreeSet::new(),
+        };
+        assert_eq!(required(schema), &required(other) | &always, "{name}");
         compared += 1;
     }
     assert!(
