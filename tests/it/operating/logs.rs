@@ -31,8 +31,7 @@ async fn line_of(server: &Server, id: &str) -> Value {
         // The last line may be half there.
         let log = server.log();
         let whole = &log[..log.rfind('\n').map_or(0, |end| end + 1)];
-        let found = lines(whole).into_iter().find(|line| line["request"] == id);
-        found
+        lines(whole).into_iter().find(|line| line["request"] == id)
     })
     .await
 }

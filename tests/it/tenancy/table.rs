@@ -10,7 +10,7 @@ pub(super) fn completed(mut document: Value) -> Value {
         let is_there = !described.is_null();
         let permission = described["x-kite-permission"].as_str().map(str::to_owned);
         match (permission, *needs) {
-            (Some(said), word) if word != "" => {
+            (Some(said), word) if !word.is_empty() => {
                 assert_eq!(said, word, "what `{method} {path}` needs");
             }
             (_, "") if is_there => {}
