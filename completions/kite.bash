@@ -67,6 +67,9 @@ _kite() {
             kite,man)
                 cmd="kite__subcmd__man"
                 ;;
+            kite,mcp)
+                cmd="kite__subcmd__mcp"
+                ;;
             kite,openintent)
                 cmd="kite__subcmd__openintent"
                 ;;
@@ -407,7 +410,7 @@ _kite() {
 
     case "${cmd}" in
         kite)
-            opts="-q -v -h -V --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help --version login logout status agent stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help"
+            opts="-q -v -h -V --profile --server --team --json --quiet --verbose --color --ca-file --insecure --help --version login logout status agent mcp stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3483,7 +3486,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__help)
-            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure login logout status agent stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help delivery environment exit-codes federation openintent output scopes workflows"
+            opts="-h -q -v --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure login logout status agent mcp stream proxy run listen queue retry logs emit trigger verify endpoints github keys federation openintent serve admin demo bench doctor completions man help delivery environment exit-codes federation mcp openintent output scopes workflows"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3879,6 +3882,52 @@ _kite() {
                 return 0
             fi
             case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        kite__subcmd__mcp)
+            opts="-h -q -v --as --as-id --client-id --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -6031,7 +6080,7 @@ _kite() {
             return 0
             ;;
         kite__subcmd__serve)
-            opts="-h -q -v --config --until-stdin-ends --listen --host --port --tls-cert --tls-key --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --console --allow-insecure-peers --allow-private-networks --federation-max-age --paperclip-api-url --paperclip-api-key-file --openintent --openintent-trust-policy --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
+            opts="-h -q -v --config --until-stdin-ends --listen --host --port --tls-cert --tls-key --database --data-dir --public-url --instance-id --max-body-bytes --max-connections --trusted-proxies --team-rate-limit --key-rate-limit --address-rate-limit --global-rate-limit --rate-window-secs --retention-days --retention-events --events-limit --drain-delay --log-format --console --allow-insecure-peers --allow-private-networks --federation-max-age --paperclip-api-url --paperclip-api-key-file --openintent --openintent-trust-policy --help --profile --server --team --json --quiet --verbose --color --ca-file --insecure"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6123,6 +6172,10 @@ _kite() {
                     ;;
                 --drain-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --console)

@@ -229,14 +229,14 @@ set edit:completion:arg-completer[kite] = {|@words|
             cand --team 'The team; otherwise that of the login'
             cand --color 'When to use colours'
             cand --ca-file 'Trust the CA certificates in this PEM file too'
+            cand -h 'Print help'
+            cand --help 'Print help'
             cand --json 'Print JSON: one object for a thing, one per line for lists and streams'
             cand -q 'Leave out what is said to a person'
             cand --quiet 'Leave out what is said to a person'
             cand -v 'Say on stderr what is being done (twice: every step)'
             cand --verbose 'Say on stderr what is being done (twice: every step)'
             cand --insecure 'Let the key go over plain http to another machine'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
         }
         &'kite;stream'= {
             cand --source 'Only events whose source contains this'

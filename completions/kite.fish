@@ -41,6 +41,7 @@ complete -c kite -n "__fish_kite_needs_command" -f -a "login" -d 'Log in to a se
 complete -c kite -n "__fish_kite_needs_command" -f -a "logout" -d 'Remove the stored key of this profile'
 complete -c kite -n "__fish_kite_needs_command" -f -a "status" -d 'Show the login of this profile, and what its team has on the server'
 complete -c kite -n "__fish_kite_needs_command" -f -a "agent" -d 'Send and receive messages between agents'
+complete -c kite -n "__fish_kite_needs_command" -f -a "mcp" -d 'Let an AI agent send and receive messages and read events, as a server of the Model Context Protocol'
 complete -c kite -n "__fish_kite_needs_command" -f -a "stream" -d 'Print the team\'s events as they come, or run a command for each'
 complete -c kite -n "__fish_kite_needs_command" -f -a "proxy" -d 'Post each event to a local server, as its provider did'
 complete -c kite -n "__fish_kite_needs_command" -f -a "run" -d 'Hand events on as a manifest says: which ones, what is added to them, where they go'
@@ -194,6 +195,20 @@ complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcomm
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s q -l quiet -d 'Leave out what is said to a person'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
 complete -c kite -n "__fish_kite_using_subcommand agent; and __fish_seen_subcommand_from listen" -l insecure -d 'Let the key go over plain http to another machine'
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l as-id -l as -d 'The agent to be; otherwise that of KITE_AGENT_ID or of this profile' -r
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l client-id -d 'The name of the agent\'s cursor; otherwise one that this profile keeps, as for `kite agent listen`' -r
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l profile -d 'Which identity of this machine to use' -r
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l server -d 'The server\'s http(s) address' -r
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l team -d 'The team; otherwise that of the login' -r
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l ca-file -d 'Trust the CA certificates in this PEM file too' -r
+complete -c kite -n "__fish_kite_using_subcommand mcp" -s h -l help -d 'Print help'
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l json -d 'Print JSON: one object for a thing, one per line for lists and streams'
+complete -c kite -n "__fish_kite_using_subcommand mcp" -s q -l quiet -d 'Leave out what is said to a person'
+complete -c kite -n "__fish_kite_using_subcommand mcp" -s v -l verbose -d 'Say on stderr what is being done (twice: every step)'
+complete -c kite -n "__fish_kite_using_subcommand mcp" -l insecure -d 'Let the key go over plain http to another machine'
 complete -c kite -n "__fish_kite_using_subcommand stream" -l source -d 'Only events whose source contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l event-type -l type -d 'Only events whose type contains this' -r
 complete -c kite -n "__fish_kite_using_subcommand stream" -l importance -d 'Only events that are at least so important, by their attribute `importance`: low, normal (also those that say nothing), high or critical' -r
@@ -1022,6 +1037,8 @@ complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-days -d 'H
 complete -c kite -n "__fish_kite_using_subcommand serve" -l retention-events -d 'How many events of a team are kept at most [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l events-limit -d 'How many events of a team are accepted in a calendar month (UTC) [default: all]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l drain-delay -d 'How long to go on serving after the signal to end, while `/readyz` says 503, so that a proxy notices [default: 0s]' -r
+complete -c kite -n "__fish_kite_using_subcommand serve" -l log-format -d 'What the lines of the log on stderr look like [default: text]' -r -f -a "text\t'Words'
+json\t'A JSON object'"
 complete -c kite -n "__fish_kite_using_subcommand serve" -l console -d 'Serve the operator\'s page at /console [default: true]' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-insecure-peers -d 'Call http and https addresses of this machine too, for development' -r
 complete -c kite -n "__fish_kite_using_subcommand serve" -l allow-private-networks -d 'Call https addresses in private networks too: 10/8, 172.16/12, 192.168/16, fc00::/7' -r
