@@ -88,12 +88,17 @@ pub(super) fn run(args: HelpArgs, context: &Context) -> Result<Exit, CommandErro
             .show(&Topic { topic, text }, |topic| topic.text.to_owned())?;
         return Ok(Exit::Done);
     }
-    let words = ["kite".to_owned()]
-        .into_iter()
-        .chain(args.subject)
-        .chain(args.below)
-        .chain(["--help".to_owned()]);
-    match definition().try_get_matches_from(words) {
+    let verb: Vec<String> = args.subject.into_iter().chain(args.below).collect();
+    let words = ["kite"].into_iter().chain(verb.iter().map(String::as_str));
+    match definition().try_get_matches_from(words.chain(["--help"])) {
+        Err(answer) if !answer.use_stderr() && context.out.json => {
+            let (topic, text) = (verb.join(" "), answer.to_string());
+            let (topic, text) = (topic.as_str(), text.trim_end());
+            context
+                .out
+                .show(&Topic { topic, text }, |topic| topic.text.to_owned())?;
+            Ok(Exit::Done)
+        }
         Err(answer) if !answer.use_stderr() => {
             context.out.help(&answer.render())?;
             Ok(Exit::Done)

@@ -32,7 +32,7 @@ list_agents. Resources: the events, and the inbox. stdout is the protocol alone;
 `kite help mcp` tells more.")]
 pub(super) struct McpArgs {
     /// The agent to be; otherwise that of KITE_AGENT_ID or of this profile.
-    #[arg(long, visible_alias = "as", value_name = "ID")]
+    #[arg(long, visible_alias = "as", value_name = "AGENT")]
     as_id: Option<AgentId>,
     /// The name of the agent's cursor; otherwise one that this profile keeps, as for `kite agent listen`.
     #[arg(long, value_name = "ID")]

@@ -81,7 +81,7 @@ pub(super) fn routes() -> Routes {
         StatusCode::OK,
         "AsyncAPI 3.0",
         "application/yaml",
-        |_| json_schema!({"type": "string"}),
+        |_| json_schema!({"type": "object"}),
     );
     Routes::new()
         .add(operation, upgrade)

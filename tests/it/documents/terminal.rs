@@ -211,7 +211,8 @@ mod tests {
         assert!(terminal.wait(limit, &[]));
         assert_eq!(terminal.code(), Some(3));
         assert_eq!(terminal.printed(), "kept\n");
-        terminal.type_in("echo begun; sleep 1000\n");
+        // Who says it is in the foreground by then: a Ctrl-C before would meet the shell alone.
+        terminal.type_in("sh -c 'echo begun; exec sleep 1000'\n");
         assert!(terminal.wait(limit, &["begun"]));
         assert_eq!(terminal.code(), None);
         terminal.interrupt();

@@ -58,7 +58,7 @@ fn a_file_can_come_on_stdin() {
     let dry = || person.kite(&["openintent", "run", "-", "--dry-run"]);
     let text = "openintent: \"1.0\"\ninfo:\n  name: piped\nworkflow:\n  one:\n    assign: worker\n";
     dry().stdin(text).stdout_has("piped: 1 step").succeeds();
-    dry().stdin("a: [").stderr_has("stdin:1:").exits(2);
+    dry().stdin("a: [").stderr_has("stdin:2:1:").exits(2);
 }
 
 #[test]
