@@ -557,7 +557,4 @@ mod tests {
         let error = toml::from_str::<Settings>("lisen = \"x\"").unwrap_err();
         assert!(error.to_string().contains("lisen"));
     }
-
-    #[test]
-    fn a_path_is_one_word_for_the_shell() {}
 }

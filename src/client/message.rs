@@ -1,6 +1,6 @@
 //! Reading an agent message out of the event that carries it (spec 13.3).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::protocol::agent::address;
@@ -26,10 +26,10 @@ pub struct Letter {
     #[serde(default)]
     pub reply_to_id: Option<String>,
     /// What kind of message, where the sender says so.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_text")]
     pub message_type: Option<String>,
     /// What ties messages together, beside the conversation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "if_text")]
     pub correlation_id: Option<String>,
     /// What a program is to read.
     #[serde(default)]
@@ -37,6 +37,14 @@ pub struct Letter {
     /// The instance that forwarded it to its receiver's; none where it was sent there.
     #[serde(skip)]
     pub instance: Option<String>,
+}
+
+/// A remark of the sender's: one that is no text is none, and the message is read all the same.
+fn if_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
 }
 
 /// Why an event is no message that can be read.
@@ -120,6 +128,17 @@ mod tests {
             (here.reply_address(), there.reply_address()),
             ("a".to_owned(), "a@near".to_owned())
         );
+    }
+
+    #[test]
+    fn a_remark_that_is_no_text_does_not_keep_a_message_from_being_read() {
+        let data = r#"{"from":"b","to":"a","body":"x","message_type":5,"correlation_id":{"n":1}}"#;
+        let letter = Letter::read(&event(data)).unwrap();
+        assert_eq!((letter.message_type, letter.correlation_id), (None, None));
+        let data = r#"{"from":"b","to":"a","body":"x","message_type":"ask","correlation_id":"c"}"#;
+        let letter = Letter::read(&event(data)).unwrap();
+        assert_eq!(letter.message_type.as_deref(), Some("ask"));
+        assert_eq!(letter.correlation_id.as_deref(), Some("c"));
     }
 
     #[test]

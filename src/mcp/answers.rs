@@ -120,10 +120,18 @@ impl Message {
         }
     }
 
-    /// About how much it adds to an answer, in characters.
+    /// About how much it adds to an answer, in characters. All of it comes from the sender.
     pub(super) fn weight(&self) -> usize {
         let payload = self.payload.as_ref().map(Value::to_string);
-        self.body.len() + payload.map_or(0, |payload| payload.len())
+        let beside = [
+            &payload,
+            &self.thread_id,
+            &self.reply_to_id,
+            &self.message_type,
+            &self.correlation_id,
+        ];
+        let beside = beside.into_iter().flatten().map(String::len);
+        self.body.len() + self.id.len() + self.from.len() + beside.sum::<usize>()
     }
 }
 
@@ -286,6 +294,16 @@ mod tests {
             (message.cut, message.payload),
             (None, Some(json!({"n": 1})))
         );
+    }
+
+    #[test]
+    fn every_text_of_the_sender_counts_in_an_answer() {
+        let long = "x".repeat(1000);
+        let message = Message::of(&delivery(&json!({
+            "from": "a", "to": "b", "body": long, "thread_id": long, "reply_to_id": long,
+            "message_type": long, "correlation_id": long, "payload": long,
+        })));
+        assert!(message.weight() > 6000, "{}", message.weight());
     }
 
     #[test]

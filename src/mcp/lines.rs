@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::service::RoleServer;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::protocol::json;
 
@@ -19,6 +21,9 @@ pub(super) const LINE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many messages may wait to be written. A client that does not read holds up what it is told.
 const WRITES_WAITING_MAX: usize = 16;
+
+/// How long the last words may take. A client that reads nothing does not hold up the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -184,9 +189,16 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for Lines<R> {
 
     async fn close(&mut self) -> io::Result<()> {
         self.output = None;
-        match self.writer.take() {
-            Some(writer) => writer.await.unwrap_or(Ok(())),
-            None => Ok(()),
+        let Some(mut writer) = self.writer.take() else {
+            return Ok(());
+        };
+        match timeout(CLOSE_LIMIT, &mut writer).await {
+            Ok(written) => written.unwrap_or(Ok(())),
+            Err(_) => {
+                writer.abort();
+                let why = "the client reads nothing";
+                Err(io::Error::new(io::ErrorKind::TimedOut, why))
+            }
         }
     }
 }
@@ -244,5 +256,14 @@ mod tests {
             .unwrap();
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("may have"), "{said}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_does_not_hold_up_the_end() {
+        let (_ours, theirs) = tokio::io::duplex(16);
+        let mut lines = Lines::new(io::Cursor::new("[]\n"), theirs);
+        assert!(lines.receive().await.is_none());
+        let closed = Transport::close(&mut lines).await;
+        assert_eq!(closed.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

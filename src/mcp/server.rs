@@ -19,7 +19,7 @@ use rmcp::model::{
 use rmcp::service::{Peer, RequestContext, SubscriptionContext};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -128,6 +128,12 @@ impl<H: Host> Server<H> {
 
     async fn access(&self) -> Result<Arc<Access>, Fault> {
         self.shared.host.access().await.map_err(Fault::NoAccess)
+    }
+
+    /// The right to be answered, until it is dropped.
+    fn turn(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        let turn = self.shared.calls.try_acquire();
+        turn.map_err(|_| Fault::TooMany(CALLS_MAX))
     }
 
     fn word(&self, fault: Fault) -> Words {
@@ -295,10 +301,10 @@ impl<H: Host> ServerHandler for Server<H> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = params.name.clone();
-        let answer = match self.shared.calls.try_acquire() {
+        let answer = match self.turn() {
             // It is held until there is an answer.
-            Ok(_permit) => patience::attend(&context, self.answer(params)).await,
-            Err(_) => Some(Some(Err(Fault::TooMany(CALLS_MAX)))),
+            Ok(_turn) => patience::attend(&context, self.answer(params)).await,
+            Err(fault) => Some(Some(Err(fault))),
         };
         match answer {
             Some(Some(Ok(value))) => Ok(CallToolResult::structured(value).into()),
@@ -322,6 +328,7 @@ impl<H: Host> ServerHandler for Server<H> {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        let _turn = self.turn().map_err(|fault| self.refusal(fault))?;
         let newest = async { log::newest(&*self.access().await?, resources::LISTED).await };
         let entries = newest.await.map_err(|fault| self.refusal(fault))?;
         let events = entries.iter().map(resources::event);
@@ -344,6 +351,7 @@ impl<H: Host> ServerHandler for Server<H> {
         params: ReadResourceRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        let _turn = self.turn().map_err(|fault| self.refusal(fault))?;
         let contents = self.resource(&params.uri).await?;
         Ok(ReadResourceResult::new(vec![contents]).into())
     }

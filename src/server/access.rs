@@ -51,7 +51,7 @@ pub struct Access {
     failures: PerMinute,
     /// The turn to hash. Who knows the public part of an imported key can ask for that, and it takes a core for a while:
     /// the others stay free.
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl Access {
             known: Mutex::default(),
             used: Mutex::default(),
             failures: PerMinute::default(),
-            hashing: Semaphore::new(1),
+            hashing: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -162,11 +162,14 @@ impl Access {
             return Ok(key.hash.matches(&token));
         }
         // Imported: slow once, then rehashed (spec 2.2). The turns never end.
-        let _turn = self.hashing.acquire().await;
+        let turn = self.hashing.clone().acquire_owned().await;
         let (hash, candidate) = (key.hash.clone(), token.clone());
-        let matches = tokio::task::spawn_blocking(move || hash.matches(&candidate))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let hashing = tokio::task::spawn_blocking(move || {
+            // It goes on when its caller is gone, and has its turn until it is done.
+            let _turn = turn;
+            hash.matches(&candidate)
+        });
+        let matches = hashing.await.map_err(|_| StoreError::Closed)?;
         if matches {
             let fast = KeyHash::of(&token);
             self.store.rehash_key(key.id.clone(), fast).await?;

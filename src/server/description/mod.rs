@@ -10,12 +10,12 @@ mod operation;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::handler::Handler;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, on};
 
-use super::error::json_text;
 use super::state::App;
 pub(super) use cloud_event::{cloud_event, cloud_events};
 pub(super) use operation::{JSON, Operation, described};
@@ -87,7 +87,7 @@ impl Routes {
     pub(super) fn into_router(self) -> Router<Arc<App>> {
         let this = self.with_itself();
         let operations = this.operations;
-        let text = LazyLock::new(move || document::of(&operations).to_string());
+        let text = LazyLock::new(move || Bytes::from(document::of(&operations).to_string()));
         let text = Arc::new(text);
         let tell = move || {
             let text = text.clone();
@@ -113,6 +113,8 @@ impl Routes {
 /// Where the document is.
 const PATH: &str = "/openapi.json";
 
-fn tell(text: &str) -> Response {
-    json_text(StatusCode::OK, text.to_owned())
+/// Anybody may ask, and it is long: all answers share one text.
+fn tell(text: &Bytes) -> Response {
+    let json = HeaderValue::from_static(JSON);
+    ([(header::CONTENT_TYPE, json)], text.clone()).into_response()
 }

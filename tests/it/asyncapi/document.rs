@@ -42,6 +42,16 @@ fn names(value: &Value) -> BTreeSet<String> {
 }
 
 #[test]
+fn every_operation_of_the_websocket_says_what_it_is() {
+    let document = document();
+    for (name, operation) in document["operations"].as_object().unwrap() {
+        let said = operation["description"].as_str().unwrap_or_default();
+        let is_sentence = said.contains(' ') && said.trim_end().ends_with('.');
+        assert!(is_sentence, "{name}: `{said}`");
+    }
+}
+
+#[test]
 fn what_the_document_of_the_websocket_refers_to_is_there_and_everything_is_referred_to() {
     let document = document();
     assert_eq!(document["asyncapi"], "3.0.0");
