@@ -176,7 +176,8 @@ pub(super) struct ListEvents {
     pub(super) limit: u32,
     /// Only events whose source contains this, such as github.
     pub(super) source: Option<String>,
-    /// Only events whose type contains this, such as push.
+    /// Only events whose type contains this, such as push. With `source` too, `limit` counts the events that match either,
+    /// and those of them that match both are given: ask for more where there are few.
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
     /// Oldest first, from behind this number on: `next_after_seq` of the answer before. Left out, the newest are given,
