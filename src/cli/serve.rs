@@ -6,6 +6,7 @@ mod openintent;
 mod outbound;
 mod paperclip;
 
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -403,6 +404,8 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
         // Before anything is promised: a signal that comes early must not be lost.
         let mut interrupt = Interrupt::new()?;
         let mut hangup = Hangup::new()?;
+        // Asked before it is closed: a terminal that is gone is none any more.
+        let has_terminal = io::stderr().is_terminal();
         let config = settings.config(context)?;
         let database = config.database.clone();
         let mut server = Server::bind(config).await?;
@@ -414,7 +417,7 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
             tokio::select! {
                 () = interrupt.wait() => {}
                 () = stdin_ended(), if until_stdin_ends => {}
-                () = reload_on(&mut hangup, &handle, &notifier) => {}
+                () = hung_up(&mut hangup, has_terminal, &handle, &notifier) => {}
                 () = notifier.keep_watch(&handle) => {}
             }
             notifier.stopping();
@@ -432,10 +435,13 @@ pub(super) fn run(args: ServeArgs, context: &Context) -> Result<Exit, CommandErr
     }
 }
 
-/// Reads again what can be read again, as often as that is wanted.
-async fn reload_on(hangup: &mut Hangup, handle: &Handle, notifier: &Notifier) {
+/// Waits until the terminal is closed. Without one reads again what can be read again, as often as that is wanted.
+async fn hung_up(hangup: &mut Hangup, has_terminal: bool, handle: &Handle, notifier: &Notifier) {
     loop {
         hangup.wait().await;
+        if has_terminal {
+            return;
+        }
         notifier.reloading();
         match handle.reload().await {
             Ok(Reloaded::Certificate) => tracing::info!("SIGHUP: the certificate was read again"),

@@ -7,6 +7,7 @@ mod running;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -20,6 +21,7 @@ use super::error::ApiError;
 use super::peers::secs_since;
 use super::state::App;
 use crate::protocol::federation::PeerStatus;
+use crate::protocol::id::TeamId;
 use crate::protocol::permission::Permission;
 use crate::store::federation::PeerStanding;
 use crate::store::record::Millis;
@@ -54,9 +56,12 @@ pub(super) fn routes() -> Routes {
     Routes::new().add(operation, get)
 }
 
-/// How peers do, as it was counted last.
+/// How peers do, as it was counted last, and the page that anybody may see.
 #[derive(Default)]
-pub struct Standings(Mutex<Option<Count>>);
+pub struct Standings {
+    count: Mutex<Option<Count>>,
+    page: Mutex<Option<(Instant, Bytes)>>,
+}
 
 struct Count {
     until: Instant,
@@ -67,7 +72,7 @@ impl Standings {
     /// How the peers of all teams do; counted anew only where the last count is old.
     pub(super) async fn ask(&self, store: &dyn Store) -> Result<Arc<[PeerStanding]>, StoreError> {
         // Whoever asks meanwhile waits for this count, and takes it.
-        let mut last = self.0.lock().await;
+        let mut last = self.count.lock().await;
         let begun = Instant::now();
         if let Some(count) = &*last
             && begun < count.until
@@ -86,10 +91,33 @@ impl Standings {
 
 /// `GET /metrics`.
 pub(super) async fn get(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
-    let key = match parts.headers.contains_key(header::AUTHORIZATION) {
-        true => Some(app.access.caller(&parts, Permission::Admin).await?),
-        false => None,
+    let text = match parts.headers.contains_key(header::AUTHORIZATION) {
+        true => {
+            let key = app.access.caller(&parts, Permission::Admin).await?;
+            Bytes::from(page(&app, Some(&key.team)).await?)
+        }
+        false => open_page(&app).await?,
     };
+    let content_type = HeaderValue::from_static(CONTENT_TYPE);
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+/// The page for whoever shows no key: one text for all who ask within a second, since it is long and nobody has to read
+/// it who asked for it.
+async fn open_page(app: &App) -> Result<Bytes, ApiError> {
+    let mut last = app.standings.page.lock().await;
+    if let Some((made, text)) = &*last
+        && made.elapsed() < FRESH
+    {
+        return Ok(text.clone());
+    }
+    let text = Bytes::from(page(app, None).await?);
+    *last = Some((Instant::now(), text.clone()));
+    Ok(text)
+}
+
+/// What the instance adds up to, and how the peers of a team do.
+async fn page(app: &App, team: Option<&TeamId>) -> Result<String, ApiError> {
     let standings = app.standings.ask(&*app.store).await?;
     let now = app.clock.unix_millis();
     let mut page = Page::default();
@@ -97,18 +125,13 @@ pub(super) async fn get(State(app): State<Arc<App>>, parts: Parts) -> Result<Res
     page.sample("kite_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     page.family("kite_connections", "gauge", "WebSocket sessions.");
     page.sample("kite_connections", &[], app.registry.count());
-    running::tell(&mut page, &app);
+    running::tell(&mut page, app);
     totals(&mut page, &standings, now);
-    if let Some(key) = key {
-        let own = standings.iter().filter(|one| one.peer.team == key.team);
+    if let Some(team) = team {
+        let own = standings.iter().filter(|one| one.peer.team == *team);
         per_peer(&mut page, &own.collect::<Vec<_>>(), now);
     }
-    let mut response = page.into_text().into_response();
-    let content_type = HeaderValue::from_static(CONTENT_TYPE);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
-    Ok(response)
+    Ok(page.into_text())
 }
 
 /// What all peers of the instance add up to.

@@ -63,6 +63,23 @@ impl Supervisor {
 }
 
 #[test]
+fn closing_the_terminal_that_a_server_runs_in_ends_it() {
+    let supervisor = Supervisor::at_a_file();
+    let mut command = clean("script", supervisor.dir.path());
+    command
+        .env("NOTIFY_SOCKET", &supervisor.name)
+        .args(["--quiet", "--flush", "--command"])
+        .arg(format!(
+            "exec {KITE} serve --listen 127.0.0.1:0 --data-dir data"
+        ))
+        .arg("/dev/null");
+    let terminal = Process::start("a terminal", command, None);
+    assert_eq!(supervisor.told(), "READY=1");
+    terminal.signal("KILL");
+    assert_eq!(supervisor.told(), "STOPPING=1");
+}
+
+#[test]
 fn a_supervisor_hears_when_the_server_is_ready_reads_again_and_ends() {
     for supervisor in [Supervisor::at_a_file(), Supervisor::at_a_name()] {
         let process = supervisor.start(&[]);
