@@ -15,8 +15,9 @@ use crate::support::process::Stream;
 const MARK: char = '\u{1e}';
 
 /// Runs each block that it is told of in one shell. What fails ends its block, and not the shell. A signal that ends a
-/// command does not end the shell either.
-const SHELL: &str = r#"stty -echo cols 200 rows 50
+/// command does not end the shell either. What has been printed by then is not thrown away (`noflsh`): the code of a block that
+/// ended by Ctrl-C could be among it.
+const SHELL: &str = r#"stty -echo noflsh cols 200 rows 50
 trap : INT
 trap 'code=$?; [ "$BASH_SOURCE" = "$0" ] || return "$code"' ERR
 exec 9< "$1"
