@@ -27,9 +27,10 @@ const ANSWER_MAX_CHARS: usize = 40_000;
 /// How long an acknowledgement may take to reach the server, all messages before it included.
 const ACK_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often the server is asked whether it has kept an acknowledgement, and how long is waited in between: it may take
-/// 200 ms to write it (spec 5.5).
-const ACK_LOOKS: u32 = 10;
+/// How often an acknowledgement is given, and the server asked whether it has kept it, and how long is waited in between.
+/// The server may take 200 ms to write it (spec 5.5); asking opens the cursor anew, and what was not written under the
+/// opening before is not written any more.
+const ACK_TRIES: u32 = 10;
 const ACK_PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens the cursor of the agent, one connection at a time: the server closes the older one.
@@ -142,15 +143,15 @@ impl Cursor {
     /// Acknowledges the message with this number, and all before it.
     pub(super) async fn ack(&self, access: &Access, seq: Seq) -> Result<Acked, Fault> {
         self.check_message(access, seq).await?;
-        self.bring_to(access, seq).await?;
-        for _ in 0..ACK_LOOKS {
+        for tried in 1..=ACK_TRIES {
+            self.bring_to(access, seq).await?;
             let position = self.position(access).await?;
             if position >= seq {
                 return Ok(Acked {
                     acknowledged_through: position,
                 });
             }
-            sleep(ACK_PAUSE).await;
+            sleep(ACK_PAUSE * tried).await;
         }
         Err(Fault::NotKept(seq))
     }

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::support::cli::{Kite, Person};
-use crate::support::eventually;
 use crate::support::server::Server;
+use crate::support::{PATIENCE, eventually, eventually_within};
 
 fn openintent(person: &Person, args: &[&str]) -> Kite {
     person.kite(&[&["openintent"], args].concat())
@@ -63,7 +63,8 @@ async fn an_intent_goes_to_a_server_that_was_told_to_trust_also_after_a_new_key(
     ];
     let keys = json(&at_a, &rotate);
     let newest = keys.as_array().unwrap().last().unwrap()["public_key"].clone();
-    eventually("the new key is published", async || {
+    // A server holds a new key back for 10 s.
+    eventually_within(4 * PATIENCE, "the new key is published", async || {
         let found = json(&at_b, &["discover", a.url()]);
         (found["manifest"]["public_key"] == newest).then_some(())
     })

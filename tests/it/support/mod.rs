@@ -54,11 +54,23 @@ pub(crate) fn free_port(host: &str) -> u16 {
 }
 
 /// Looks again and again until `look` finds something.
-pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+pub(crate) async fn eventually<T, F>(what: &str, look: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let deadline = Instant::now() + PATIENCE;
+    eventually_within(PATIENCE, what, look).await
+}
+
+/// As [`eventually`], for what takes its time also where nothing holds it up.
+pub(crate) async fn eventually_within<T, F>(
+    limit: Duration,
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look().await {
             return found;
